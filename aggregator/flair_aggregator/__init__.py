@@ -1,0 +1,1 @@
+"""The aggregator: verifies pending updates and posts merges."""

@@ -1,0 +1,1 @@
+"""Flair: one shared model, many sites, data that never moves."""

@@ -1,0 +1,261 @@
+"""Every error that Flair raises on purpose.
+
+* FlairError
+    * IdentifierInvalid          an address, digest, CID, name or repository address is malformed
+    * UsageError                 a command or function was called with arguments that cannot work
+    * ObjectError                bytes that should be an object are not
+        * ObjectInvalid          wrong shape, unknown field, not canonical; names the path
+        * ObjectTooLarge         more than the limit, refused before memory is taken
+        * SignatureInvalid       not signed by its author
+        * TensorMismatch         shape, dtype or name differ from the base; names tensor and both
+        * NotFinite              NaN or infinity in a tensor
+        * OutOfRange             an integer leaves its range
+        * NormExceeded           an update is longer than the policy allows
+    * StoreError
+        * BlockMissing           no store has the block
+        * DigestMismatch         a block's bytes are not what its CID says
+        * StoreFull              the disk is full
+        * StoreUnavailable       the store does not answer
+    * ChainError
+        * RpcUnavailable         no answer, or too many requests after all retries
+        * RpcTimeout             not confirmed in time
+        * RpcRefused             the RPC refused the request; carries its code
+        * ClusterMismatch        another genesis hash or program than the profile pins
+        * AccountInvalid         an account's owner, size, kind or contents are not what they must be
+        * AccountMissing         no such account
+        * ProgramRefused         the program refused an instruction; carries number and name
+    * WalletError                wallet file missing, malformed, or readable by others
+    * WorkspaceError
+        * NotAWorkspace          no .flair folder here or above
+        * WorkspaceLocked        another process works here
+        * TrustRequired          recipe, policy or authority changed since they were trusted
+        * StaleBase              the branch moved since the work began
+        * AlreadyPushed          this contributor's update of this round is on chain already
+        * RefUnknown             no such branch, commit or prefix
+    * VerificationError          history, head or merge does not check; names the first wrong thing
+    * DataError                  the training data cannot be used; names file, column or row
+    * Refused                    a rule of the policy or the site forbids it
+"""
+
+from typing import Any
+
+
+class FlairError(Exception):
+    """Root of the tree."""
+
+
+class IdentifierInvalid(FlairError):
+    """An address, digest, CID, name or repository address is malformed."""
+
+    def __init__(self, kind: str, text: str, reason: str) -> None:
+        super().__init__(f"{text!r} is not a valid {kind}: {reason}")
+        self.kind = kind
+        self.text = text
+        self.reason = reason
+
+
+class UsageError(FlairError):
+    """Arguments that cannot work together or at all."""
+
+
+class ObjectError(FlairError):
+    """Bytes that should be an object are not."""
+
+
+class ObjectInvalid(ObjectError):
+    """Wrong shape, unknown field or not canonical.
+
+    Attributes:
+        path: where, as `commit.parents[1]`.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class ObjectTooLarge(ObjectError):
+    """More bytes than allowed; refused before memory is taken."""
+
+    def __init__(self, path: str, size: int, limit: int) -> None:
+        super().__init__(f"{path}: {size} bytes, at most {limit} are allowed")
+        self.path = path
+        self.size = size
+        self.limit = limit
+
+
+class SignatureInvalid(ObjectError):
+    """A commit is not signed by the author that it names."""
+
+
+class TensorMismatch(ObjectError):
+    """A tensor is missing, unknown, or of another shape or dtype."""
+
+    def __init__(self, name: str, expected: str, actual: str) -> None:
+        super().__init__(f"tensor {name!r}: expected {expected}, got {actual}")
+        self.name = name
+        self.expected = expected
+        self.actual = actual
+
+
+class NotFinite(ObjectError):
+    """A tensor holds NaN or infinity."""
+
+    def __init__(self, name: str, n_bad: int) -> None:
+        super().__init__(f"tensor {name!r}: {n_bad} values are not finite")
+        self.name = name
+        self.n_bad = n_bad
+
+
+class OutOfRange(ObjectError):
+    """An integer leaves the range of its type or policy."""
+
+
+class NormExceeded(ObjectError):
+    """An update is longer than the policy allows (squared, in delta units)."""
+
+    def __init__(self, norm_sq: int, bound_sq: int) -> None:
+        super().__init__(f"squared norm {norm_sq} is above the policy's {bound_sq}")
+        self.norm_sq = norm_sq
+        self.bound_sq = bound_sq
+
+
+class StoreError(FlairError):
+    """The store failed."""
+
+
+class BlockMissing(StoreError):
+    """No store has the block."""
+
+    def __init__(self, cid: Any) -> None:
+        super().__init__(f"block {cid} is missing")
+        self.cid = cid
+
+
+class DigestMismatch(StoreError):
+    """A block's bytes are not what its CID says."""
+
+    def __init__(self, cid: Any, actual: str) -> None:
+        super().__init__(f"block {cid} is corrupt: its bytes have digest {actual}")
+        self.cid = cid
+        self.actual = actual
+
+
+class StoreFull(StoreError):
+    """The disk is full."""
+
+
+class StoreUnavailable(StoreError):
+    """The store does not answer."""
+
+
+class ChainError(FlairError):
+    """The chain or its RPC failed."""
+
+
+class RpcUnavailable(ChainError):
+    """No answer, or too many requests, after all retries."""
+
+
+class RpcTimeout(ChainError):
+    """Not confirmed in time."""
+
+
+class RpcRefused(ChainError):
+    """The RPC refused the request."""
+
+    def __init__(self, method: str, code: int, message: str) -> None:
+        super().__init__(f"{method}: {message} ({code})")
+        self.method = method
+        self.code = code
+        self.message = message
+
+
+class ClusterMismatch(ChainError):
+    """The RPC belongs to another cluster, or has another program, than pinned."""
+
+
+class AccountInvalid(ChainError):
+    """An account is not what it must be."""
+
+    def __init__(self, address: Any, reason: str) -> None:
+        super().__init__(f"account {address}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
+class AccountMissing(ChainError):
+    """No such account."""
+
+    def __init__(self, address: Any, kind: str) -> None:
+        super().__init__(f"there is no {kind} at {address}")
+        self.address = address
+        self.kind = kind
+
+
+class ProgramRefused(ChainError):
+    """The program refused an instruction.
+
+    Attributes:
+        number: the program's error number, or None where the runtime refused.
+        name: its name in docs/protocol.md, or the runtime's words.
+    """
+
+    def __init__(self, number: int | None, name: str, message: str) -> None:
+        super().__init__(message)
+        self.number = number
+        self.name = name
+
+
+class WalletError(FlairError):
+    """A wallet file is missing, malformed, or readable by others."""
+
+
+class WorkspaceError(FlairError):
+    """The workspace does not allow this."""
+
+
+class NotAWorkspace(WorkspaceError):
+    """There is no .flair folder here or above."""
+
+
+class WorkspaceLocked(WorkspaceError):
+    """Another process works in this workspace."""
+
+
+class TrustRequired(WorkspaceError):
+    """Recipe, policy or authority are not trusted, or changed since."""
+
+
+class StaleBase(WorkspaceError):
+    """The branch moved since the work began."""
+
+
+class AlreadyPushed(WorkspaceError):
+    """This contributor's update of this round is on chain already."""
+
+
+class RefUnknown(WorkspaceError):
+    """No such branch, commit or prefix."""
+
+
+class VerificationError(FlairError):
+    """History, head or merge does not check.
+
+    Attributes:
+        where: the first thing that is wrong, as `commit 1f2e…` or `event 17`.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.where = where
+        self.reason = reason
+
+
+class DataError(FlairError):
+    """The training data cannot be used."""
+
+
+class Refused(FlairError):
+    """A rule of the policy or the site forbids it."""

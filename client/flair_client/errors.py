@@ -1,40 +1,40 @@
 """Every error that Flair raises on purpose.
 
 * FlairError
-    * IdentifierInvalid          an address, digest, CID, name or repository address is malformed
-    * UsageError                 a command or function was called with arguments that cannot work
-    * ObjectError                bytes that should be an object are not
-        * ObjectInvalid          wrong shape, unknown field, not canonical; names the path
-        * ObjectTooLarge         more than the limit, refused before memory is taken
-        * SignatureInvalid       not signed by its author
-        * TensorMismatch         shape, dtype or name differ from the base; names tensor and both
-        * NotFinite              NaN or infinity in a tensor
-        * OutOfRange             an integer leaves its range
-        * NormExceeded           an update is longer than the policy allows
+    * IdentifierInvalid: an address, digest, CID, name or repository address is malformed
+    * UsageError: a command or function was called with arguments that cannot work
+    * ObjectError: bytes that should be an object are not
+        * ObjectInvalid: wrong shape, unknown field, not canonical; names the path
+        * ObjectTooLarge: more than the limit, refused before memory is taken
+        * SignatureInvalid: not signed by its author
+        * TensorMismatch: shape, dtype or name differ from the base; names tensor and both
+        * NotFinite: NaN or infinity in a tensor
+        * OutOfRange: an integer leaves its range
+        * NormExceeded: an update is longer than the policy allows
     * StoreError
-        * BlockMissing           no store has the block
-        * DigestMismatch         a block's bytes are not what its CID says
-        * StoreFull              the disk is full
-        * StoreUnavailable       the store does not answer
+        * BlockMissing: no store has the block
+        * DigestMismatch: a block's bytes are not what its CID says
+        * StoreFull: the disk is full
+        * StoreUnavailable: the store does not answer
     * ChainError
-        * RpcUnavailable         no answer, or too many requests after all retries
-        * RpcTimeout             not confirmed in time
-        * RpcRefused             the RPC refused the request; carries its code
-        * ClusterMismatch        another genesis hash or program than the profile pins
-        * AccountInvalid         an account's owner, size, kind or contents are not what they must be
-        * AccountMissing         no such account
-        * ProgramRefused         the program refused an instruction; carries number and name
-    * WalletError                wallet file missing, malformed, or readable by others
+        * RpcUnavailable: no answer, or too many requests after all retries
+        * RpcTimeout: not confirmed in time
+        * RpcRefused: the RPC refused the request; carries its code
+        * ClusterMismatch: another genesis hash or program than the profile pins
+        * AccountInvalid: an account's owner, size, kind or contents are not what they must be
+        * AccountMissing: no such account
+        * ProgramRefused: the program refused an instruction; carries number and name
+    * WalletError: wallet file missing, malformed, or readable by others
     * WorkspaceError
-        * NotAWorkspace          no .flair folder here or above
-        * WorkspaceLocked        another process works here
-        * TrustRequired          recipe, policy or authority changed since they were trusted
-        * StaleBase              the branch moved since the work began
-        * AlreadyPushed          this contributor's update of this round is on chain already
-        * RefUnknown             no such branch, commit or prefix
-    * VerificationError          history, head or merge does not check; names the first wrong thing
-    * DataError                  the training data cannot be used; names file, column or row
-    * Refused                    a rule of the policy or the site forbids it
+        * NotAWorkspace: no .flair folder here or above
+        * WorkspaceLocked: another process works here
+        * TrustRequired: recipe, policy or authority changed since they were trusted
+        * StaleBase: the branch moved since the work began
+        * AlreadyPushed: this contributor's update of this round is on chain already
+        * RefUnknown: no such branch, commit or prefix
+    * VerificationError: history, head or merge does not check; names the first wrong thing
+    * DataError: the training data cannot be used; names file, column or row
+    * Refused: a rule of the policy or the site forbids it
 """
 
 from typing import Any

@@ -1,0 +1,178 @@
+"""One local run of a recipe: weights and data in, new weights and metrics out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from flair_client.errors import DataError, TensorMismatch, UsageError
+from flair_client.progress import NO_PROGRESS, Progress
+from flair_client.training import metrics as measure
+from flair_client.training.data import ColumnMap, Table, load_table
+from flair_client.training.logistic_regression import fit, probability
+from flair_client.training.recipe import (
+    BIAS,
+    LOGISTIC_REGRESSION,
+    STATISTICS_MEAN,
+    STATISTICS_MEAN_SQUARE,
+    STATISTICS_PRESENT,
+    WEIGHT,
+    TrainingRecipe,
+)
+from flair_client.training.statistics import local_statistics, normalise
+
+Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
+Array: TypeAlias = npt.NDArray[np.float64]
+
+
+class RoundKind(StrEnum):
+    """What a round collects."""
+
+    STATISTICS = "statistics"
+    TRAINING = "training"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a run gives back; nothing of it has left the machine yet.
+
+    Attributes:
+        weights: all tensors of the model, same names, shapes and dtypes as before.
+        num_samples: rows used.
+        metrics: name → value over the training rows; finite.
+        epochs: passes over the data (0 for statistics).
+        n_clipped: column → values outside the recipe's plausible range.
+    """
+
+    weights: dict[str, npt.NDArray[Any]]
+    num_samples: int
+    metrics: dict[str, float]
+    epochs: int
+    n_clipped: Mapping[str, int]
+
+
+def tensor_shapes(recipe: TrainingRecipe) -> dict[str, tuple[int, ...]]:
+    """Name → shape of the tensors of a recipe's built-in model (all F32)."""
+    n = len(recipe.columns)
+    shapes: dict[str, tuple[int, ...]] = {WEIGHT: (n,), BIAS: (1,)}
+    if recipe.statistics:
+        names = (STATISTICS_PRESENT, STATISTICS_MEAN, STATISTICS_MEAN_SQUARE)
+        shapes |= dict.fromkeys(names, (n,))
+    return shapes
+
+
+def initial_weights(recipe: TrainingRecipe) -> dict[str, npt.NDArray[np.float32]]:
+    """The model before any round: zeros."""
+    return {
+        name: np.zeros(shape, dtype=np.float32)
+        for name, shape in tensor_shapes(recipe).items()
+    }
+
+
+def check_weights(recipe: TrainingRecipe, weights: Weights) -> None:
+    """Refuses weights that are not of the recipe's model.
+
+    Raises:
+        TensorMismatch: a tensor is missing, unknown, or of another shape or dtype.
+    """
+    expected = tensor_shapes(recipe)
+    for name in sorted(set(expected) | set(weights)):
+        if name not in expected:
+            raise TensorMismatch(name, "no such tensor", _described(weights[name]))
+        wanted = f"float32 {list(expected[name])}"
+        if name not in weights:
+            raise TensorMismatch(name, wanted, "nothing")
+        tensor = weights[name]
+        if tensor.shape != expected[name] or tensor.dtype != np.float32:
+            raise TensorMismatch(name, wanted, _described(tensor))
+
+
+def _described(tensor: npt.NDArray[Any]) -> str:
+    return f"{tensor.dtype} {list(tensor.shape)}"
+
+
+def statistics_of(recipe: TrainingRecipe, weights: Weights) -> dict[str, Array] | None:
+    """The shared statistics in a model's weights, or None where it has none."""
+    if not recipe.statistics:
+        return None
+    names = (STATISTICS_PRESENT, STATISTICS_MEAN, STATISTICS_MEAN_SQUARE)
+    return {name: weights[name].astype(np.float64) for name in names}
+
+
+def evaluate(
+    recipe: TrainingRecipe, weights: Weights, table: Table
+) -> dict[str, float]:
+    """AUC, accuracy and log-loss of a model on a table; AUC left out for one class."""
+    x = normalise(table.x, recipe.columns, statistics_of(recipe, weights))
+    p = probability(
+        x, weights[WEIGHT].astype(np.float64), weights[BIAS].astype(np.float64)
+    )
+    values = {
+        "auc": measure.auc(table.y, p),
+        "accuracy": measure.accuracy(table.y, p),
+        "log_loss": measure.log_loss(table.y, p),
+    }
+    return {name: value for name, value in values.items() if np.isfinite(value)}
+
+
+def train(
+    recipe: TrainingRecipe,
+    weights: Weights,
+    data_path: Path,
+    *,
+    round_kind: RoundKind,
+    column_map: ColumnMap | None = None,
+    seed: int | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> TrainResult:
+    """Runs the recipe's built-in model on a file.
+
+    Raises:
+        DataError: the file cannot be used, or has one class only.
+        TensorMismatch: the weights are not of this recipe.
+        UsageError: the recipe has no built-in model, or no statistics to collect.
+    """
+    if recipe.model != LOGISTIC_REGRESSION:
+        raise UsageError("the recipe names no built-in model")
+    check_weights(recipe, weights)
+    table = load_table(data_path, recipe.columns, recipe.target, column_map)
+    new: dict[str, npt.NDArray[Any]] = {
+        name: tensor.copy() for name, tensor in weights.items()
+    }
+    if round_kind is RoundKind.STATISTICS:
+        if not recipe.statistics:
+            raise UsageError("the recipe collects no statistics")
+        local = local_statistics(table.x, recipe.columns, recipe.statistics_min_rows)
+        new |= {name: value.astype(np.float32) for name, value in local.items()}
+        return TrainResult(new, table.y.size, {}, 0, table.n_clipped)
+    classes = np.unique(table.y)
+    if classes.size == 1:
+        raise DataError(
+            f"{data_path}: all {table.y.size} rows have target {classes[0]}; training "
+            f"needs both classes"
+        )
+    fitted = fit(
+        normalise(table.x, recipe.columns, statistics_of(recipe, weights)),
+        table.y,
+        weights[WEIGHT].astype(np.float64),
+        weights[BIAS].astype(np.float64),
+        epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+        batch_size=recipe.batch_size,
+        l2=recipe.l2,
+        seed=recipe.seed if seed is None else seed,
+        progress=progress,
+    )
+    new[WEIGHT] = fitted.weight.astype(np.float32)
+    new[BIAS] = fitted.bias.astype(np.float32)
+    return TrainResult(
+        new,
+        table.y.size,
+        evaluate(recipe, new, table),
+        recipe.epochs,
+        table.n_clipped,
+    )

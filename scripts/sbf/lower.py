@@ -22,7 +22,7 @@ DIVISIONS = ("__udivti3", "__umodti3", "__divti3", "__modti3")
 BEFORE = "sbf-panic,sbf-libc,internalize,globaldce"
 """Panics first: what only they reach is then dropped before it costs time or is refused."""
 
-_EXPAND = ["sbf-divide", "sbf-multiply", "sbf-memory"]
+_EXPAND = ["sbf-divide", "sbf-shift", "sbf-multiply", "sbf-memory"]
 
 AFTER = ",".join(
     [

@@ -39,27 +39,49 @@ static StringRef functionFor(unsigned Opcode) {
   }
 }
 
+namespace {
+struct Slots {
+  AllocaInst *Result, *Dividend, *Divisor;
+};
+} // namespace
+
+static Slots makeSlots(Function *F) {
+  IRBuilder<> B(&*F->getEntryBlock().getFirstInsertionPt());
+  auto *T = B.getInt128Ty();
+  return {B.CreateAlloca(T), B.CreateAlloca(T), B.CreateAlloca(T)};
+}
+
 PreservedAnalyses sbf::ExpandDivision::run(Module &M, ModuleAnalysisManager &) {
-  SmallVector<BinaryOperator *> Work;
-  for (auto &F : M)
+  auto *P = PointerType::get(M.getContext(), 0);
+  // values of 128 bits go in and out through pointers
+  auto *Signature = FunctionType::get(Type::getVoidTy(M.getContext()), {P, P, P}, false);
+  for (auto &F : M) {
+    SmallVector<BinaryOperator *> Work;
     for (auto &I : instructions(F))
       if (isDivision(I.getOpcode()) && I.getType()->isIntegerTy())
         Work.push_back(cast<BinaryOperator>(&I));
-  for (auto *I : Work) {
-    IRBuilder<> B(I);
-    Value *New = nullptr;
-    unsigned Opcode = I->getOpcode();
-    if (I->getType()->isIntegerTy(128)) {
-      auto *Callee = M.getFunction(functionFor(Opcode));
-      if (Callee && !Callee->isDeclaration() && Callee != I->getFunction())
-        New = B.CreateCall(Callee, {I->getOperand(0), I->getOperand(1)});
-    } else if (Opcode == Instruction::SDiv || Opcode == Instruction::SRem) {
-      New = signedDivision(B, I);
+    std::optional<Slots> S; // one set for all divisions of a function: frames are small
+    for (auto *I : Work) {
+      IRBuilder<> B(I);
+      Value *New = nullptr;
+      if (I->getType()->isIntegerTy(128)) {
+        auto *Callee = M.getFunction(functionFor(I->getOpcode()));
+        if (!Callee || Callee->isDeclaration() || Callee->getFunctionType() != Signature)
+          continue; // llc divides bit by bit
+        if (!S)
+          S = makeSlots(&F);
+        B.CreateStore(I->getOperand(0), S->Dividend);
+        B.CreateStore(I->getOperand(1), S->Divisor);
+        B.CreateCall(Callee, {S->Result, S->Dividend, S->Divisor});
+        New = B.CreateLoad(I->getType(), S->Result);
+      } else if (I->getOpcode() == Instruction::SDiv || I->getOpcode() == Instruction::SRem) {
+        New = signedDivision(B, I);
+      } else {
+        continue;
+      }
+      I->replaceAllUsesWith(New);
+      I->eraseFromParent();
     }
-    if (!New)
-      continue; // llc divides, or refuses
-    I->replaceAllUsesWith(New);
-    I->eraseFromParent();
   }
   return PreservedAnalyses::none();
 }

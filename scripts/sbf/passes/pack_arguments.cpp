@@ -7,6 +7,7 @@
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Support/Error.h"
 
 using namespace llvm;
 
@@ -62,7 +63,7 @@ static AttributeList keptAttributes(LLVMContext &C, AttributeList All, const Spl
     Parameters.push_back(All.getParamAttrs(K));
   for (unsigned K = S.Kept; K < Total; K++)
     if (All.hasParamAttr(K, Attribute::ByVal))
-      report_fatal_error("an argument that is passed by value on the stack");
+      reportFatalUsageError("an argument that is passed by value on the stack");
   auto Own = All.getFnAttrs().removeAttribute(C, Attribute::Memory).removeAttribute(C, Attribute::Speculatable);
   return AttributeList::get(C, Own, All.getRetAttrs(), Parameters);
 }
@@ -89,7 +90,7 @@ static void packFunction(Function *F) {
 
 static void packCall(CallInst *Call) {
   if (Call->isMustTailCall())
-    report_fatal_error("a call with many arguments that must be a tail call");
+    reportFatalUsageError("a call with many arguments that must be a tail call");
   auto S = split(Call->getFunctionType());
   IRBuilder<> Entry(&*Call->getFunction()->getEntryBlock().getFirstInsertionPt());
   auto *Rest = Entry.CreateAlloca(S.Rest);
@@ -118,7 +119,7 @@ PreservedAnalyses sbf::PackArguments::run(Module &M, ModuleAnalysisManager &) {
         continue;
       auto *Callee = dyn_cast<Function>(Call->getCalledOperand());
       if (Callee && !Callee->isDeclaration() && Callee->getFunctionType() != Call->getFunctionType())
-        report_fatal_error(Twine("a call of ") + Callee->getName() + " with other types than its own");
+        reportFatalUsageError(Twine("a call of ") + Callee->getName() + " with other types than its own");
       if (isTooLong(Call->getFunctionType()))
         Calls.push_back(Call);
     }

@@ -35,6 +35,12 @@ struct ExpandDivision : llvm::PassInfoMixin<ExpandDivision> {
   static bool isRequired() { return true; }
 };
 
+// sbf-shift: shifts of 128 bits by a distance that is only known at run time.
+struct ExpandShifts : llvm::PassInfoMixin<ExpandShifts> {
+  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
+  static bool isRequired() { return true; }
+};
+
 // sbf-multiply: products of more than 64 bits, and overflow checks that need such a product.
 struct ExpandProducts : llvm::PassInfoMixin<ExpandProducts> {
   llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);

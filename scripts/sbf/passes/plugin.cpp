@@ -18,6 +18,7 @@ static bool parse(StringRef Name, ModulePassManager &Passes, ArrayRef<PassBuilde
          addIf<sbf::MemoryFunctions>(Name, "sbf-libc", Passes) ||
          addIf<sbf::DropSret>(Name, "sbf-sret", Passes) || addIf<sbf::PackArguments>(Name, "sbf-pack", Passes) ||
          addIf<sbf::ExpandDivision>(Name, "sbf-divide", Passes) ||
+         addIf<sbf::ExpandShifts>(Name, "sbf-shift", Passes) ||
          addIf<sbf::ExpandProducts>(Name, "sbf-multiply", Passes) ||
          addIf<sbf::ExpandMemory>(Name, "sbf-memory", Passes);
 }

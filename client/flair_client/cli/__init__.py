@@ -1,0 +1,1 @@
+"""The command `flair`: parses, calls one porcelain function, prints. No logic."""

@@ -1,0 +1,123 @@
+"""The entry point of `flair`: parses, runs, and turns whatever happens into an exit."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+import click
+
+from flair_client.cli.command import HELP_NAMES, LazyGroup
+from flair_client.cli.errors import INTERNAL, OK, outcome_of
+from flair_client.cli.registry import all_commands
+from flair_client.cli.session import Invocation
+
+_HELP: Final = """Version control for models whose training data may not move.
+
+A repository holds a model; contributors train it where their data lies and push
+updates; merges are commits that anyone can check.
+"""
+_EXAMPLES: Final = (
+    "flair localnet",
+    "flair wallet new",
+    "flair clone flair://localnet/CREATOR/NAME",
+    "flair train --data patients.csv && flair commit -m 'first' && flair push",
+)
+
+
+def root_command() -> click.Command:
+    """Builds the command with all its verbs; imports none of them."""
+
+    def show_version(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+        if given:
+            click.echo(f"flair {version('flair-hub')}")
+            ctx.exit()
+
+    root = LazyGroup(
+        name="flair",
+        help=_HELP,
+        lazy=all_commands(),
+        examples=_EXAMPLES,
+        context_settings=HELP_NAMES,
+    )
+    root.params.append(
+        click.Option(
+            ("-V", "--version"),
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=show_version,
+            help="Print the version.",
+        )
+    )
+    return root
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the command and gives the exit code of the process."""
+    invocation = Invocation()
+    if _asks_for_json(arguments):
+        # Known before parsing, so that an error of parsing is an envelope too.
+        invocation.flags["json"] = True
+    try:
+        try:
+            returned = root_command().main(
+                list(arguments),
+                prog_name="flair",
+                standalone_mode=False,
+                obj=invocation,
+            )
+            return _finish(invocation, returned)
+        except BrokenPipeError:
+            raise
+        except click.exceptions.NoArgsIsHelpError as exc:
+            return _bare(invocation, exc)
+        except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 - the last place
+            return _fail(invocation, exc)
+    except BrokenPipeError:
+        # Whoever read our output has had enough, as `head` does: no error. Python
+        # would try to flush again at its end, so stdout goes nowhere from now on.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    before = list(arguments)
+    if "--" in before:
+        before = before[: before.index("--")]
+    return "--json" in before
+
+
+def _finish(invocation: Invocation, returned: object) -> int:
+    if invocation.out is None:
+        # --help, --version, --schema: click has printed.
+        sys.stdout.flush()
+        return returned if isinstance(returned, int) else OK
+    return invocation.out.finish()
+
+
+def _bare(invocation: Invocation, error: click.exceptions.NoArgsIsHelpError) -> int:
+    """A noun without its verb: the help, and in JSON a usage error."""
+    if invocation.flags.get("json"):
+        return _fail(invocation, click.UsageError("which command?", error.ctx))
+    click.echo(error.format_message(), err=True)
+    return error.exit_code
+
+
+def _fail(invocation: Invocation, error: BaseException) -> int:
+    out = invocation.output()
+    outcome = outcome_of(error)
+    if out.verbose or (outcome.exit_code == INTERNAL and not out.json_mode):
+        frames = traceback.format_exception(error)
+        if out.verbose:
+            click.echo("".join(frames), err=True)
+    logging.getLogger(__name__).debug("command failed", exc_info=error)
+    return out.fail(outcome)
+
+
+def main() -> None:
+    """Runs `flair` with the arguments of this process."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,67 @@
+"""From settings to the context that porcelain functions get."""
+
+from typing import TYPE_CHECKING
+
+from flair_client.context import Context
+from flair_client.errors import ClusterMismatch
+from flair_client.progress import NO_PROGRESS, Progress
+from flair_client.settings import NetworkProfile, Settings
+
+if TYPE_CHECKING:
+    from flair_client.chain.client import ChainClient
+
+
+def open_chain(profile: NetworkProfile, *, timeout_s: int) -> "ChainClient":
+    """Connects to a network and checks that it is the one that the profile pins.
+
+    Raises:
+        ClusterMismatch: another cluster answers.
+        RpcUnavailable: nobody answers.
+    """
+    from flair_client.chain.client import ChainClient
+    from flair_client.chain.rpc import Rpc
+
+    rpc = Rpc(profile.rpc_url, timeout_s=timeout_s)
+    if profile.genesis_hash is not None:
+        actual = str(rpc.get_genesis_hash())
+        if actual != profile.genesis_hash:
+            raise ClusterMismatch(
+                f"the RPC of {profile.name!r} belongs to the cluster {actual}, "
+                f"the profile pins {profile.genesis_hash}"
+            )
+    return ChainClient(rpc, profile.program_id)
+
+
+def open_context(
+    settings: Settings,
+    *,
+    network: str | None = None,
+    signer: bool = False,
+    progress: Progress = NO_PROGRESS,
+) -> Context:
+    """Opens chain, store and wallet as the settings say.
+
+    Args:
+        settings: from flags, environment and files.
+        network: name of the profile, where an address names it.
+        signer: whether a wallet is needed.
+        progress: where long work shows how far it is.
+
+    Raises:
+        UsageError: the network has no profile.
+        ClusterMismatch: another cluster answers.
+        WalletError: the wallet cannot be used.
+    """
+    from flair_client.chain.signer import load_wallet
+    from flair_client.store.base import open_store
+
+    profile = settings.profile(network)
+    wallet = load_wallet(settings.wallet_path()) if signer else None
+    store = settings.text("workspace.store") or profile.store_url
+    return Context(
+        network=profile,
+        chain=open_chain(profile, timeout_s=settings.whole("rpc.timeout_s", 30)),
+        remote=open_store(store),
+        signer=wallet,
+        progress=progress,
+    )

@@ -1,0 +1,205 @@
+"""Errors for people: exit code, sentence and what to do next.
+
+Commands never catch a FlairError; they all end here. docs/exit-codes.md explains the
+codes.
+"""
+
+import errno
+from dataclasses import dataclass
+from typing import Final
+
+import click
+
+from flair_client import errors
+
+OK: Final = 0
+NEGATIVE: Final = 1
+USAGE: Final = 2
+NETWORK: Final = 3
+TIMEOUT: Final = 4
+INTEGRITY: Final = 5
+INTERNAL: Final = 70
+INTERRUPTED: Final = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended.
+
+    Attributes:
+        exit_code: of the process.
+        error_code: the error's name, for programs.
+        message: one sentence.
+        hint: what to try next.
+    """
+
+    exit_code: int
+    error_code: str | None
+    message: str
+    hint: str | None = None
+
+
+# The nearest class in the tree counts.
+_TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
+    errors.FlairError: (NEGATIVE, None),
+    errors.IdentifierInvalid: (USAGE, None),
+    errors.UsageError: (USAGE, "try --help, or `flair config list --show-origin`"),
+    errors.ObjectError: (INTEGRITY, None),
+    errors.SignatureInvalid: (INTEGRITY, "do not use this commit; ask its author"),
+    errors.TensorMismatch: (
+        INTEGRITY,
+        "train from the base of this round: `flair pull`, then `flair train`",
+    ),
+    errors.NotFinite: (
+        INTEGRITY,
+        "train again with a smaller learning rate, or look at the data",
+    ),
+    errors.NormExceeded: (INTEGRITY, "commit again; `flair commit` clips to the norm"),
+    errors.StoreError: (NETWORK, None),
+    errors.BlockMissing: (
+        INTEGRITY,
+        "`flair fsck` lists what is missing; fetch it from whoever has it",
+    ),
+    errors.DigestMismatch: (
+        INTEGRITY,
+        "the corrupt block was put aside; run the command again, or `flair fsck`",
+    ),
+    errors.StoreFull: (NEGATIVE, "make room on the disk and run the command again"),
+    errors.StoreUnavailable: (
+        NETWORK,
+        "check the store of the network: `flair network show`",
+    ),
+    errors.ChainError: (NETWORK, None),
+    errors.RpcUnavailable: (
+        NETWORK,
+        "check the network: `flair network show`; or start one: `flair localnet`",
+    ),
+    errors.RpcTimeout: (
+        TIMEOUT,
+        "run the command again: what was confirmed meanwhile is not done twice",
+    ),
+    errors.ClusterMismatch: (
+        NETWORK,
+        "`flair network show` tells what is pinned; `--network` chooses another",
+    ),
+    errors.AccountMissing: (NEGATIVE, "check the address and `--network`"),
+    errors.WalletError: (
+        NETWORK,
+        "`flair wallet new` makes one, `--wallet` chooses one; see `flair wallet list`",
+    ),
+    errors.WorkspaceError: (NEGATIVE, None),
+    errors.NotAWorkspace: (
+        USAGE,
+        "go to a workspace, or make one with `flair init` or `flair clone`",
+    ),
+    errors.WorkspaceLocked: (NEGATIVE, "wait for the other command to end"),
+    errors.TrustRequired: (
+        NEGATIVE,
+        "look at what changed and accept it with `flair trust`",
+    ),
+    errors.StaleBase: (
+        NEGATIVE,
+        "`flair pull`, then `flair train` and `flair commit` again",
+    ),
+    errors.AlreadyPushed: (
+        NEGATIVE,
+        "wait for the next round, or take it back with `flair update withdraw`",
+    ),
+    errors.RefUnknown: (NEGATIVE, "see `flair log` and `flair branch list`"),
+    errors.VerificationError: (
+        INTEGRITY,
+        "do not use this head; `flair verify` shows how far the history holds",
+    ),
+    errors.DataError: (NEGATIVE, "correct the data or give another file"),
+    errors.Refused: (NEGATIVE, None),
+}
+
+# What the program refused: exit code and remedy by the name in docs/protocol.md.
+_PROGRAM: Final[dict[str, tuple[int, str]]] = {
+    "NotAuthority": (NETWORK, "sign with the owner's wallet: --wallet"),
+    "RoleMissing": (NETWORK, "ask the owner for a role: `flair role grant`"),
+    "RoleExpired": (NETWORK, "ask the owner to grant the role again"),
+    "RoleVoid": (NETWORK, "ask the new owner to grant the role again"),
+    "RoleScope": (NETWORK, "ask the owner for a role that has this right"),
+    "ProtectedBranch": (NETWORK, "sign with the owner's wallet: --wallet"),
+    "NotUpgradeAuthority": (NETWORK, "sign with the program's upgrade authority"),
+    "Paused": (NEGATIVE, "try later; `flair program show` tells what is paused"),
+    "HeadMoved": (NEGATIVE, "`flair pull` and try again"),
+    "HeadUnset": (NEGATIVE, "publish the root first: `flair repo create`"),
+    "RoundInProgress": (NEGATIVE, "see `flair round show`"),
+    "RoundNotLive": (NEGATIVE, "see `flair round show`"),
+    "RoundClosed": (NEGATIVE, "wait for the next round; see `flair round show`"),
+    "RoundNotClosed": (NEGATIVE, "see `flair round show`; `flair round close`"),
+    "RoundNotReady": (NEGATIVE, "see `flair round show` for updates and deadline"),
+    "RoundNotAbortable": (NEGATIVE, "see `flair round show` for the deadline"),
+    "RoundFull": (NEGATIVE, "wait for the next round"),
+    "StaleBase": (NEGATIVE, "`flair pull`, then train and commit again"),
+    "UpdateStatus": (NEGATIVE, "see `flair update list`"),
+    "TooFewUpdates": (NEGATIVE, "see `flair round show`"),
+    "ChallengeOpen": (NEGATIVE, "wait until the challenge time has passed"),
+    "ModeNotBuilt": (USAGE, "use mode public and no proofs"),
+    "PolicyOutOfRange": (USAGE, "see `flair policy create --help` for the limits"),
+    "NameInvalid": (USAGE, "names are 1 to 64 of a-z 0-9 . _ -"),
+    "WeightInvalid": (USAGE, "see `flair policy show` for the cap"),
+    "ExpiryInPast": (USAGE, "give a time in the future"),
+}
+_BUG_HINT: Final = "this is a bug in Flair; run again with --verbose and report it"
+
+
+def outcome_of(error: BaseException) -> Outcome:  # noqa: PLR0911 - one per family
+    """Tells how a command ends that raised this."""
+    if isinstance(error, errors.ProgramRefused):
+        return _program_outcome(error)
+    if isinstance(error, errors.FlairError):
+        for kind in type(error).__mro__:
+            if kind in _TABLE:
+                code, hint = _TABLE[kind]
+                return Outcome(code, type(error).__name__, str(error), hint)
+    if isinstance(error, click.UsageError):
+        return _usage_outcome(error)
+    if isinstance(error, click.ClickException):
+        return Outcome(USAGE, type(error).__name__, error.format_message())
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return Outcome(
+            INTERRUPTED, "Interrupted", "interrupted", "run the command again to go on"
+        )
+    if isinstance(error, OSError):
+        return _system_outcome(error)
+    message = f"internal error: {type(error).__name__}: {error}"
+    return Outcome(INTERNAL, "InternalError", message, _BUG_HINT)
+
+
+def _program_outcome(error: errors.ProgramRefused) -> Outcome:
+    code, hint = _PROGRAM.get(error.name, (NETWORK, None))
+    name = "ProgramRefused" if error.number is None else error.name
+    if error.number is None and "insufficient" in str(error).lower():
+        hint = "see `flair wallet balance`; on a test network `flair wallet airdrop`"
+    return Outcome(code, name, str(error), hint)
+
+
+def _usage_outcome(error: click.UsageError) -> Outcome:
+    message = error.format_message().rstrip(".")
+    hint = None
+    if error.ctx is not None:
+        hint = f"`{error.ctx.command_path} --help` shows how it is used"
+    return Outcome(USAGE, "UsageError", message[:1].lower() + message[1:], hint)
+
+
+def _system_outcome(error: OSError) -> Outcome:
+    where = f"{error.filename}: " if error.filename else ""
+    message = f"{where}{error.strerror or error}"
+    if error.errno == errno.ENOSPC:
+        code, hint = _TABLE[errors.StoreFull]
+        return Outcome(code, "StoreFull", message, hint)
+    named = (
+        FileNotFoundError,
+        FileExistsError,
+        PermissionError,
+        IsADirectoryError,
+        NotADirectoryError,
+    )
+    if isinstance(error, named):
+        return Outcome(USAGE, type(error).__name__, message, "check the path")
+    if isinstance(error, ConnectionError | TimeoutError):
+        return Outcome(NETWORK, type(error).__name__, message)
+    return Outcome(INTERNAL, type(error).__name__, message, _BUG_HINT)

@@ -1,0 +1,148 @@
+"""One run of the command: its flags, its output, and what it opens on demand."""
+
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from flair_client.cli.context import open_context
+from flair_client.cli.output import Output
+from flair_client.context import Context
+from flair_client.errors import UsageError
+from flair_client.progress import NO_PROGRESS, Progress
+from flair_client.repo_address import RepoAddress, resolve_repo_address
+from flair_client.settings import Flags, Settings, load_settings
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What the parser found, filled while it goes along.
+
+    Attributes:
+        flags: the global flags that were given, by key.
+        command: the command's whole name.
+        out: where it speaks; made when it runs.
+    """
+
+    flags: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
+    out: Output | None = None
+
+    def output(self) -> Output:
+        """Gives the one output of this run."""
+        if self.out is None:
+            self.out = Output(
+                command=self.command,
+                json_mode=bool(self.flags.get("json")),
+                quiet=bool(self.flags.get("quiet")),
+                verbose=bool(self.flags.get("verbose")),
+            )
+        return self.out
+
+
+class App:
+    """What a command's function gets first."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._opened: list[Context] = []
+        self.out = invocation.output()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Flags, environment and files together."""
+        flags = self._invocation.flags
+        settings = load_settings(
+            Flags(
+                home=flags.get("home"),
+                network=flags.get("network"),
+                wallet=flags.get("wallet"),
+                color=flags.get("color"),
+                progress=flags.get("progress"),
+            )
+        )
+        self.out.color = settings.is_on("core.color")
+        return settings
+
+    @cached_property
+    def progress(self) -> Progress:
+        """Bars where a person watches, nothing elsewhere."""
+        shown = sys.stderr.isatty() and not (self.out.quiet or self.out.json_mode)
+        if not shown or not self.settings.is_on("core.progress"):
+            return NO_PROGRESS
+        from flair_client.cli.progress import RichProgress
+
+        return RichProgress(color=self.settings.is_on("core.color"))
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person can be asked something."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and not self.out.json_mode
+
+    def context(self, *, signer: bool = False, network: str | None = None) -> Context:
+        """Opens chain, store and wallet.
+
+        Args:
+            signer: whether the command signs.
+            network: the network that an address names.
+
+        Raises:
+            UsageError: `--network` says another one.
+        """
+        asked = self._invocation.flags.get("network")
+        if network is not None and asked is not None and network != asked:
+            raise UsageError(
+                f"the address is on network {network!r}, --network says {asked!r}"
+            )
+        opened = open_context(
+            self.settings, network=network, signer=signer, progress=self.progress
+        )
+        self._opened.append(opened)
+        return opened
+
+    def repo_address(self, text: str | None) -> RepoAddress:
+        """Gives the repository meant: as written, or that of the workspace.
+
+        Raises:
+            UsageError: nothing is written and this is no workspace with a repository.
+        """
+        chosen = text or self.settings.text("workspace.repo")
+        if chosen is None:
+            raise UsageError("no repository is named, and this folder is not a clone")
+        creator = None
+        if not chosen.startswith("flair://") and "/" not in chosen:
+            from flair_client.chain.signer import load_wallet
+
+            creator = load_wallet(self.settings.wallet_path()).address
+        return resolve_repo_address(
+            chosen, network=self.settings.network, creator=creator
+        )
+
+    def branch_name(self, text: str | None, address: RepoAddress) -> str:
+        """Gives the branch: as written, in the address, of the workspace, or main."""
+        return text or address.ref or self.settings.text("workspace.branch") or "main"
+
+    def confirm(self, question: str, *, flag: str, given: bool) -> None:
+        """Asks before something that cannot be undone.
+
+        Args:
+            question: what will happen, as a question.
+            flag: the flag that answers it beforehand.
+            given: whether that flag was given.
+
+        Raises:
+            UsageError: nobody can be asked, or the answer is no.
+        """
+        if given:
+            return
+        if not self.is_interactive:
+            raise UsageError(f"this cannot be undone; say so with {flag}")
+        import click
+
+        if not click.confirm(question, err=True):
+            raise UsageError("not confirmed, nothing was done")
+
+    def close(self) -> None:
+        """Closes connections."""
+        for opened in self._opened:
+            opened.chain.close()

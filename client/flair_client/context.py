@@ -1,0 +1,72 @@
+"""What a porcelain function needs from outside: chain, store, signer, clock."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flair_client.errors import WalletError
+from flair_client.ids import CODEC_RAW, Address
+from flair_client.progress import NO_PROGRESS, Progress
+from flair_client.settings import NetworkProfile
+
+if TYPE_CHECKING:
+    from flair_client.chain.client import ChainClient, TxResult
+    from flair_client.chain.instructions import Instruction
+    from flair_client.chain.signer import Signer
+    from flair_client.store.base import Store
+
+
+def wall_clock() -> int:
+    """Gives the seconds since 1970 by this machine's clock."""
+    return int(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The world as a command sees it.
+
+    Attributes:
+        network: the profile of the network in use.
+        chain: reads accounts and sends instructions.
+        remote: the store that is shared with others.
+        signer: the user's wallet; None where the command only reads.
+        progress: shows how far long work is.
+        now: seconds since 1970; the author's claim, never a rule.
+    """
+
+    network: NetworkProfile
+    chain: "ChainClient"
+    remote: "Store"
+    signer: "Signer | None" = None
+    progress: Progress = NO_PROGRESS
+    now: Callable[[], int] = wall_clock
+
+    @property
+    def wallet(self) -> "Signer":
+        """The user's wallet.
+
+        Raises:
+            WalletError: there is none.
+        """
+        if self.signer is None:
+            raise WalletError("this needs a wallet")
+        return self.signer
+
+    @property
+    def program_id(self) -> Address:
+        """The program that this network's profile pins."""
+        return self.network.program_id
+
+    def publish(self, block: bytes) -> None:
+        """Puts an event's block into the shared store."""
+        self.remote.put(CODEC_RAW, block)
+
+    def send(self, instructions: "Sequence[Instruction]") -> "TxResult":
+        """Signs with the user's wallet, sends, and publishes the events.
+
+        Raises:
+            ChainError: refused, or not confirmed in time.
+            WalletError: there is no wallet.
+        """
+        return self.chain.send(instructions, [self.wallet], publish=self.publish)

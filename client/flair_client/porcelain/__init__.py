@@ -1,0 +1,1 @@
+"""One verb per file: what `flair VERB` does, as a function that prints nothing."""

@@ -1,0 +1,129 @@
+"""Options that several commands share, so that they are named and explained alike."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from flair_client.cli.types import BRANCH_NAME, DURATION
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def repo_option(function: _F) -> _F:
+    """`--repo`: the repository, where the workspace's is not meant."""
+    return click.option(
+        "--repo",
+        metavar="REPO",
+        help="flair://… address, CREATOR/NAME, or NAME of your own; "
+        "without it the workspace's.",
+    )(function)
+
+
+def branch_option(function: _F) -> _F:
+    """`--branch`: the branch, where the workspace's is not meant."""
+    return click.option(
+        "--branch",
+        type=BRANCH_NAME,
+        metavar="NAME",
+        help="Branch; without it the workspace's, or main.",
+    )(function)
+
+
+def round_option(function: _F) -> _F:
+    """`--round`: an older round than the live one."""
+    return click.option(
+        "--round",
+        "round_index",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Round; without it the live or the last one.",
+    )(function)
+
+
+# Name of the policy field, and its flag.
+_POLICY_OPTIONS: Final = (
+    click.option(
+        "--min-updates", type=int, metavar="N", help="Updates a merge needs: 1 to 64."
+    ),
+    click.option(
+        "--max-updates", type=int, metavar="N", help="Updates a round takes: 1 to 64."
+    ),
+    click.option(
+        "--bits",
+        type=click.Choice(["13", "16"]),
+        help="Bits of one value of an update.",
+    ),
+    click.option(
+        "--scale-exp",
+        type=int,
+        metavar="E",
+        help="One step of an update is 2^E: -40 to 20.",
+    ),
+    click.option(
+        "--norm-bound",
+        type=float,
+        metavar="X",
+        help="Length that an update may have, in units of the weights; "
+        "without it √(number of values).",
+    ),
+    click.option("--eta", type=float, metavar="X", help="Server learning rate."),
+    click.option(
+        "--round-length",
+        type=DURATION,
+        metavar="TIME",
+        help="How long a round takes updates, as 30d, 12h or 90s.",
+    ),
+    click.option(
+        "--merge-grace",
+        type=DURATION,
+        metavar="TIME",
+        help="How long a closed round waits for its merge.",
+    ),
+    click.option(
+        "--challenge",
+        type=DURATION,
+        metavar="TIME",
+        help="How long a merge may be looked at before it counts.",
+    ),
+    click.option(
+        "--weight-cap",
+        type=int,
+        metavar="N",
+        help="Most weight of one update: a power of two, 1 to 256.",
+    ),
+    click.option(
+        "--invited/--open",
+        "invited",
+        default=None,
+        help="Whether a contributor needs a role.",
+    ),
+    click.option(
+        "--dp",
+        type=click.Choice(["none", "required"]),
+        help="Whether updates must carry noise for differential privacy.",
+    ),
+    click.option(
+        "--deposit-lamports",
+        type=int,
+        metavar="N",
+        help="Deposit of an update, given back when it is closed.",
+    ),
+)
+
+
+def policy_options(function: _F) -> _F:
+    """The fields of a policy as flags."""
+    for option in reversed(_POLICY_OPTIONS):
+        function = option(function)
+    return function
+
+
+def policy_overrides(given: dict[str, Any]) -> dict[str, Any]:
+    """Gives the fields of a policy that were set by flags."""
+    fields = {key: value for key, value in given.items() if value is not None}
+    if "bits" in fields:
+        fields["bits"] = int(fields["bits"])
+    if "invited" in fields:
+        fields["contribute"] = "invited" if fields.pop("invited") else "open"
+    return fields

@@ -1,0 +1,94 @@
+"""Publishing a workspace: repository, policy, branch and root commit, step by step.
+
+Each step looks at the chain first, so that a run that was killed goes on where it
+stopped.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flair_client.context import Context
+from flair_client.errors import AccountMissing, Refused
+from flair_client.ids import CommitId
+from flair_client.porcelain.branch import branch_create
+from flair_client.porcelain.policy import policy_make, policy_params
+from flair_client.porcelain.publish import describe_root, publish_root
+from flair_client.porcelain.repo import repo_create, repo_exists
+from flair_client.porcelain.target import find_repo
+from flair_client.repo_address import RepoAddress
+
+
+@dataclass(frozen=True, slots=True)
+class RepoPublished:
+    """A published model.
+
+    Attributes:
+        steps: what this run did; those that were done before are not in it.
+    """
+
+    repo: RepoAddress
+    branch: str
+    root: CommitId
+    policy_index: int
+    steps: tuple[str, ...]
+
+
+def repo_publish(
+    ctx: Context,
+    workspace: Path,
+    name: str,
+    *,
+    branch: str = "main",
+    points_per_merge: int,
+    protected: bool = False,
+    policy: Mapping[str, Any] | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> RepoPublished:
+    """Publishes the model of a workspace that `flair init` made.
+
+    Args:
+        ctx: with the wallet that will own the repository.
+        workspace: the folder that holds `.flair`.
+        name: of the repository.
+        branch: of its first branch.
+        points_per_merge: cap on the points that one merge gives out.
+        protected: whether the owner alone may move the branch.
+        policy: fields that override the recipe's `[policy]` table.
+        tell: hears of each step when it is done.
+
+    Raises:
+        Refused: the repository exists and its branch has a head already.
+        ObjectError, DataError: recipe or weights cannot be used.
+        ProgramRefused: a step is not allowed.
+    """
+    plan = describe_root(workspace, ctx.progress)
+    # Before anything is on chain, so that a bad policy leaves nothing behind.
+    params = policy_params(plan.policy, policy, n_params=plan.n_params)
+    repo = RepoAddress(ctx.network.name, ctx.wallet.address, name)
+    steps = []
+
+    def done(step: str) -> None:
+        steps.append(step)
+        tell(step)
+
+    if not repo_exists(ctx, repo):
+        repo_create(ctx, name, points_per_merge=points_per_merge)
+        done(f"repository {repo}")
+    if find_repo(ctx, repo).account.policy_count == 0:
+        policy_make(ctx, repo, params)
+        done("policy 0")
+    try:
+        place = find_repo(ctx, repo).branch(branch)
+    except AccountMissing:
+        branch_create(
+            ctx, repo, branch, protected=protected, first_round=plan.first_round
+        )
+        done(f"branch {branch}")
+        place = find_repo(ctx, repo).branch(branch)
+    if any(place.account.head_commit.raw):
+        raise Refused(f"{repo} exists already and branch {branch!r} has a head")
+    root = publish_root(ctx, workspace, repo, branch)
+    done(f"root commit {root.short}")
+    return RepoPublished(repo, branch, root, place.account.policy_index, tuple(steps))

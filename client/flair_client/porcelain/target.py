@@ -1,0 +1,133 @@
+"""What a command acts on: a repository, a branch, the live round, and with what right.
+
+Used by the verbs that write to the chain; no verb itself.
+"""
+
+from dataclasses import dataclass
+
+from flair_client.chain.accounts import (
+    BranchAccount,
+    PolicyAccount,
+    RepoAccount,
+    RoundAccount,
+    Scope,
+)
+from flair_client.chain.pdas import (
+    find_branch_pda,
+    find_policy_pda,
+    find_repo_pda,
+    find_role_pda,
+    find_round_pda,
+)
+from flair_client.context import Context
+from flair_client.errors import AccountMissing
+from flair_client.ids import ZERO_ADDRESS, Address
+from flair_client.repo_address import RepoAddress
+
+
+@dataclass(frozen=True, slots=True)
+class RepoTarget:
+    """A repository that exists."""
+
+    ctx: Context
+    name: RepoAddress
+    address: Address
+    account: RepoAccount
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the user's wallet is the repository's authority."""
+        return self.account.authority == self.ctx.wallet.address
+
+    def right(self, scope: Scope, branch: Address | None = None) -> Address | None:
+        """Gives the role to bring along, or None for the authority.
+
+        Where the wallet is not the authority and holds no such role, the answer is None
+        as well: the program then refuses, which it would do in any case.
+        """
+        if self.is_mine:
+            return None
+        now = self.ctx.now()
+        for part in (branch, None):
+            role = self.ctx.chain.role_for(self.address, part, self.ctx.wallet.address)
+            if role is None or scope not in role.scope:
+                continue
+            if role.expires_at and role.expires_at <= now:
+                continue
+            if role.authority_epoch != self.account.authority_epoch:
+                continue
+            return find_role_pda(
+                self.address, part, self.ctx.wallet.address, self.ctx.program_id
+            )[0]
+        return None
+
+    def branch(self, name: str) -> "BranchTarget":
+        """Gives a branch.
+
+        Raises:
+            AccountMissing: there is none of this name.
+        """
+        account = self.ctx.chain.branch(self.address, name)
+        address = find_branch_pda(self.address, name, self.ctx.program_id)[0]
+        return BranchTarget(self, address, account)
+
+    def branch_names(self) -> dict[Address, str]:
+        """Gives the names of all branches by address; zero is the whole repository."""
+        names = {
+            find_branch_pda(self.address, item.name, self.ctx.program_id)[0]: item.name
+            for item in self.ctx.chain.branches(self.address)
+        }
+        return names | {ZERO_ADDRESS: "*"}
+
+
+@dataclass(frozen=True, slots=True)
+class BranchTarget:
+    """A branch that exists."""
+
+    repo: RepoTarget
+    address: Address
+    account: BranchAccount
+
+    def policy_address(self, index: int) -> Address:
+        """Gives the address of one of the repository's policies."""
+        return find_policy_pda(self.repo.address, index, self.repo.ctx.program_id)[0]
+
+    def policy(self, index: int) -> PolicyAccount:
+        """Gives one of the repository's policies."""
+        return self.repo.ctx.chain.policy(self.repo.address, index)
+
+    def round(self, index: int | None = None) -> "RoundTarget":
+        """Gives a round; without an index the live one, or else the last one.
+
+        Raises:
+            AccountMissing: there is no such round (any more).
+        """
+        account = self.account
+        chosen = account.round_index if index is None else index
+        found = self.repo.ctx.chain.round(self.address, chosen)
+        if found is None and index is None and not account.round_live and chosen > 0:
+            chosen -= 1
+            found = self.repo.ctx.chain.round(self.address, chosen)
+        address = find_round_pda(self.address, chosen, self.repo.ctx.program_id)[0]
+        if found is None:
+            raise AccountMissing(address, f"round of branch {account.name!r}")
+        return RoundTarget(self, address, found)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTarget:
+    """A round that exists."""
+
+    branch: BranchTarget
+    address: Address
+    account: RoundAccount
+
+
+def find_repo(ctx: Context, name: RepoAddress) -> RepoTarget:
+    """Gives the repository of an address.
+
+    Raises:
+        AccountMissing: there is none.
+    """
+    address = find_repo_pda(name.creator, name.name, ctx.program_id)[0]
+    return RepoTarget(ctx, name, address, ctx.chain.repo(address))

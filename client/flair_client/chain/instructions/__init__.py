@@ -1,0 +1,68 @@
+"""One builder per instruction of the program: arguments in, unsigned instruction out.
+
+Addresses that follow from the arguments are derived; nothing here signs or sends.
+"""
+
+from flair_client.chain.instructions.base import (
+    ACCOUNTS,
+    AccountMeta,
+    Instruction,
+    account_flags,
+    instruction_discriminator,
+)
+from flair_client.chain.instructions.merges import (
+    merge_accumulate,
+    merge_expire,
+    merge_finalize,
+    merge_propose,
+)
+from flair_client.chain.instructions.repos import (
+    branch_advance,
+    branch_create,
+    branch_set_policy,
+    config_create,
+    config_set,
+    policy_create,
+    repo_create,
+    role_grant,
+    role_revoke,
+)
+from flair_client.chain.instructions.rounds import (
+    round_abort,
+    round_close,
+    round_open,
+    update_expire,
+    update_push,
+    update_reject,
+    update_settle,
+    update_withdraw,
+)
+
+__all__ = [
+    "ACCOUNTS",
+    "AccountMeta",
+    "Instruction",
+    "account_flags",
+    "branch_advance",
+    "branch_create",
+    "branch_set_policy",
+    "config_create",
+    "config_set",
+    "instruction_discriminator",
+    "merge_accumulate",
+    "merge_expire",
+    "merge_finalize",
+    "merge_propose",
+    "policy_create",
+    "repo_create",
+    "role_grant",
+    "role_revoke",
+    "round_abort",
+    "round_close",
+    "round_open",
+    "update_expire",
+    "update_push",
+    "update_reject",
+    "update_settle",
+    "update_withdraw",
+]

@@ -1,0 +1,104 @@
+"""Where the program's accounts live: addresses derived from seeds.
+
+Mirrors the seeds of the program (docs/protocol.md, section 1); reads nothing.
+"""
+
+import hashlib
+from functools import lru_cache
+from typing import Final
+
+from solders.pubkey import Pubkey
+
+from flair_client.ids import ZERO_ADDRESS, Address, CommitId
+
+PROGRAM_ID: Final = Address.parse("FLRK2f6aX5SoVuziobDG3LMD6TKc3nuVxECVhM5x2CBT")
+SYSTEM_PROGRAM_ID: Final = ZERO_ADDRESS
+UPGRADEABLE_LOADER_ID: Final = Address.parse(
+    "BPFLoaderUpgradeab1e11111111111111111111111"
+)
+_CACHE_SIZE: Final = 4096
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _find(program_id: Address, *seeds: bytes) -> tuple[Address, int]:
+    address, bump = Pubkey.find_program_address(
+        list(seeds), Pubkey.from_bytes(program_id.raw)
+    )
+    return Address(bytes(address)), bump
+
+
+def find_config_pda(program_id: Address = PROGRAM_ID) -> tuple[Address, int]:
+    """Gives the address and bump of the program's Config."""
+    return _find(program_id, b"config")
+
+
+def find_repo_pda(
+    creator: Address, name: str, program_id: Address = PROGRAM_ID
+) -> tuple[Address, int]:
+    """Gives the address and bump of a repository; the creator never changes."""
+    name_digest = hashlib.sha256(name.encode()).digest()
+    return _find(program_id, b"repo", creator.raw, name_digest)
+
+
+def find_policy_pda(
+    repo: Address, index: int, program_id: Address = PROGRAM_ID
+) -> tuple[Address, int]:
+    """Gives the address and bump of a repository's policy number `index`."""
+    return _find(program_id, b"policy", repo.raw, index.to_bytes(4, "little"))
+
+
+def find_branch_pda(
+    repo: Address, name: str, program_id: Address = PROGRAM_ID
+) -> tuple[Address, int]:
+    """Gives the address and bump of a repository's branch."""
+    name_digest = hashlib.sha256(name.encode()).digest()
+    return _find(program_id, b"branch", repo.raw, name_digest)
+
+
+def find_role_pda(
+    repo: Address,
+    branch: Address | None,
+    grantee: Address,
+    program_id: Address = PROGRAM_ID,
+) -> tuple[Address, int]:
+    """Gives the address and bump of a role; `branch` None is the whole repository."""
+    scope = ZERO_ADDRESS if branch is None else branch
+    return _find(program_id, b"role", repo.raw, scope.raw, grantee.raw)
+
+
+def find_round_pda(
+    branch: Address, round_index: int, program_id: Address = PROGRAM_ID
+) -> tuple[Address, int]:
+    """Gives the address and bump of a branch's round."""
+    return _find(program_id, b"round", branch.raw, round_index.to_bytes(8, "little"))
+
+
+def find_update_pda(
+    round_address: Address, contributor: Address, program_id: Address = PROGRAM_ID
+) -> tuple[Address, int]:
+    """Gives the address and bump of a contributor's update of a round."""
+    return _find(program_id, b"update", round_address.raw, contributor.raw)
+
+
+def find_candidate_pda(
+    round_address: Address, commit_id: CommitId, program_id: Address = PROGRAM_ID
+) -> tuple[Address, int]:
+    """Gives the address and bump of a proposed merge of a round."""
+    return _find(program_id, b"merge", round_address.raw, commit_id.raw)
+
+
+def find_contribution_pda(
+    repo: Address, contributor: Address, program_id: Address = PROGRAM_ID
+) -> tuple[Address, int]:
+    """Gives the address and bump of what a contributor earned in a repository."""
+    return _find(program_id, b"contrib", repo.raw, contributor.raw)
+
+
+def find_event_authority_pda(program_id: Address = PROGRAM_ID) -> tuple[Address, int]:
+    """Gives the address and bump of the account that signs the program's events."""
+    return _find(program_id, b"__event_authority")
+
+
+def find_program_data_pda(program_id: Address = PROGRAM_ID) -> tuple[Address, int]:
+    """Gives the address and bump of the loader's account with code and authority."""
+    return _find(UPGRADEABLE_LOADER_ID, program_id.raw)

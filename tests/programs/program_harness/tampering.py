@@ -1,0 +1,297 @@
+"""Every way to hand an instruction wrong accounts, made from the document's table.
+
+A scene is a function `(place) -> Call`: it brings a place into a state and gives a
+call that would pass there. `refusals` lists the cases of one instruction; each runs the
+scene on a fresh chain, spoils one thing and expects the refusal that the document
+names.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+import pytest
+from solders.pubkey import Pubkey
+
+from program_harness.chain import (
+    ADDRESS,
+    DATA,
+    DISCRIMINATOR,
+    DUPLICATE,
+    EXECUTABLE,
+    HAS_ONE,
+    IN_USE,
+    KEYS,
+    MISSING,
+    MUT,
+    NOBODY_ID,
+    OWNER,
+    PROGRAM,
+    SEEDS,
+    SIGNER,
+    TOO_SMALL,
+    Call,
+)
+from program_harness.protocol import INSTRUCTIONS, decode_account, discriminator
+from program_harness.world import Place, digest
+
+Scene: TypeAlias = Callable[[Place], Call]
+Errors: TypeAlias = tuple[str | int, ...]
+
+# Accounts that the instruction itself makes.
+CREATED: Final[Mapping[str, str]] = {
+    "config_create": "config",
+    "repo_create": "repo",
+    "policy_create": "policy",
+    "branch_create": "branch",
+    "role_grant": "new_role",
+    "round_open": "round",
+    "update_push": "update",
+    "merge_propose": "candidate",
+}
+KINDS: Final[Mapping[str, str]] = {
+    "config": "Config",
+    "repo": "Repo",
+    "policy": "Policy",
+    "branch": "Branch",
+    "role": "Role",
+    "old_role": "Role",
+    "new_role": "Role",
+    "round": "Round",
+    "update": "Update",
+    "proposer_update": "Update",
+    "candidate": "MergeCandidate",
+    "contribution": "Contribution",
+}
+RECEIVERS: Final = ("rent_payer", "round_payer", "candidate_payer")
+# What the document calls an account that belongs elsewhere.
+BELONGING: Final[Mapping[str, Errors]] = {
+    "policy": ("PolicyMismatch", "AccountMismatch", SEEDS, ADDRESS),
+    "update": ("UpdateMismatch", "AccountMismatch", SEEDS, ADDRESS),
+    "proposer_update": ("NotProposer", "UpdateMismatch", SEEDS, ADDRESS),
+}
+ELSEWHERE: Final[Errors] = ("AccountMismatch", SEEDS, ADDRESS, HAS_ONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to spoil, and the refusals that name it."""
+
+    what: str
+    account: str
+    errors: Errors
+    spoil: Callable[["Case", Place, Call, Scene], Call]
+
+    def __str__(self) -> str:
+        return f"{self.what}-{self.account}" if self.account else self.what
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How an instruction differs from the general rules.
+
+    Attributes:
+        errors: refusals by case, as `{"foreign-branch": ("AccountMismatch",)}`.
+        skip: cases that do not exist here, each with its reason.
+        scenes: scenes for accounts that the main scene leaves out, as `role`.
+    """
+
+    errors: Mapping[str, Errors] = field(default_factory=dict)
+    skip: Mapping[str, str] = field(default_factory=dict)
+    scenes: Mapping[str, Scene] = field(default_factory=dict)
+
+
+def refusals(
+    name: str, scene: Scene, rules: Rules | None = None
+) -> pytest.MarkDecorator:
+    """Parametrises a test with `case` and `scene` over all cases of an instruction."""
+    rules = rules or Rules()
+    chosen = []
+    for case in _cases(name):
+        if str(case) in rules.skip:
+            continue
+        errors = rules.errors.get(str(case), case.errors)
+        chosen.append(
+            pytest.param(
+                replace(case, errors=errors),
+                rules.scenes.get(case.account, scene),
+                id=str(case),
+            )
+        )
+    known = {str(case) for case in _cases(name)}
+    unknown = (set(rules.errors) | set(rules.skip)) - known
+    if unknown:
+        raise ValueError(f"{name} has no cases {sorted(unknown)}")
+    return pytest.mark.parametrize(("case", "scene"), chosen)
+
+
+def check(case: Case, scene: Scene, place: Place) -> None:
+    """Runs one case on a fresh chain."""
+    call = scene(place)
+    place.chain.expect_refusal(case.spoil(case, place, call, scene), *case.errors)
+
+
+def _cases(name: str) -> Iterator[Case]:
+    row = INSTRUCTIONS[name]
+    created = CREATED.get(name)
+    for account, flags in row.accounts:
+        yield from _flag_cases(account, flags)
+        if account == created:
+            yield Case("existing", account, (IN_USE,), _existing)
+            yield Case("moved", account, (SEEDS,), _at_other_address)
+        elif account in KINDS and account != "role":  # `roles` has these cases
+            yield from _account_cases(account)
+    yield Case("other", "event_authority", (SEEDS, ADDRESS), _other)
+    yield Case("other", "program", (PROGRAM, ADDRESS, EXECUTABLE), _other)
+    yield Case("missing-last-account", "", (KEYS,), _without_last)
+    if row.arguments.fields:
+        yield Case("short-data", "", (DATA,), _short_data)
+
+
+def _flag_cases(account: str, flags: str) -> Iterator[Case]:
+    if "s" in flags:
+        yield Case("unsigned", account, (SIGNER,), _unsigned)
+    if "w" in flags:
+        yield Case("read-only", account, (SIGNER if "s" in flags else MUT,), _read_only)
+    if "w" in flags and account in KINDS:
+        yield Case("alias", account, (DUPLICATE,), _alias)
+    if account == "system":
+        yield Case("other", account, (PROGRAM, ADDRESS, EXECUTABLE), _other)
+    if account in RECEIVERS:
+        yield Case("other", account, ("RentPayerMismatch",), _other)
+        yield Case("alias", account, ("RentPayerMismatch", DUPLICATE), _alias)
+
+
+def _account_cases(account: str) -> Iterator[Case]:
+    elsewhere = BELONGING.get(account, ELSEWHERE)
+    yield Case("owner", account, (OWNER,), _other_owner)
+    yield Case("discriminator", account, (DISCRIMINATOR,), _other_discriminator)
+    yield Case("truncated", account, (TOO_SMALL,), _truncated)
+    yield Case("absent", account, (MISSING, OWNER), _absent)
+    yield Case("bump", account, (SEEDS, *elsewhere), _other_bump)
+    yield Case("copied", account, (SEEDS, *elsewhere), _copied)
+    yield Case("kind", account, (DISCRIMINATOR, TOO_SMALL, DUPLICATE), _other_kind)
+    if account != "config":
+        yield Case("foreign", account, elsewhere, _foreign)
+
+
+def _address(call: Call, account: str) -> Pubkey:
+    address = call.accounts[account]
+    assert address is not None, f"the scene leaves {account} out"
+    return address
+
+
+def _unsigned(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    return replace(call, unsigned=frozenset({case.account}))
+
+
+def _read_only(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    return replace(call, read_only=frozenset({case.account}))
+
+
+def _existing(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    """What is to be made exists: made by the same call, then once more."""
+    place.chain.send(call)
+    return call
+
+
+def _at_other_address(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    return call.with_accounts(**{case.account: spare_address(case.account)})
+
+
+def _other(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    other = spare_address(case.account)
+    place.chain.put(other, data=b"", owner=NOBODY_ID)
+    return call.with_accounts(**{case.account: other})
+
+
+def _other_owner(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    place.chain.put(_address(call, case.account), owner=NOBODY_ID)
+    return call
+
+
+def _other_discriminator(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    address = _address(call, case.account)
+    data = place.chain.data(address)
+    name = "Round" if decode_account(data)[0] != "Round" else "Update"
+    place.chain.put(address, data=discriminator("account", name) + data[8:])
+    return call
+
+
+def _truncated(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    address = _address(call, case.account)
+    place.chain.put(address, data=place.chain.data(address)[:-1])
+    return call
+
+
+def _absent(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    place.chain.remove(_address(call, case.account))
+    return call
+
+
+def _other_bump(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    address = _address(call, case.account)
+    place.chain.edit(address, bump=place.chain.read(address).bump ^ 1)
+    return call
+
+
+def _copied(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    """The right contents and owner at an address that is not the PDA."""
+    other = spare_address(case.account)
+    place.chain.put(other, data=place.chain.data(_address(call, case.account)))
+    return call.with_accounts(**{case.account: other})
+
+
+def _other_kind(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    """A sound account of another kind that the call has anyway, or the Config's."""
+    chain = place.chain
+    own = _address(call, case.account)
+    others = [
+        address
+        for name, address in call.accounts.items()
+        if name in KINDS
+        and address not in (None, own)
+        and chain.exists(address)
+        and decode_account(chain.data(address))[0] != KINDS[case.account]
+    ]
+    other = spare_address("kind")
+    if others:
+        chain.put(other, data=chain.data(max(others, key=lambda a: len(chain.data(a)))))
+    else:
+        chain.put(other, data=discriminator("account", "Role") + bytes(500))
+    return call.with_accounts(**{case.account: other})
+
+
+def _foreign(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    """The same account of a sister repository of the same owner, in the same state."""
+    chain, now = place.chain, place.chain.now
+    twin = Place(chain, b"lung", place.branch_name, dict(place.params))
+    twin_call = scene(twin)
+    chain.set_now(now)
+    return call.with_accounts(**{case.account: _address(twin_call, case.account)})
+
+
+def _without_last(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    count = len(INSTRUCTIONS[call.name].accounts) + 2
+    return replace(call, truncate=count - 1)
+
+
+def _short_data(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    encoded = bytes(call.instruction.data)
+    return replace(call, data=encoded[8:-1])
+
+
+def _alias(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    """Another writable account stands where this one should."""
+    names = [
+        name
+        for name, flags in INSTRUCTIONS[call.name].accounts
+        if "w" in flags and name != case.account
+    ]
+    assert names, "nothing to stand for it"
+    return call.with_accounts(**{case.account: _address(call, names[0])})
+
+
+def spare_address(name: str) -> Pubkey:
+    """Gives an address that nobody uses."""
+    return Pubkey.from_bytes(digest(f"spare {name}"))

@@ -1,0 +1,114 @@
+"""The client's builders give the bytes that the document's tables give."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import pytest
+from flair_client.chain import instructions
+from flair_client.chain.accounts import PolicyParams
+from flair_client.ids import Address, CommitId, Digest
+from program_harness.chain import Call, Chain
+from program_harness.protocol import INSTRUCTIONS
+from program_harness.world import config_create, make_place, ordered
+from solders.pubkey import Pubkey
+from test_pause import CALLS
+
+MORE: Final[Mapping[str, tuple[str, ...]]] = {
+    # Which accounts a builder is told, the others it derives.
+    "config_create": ("admin",),
+    "config_set": ("admin",),
+    "repo_create": ("payer", "creator"),
+    "policy_create": ("payer", "actor", "repo", "role"),
+    "branch_create": ("payer", "actor", "repo", "role"),
+    "branch_set_policy": ("actor", "repo", "branch", "role"),
+    "branch_advance": ("actor", "repo", "branch", "role"),
+    "role_grant": ("payer", "actor", "repo", "branch", "role"),
+    "role_revoke": ("actor", "repo", "rent_payer", "role"),
+    "round_open": ("payer", "repo", "branch", "policy"),
+    "round_close": ("actor", "repo", "branch", "policy"),
+    "round_abort": ("actor", "repo", "branch", "policy", "round_payer"),
+    "update_push": ("payer", "contributor", "repo", "branch", "policy", "role"),
+    "update_withdraw": ("contributor", "repo", "branch", "rent_payer"),
+    "update_reject": ("authority", "repo", "branch"),
+    "update_expire": ("actor", "repo", "branch", "rent_payer", "round_payer"),
+    "update_settle": ("actor", "repo", "branch", "rent_payer", "round_payer"),
+    "merge_accumulate": ("actor", "repo", "branch"),
+    "merge_propose": (
+        *("payer", "proposer", "repo", "branch", "policy", "role", "proposer_update"),
+    ),
+    "merge_finalize": ("actor", "repo", "branch", "policy", "candidate_payer"),
+    "merge_expire": ("actor", "repo", "branch", "candidate_payer"),
+}
+
+
+def _value(name: str, value: Any) -> Any:
+    if isinstance(value, Pubkey):
+        return Address(bytes(value))
+    if name in ("commit_id", "expected_base", "expected_head", "new_head"):
+        return CommitId(value)
+    if isinstance(value, bytes) and name == "name":
+        return value.decode()
+    if name == "protected":
+        return bool(value)
+    return Digest(value) if isinstance(value, bytes) and len(value) == 32 else value
+
+
+def _arguments(call: Call, place: Any) -> dict[str, Any]:
+    given = {name: _value(name, value) for name, value in call.arguments.items()}
+    chosen = {
+        name: _value(name, call.accounts[name])
+        for name in MORE[call.name]
+        if call.accounts.get(name) is not None
+    }
+    extra: dict[str, Any] = {}
+    if call.name == "policy_create":
+        given = {"params": PolicyParams(**dict(call.arguments["params"]))}
+        extra["index"] = place.chain.read(place.repo).policy_count
+    if call.name == "role_revoke":
+        extra["grantee"] = Address(bytes(place.chain.party("a").pubkey()))
+    if "round" in call.accounts or call.name == "merge_expire":
+        extra["round_index"] = 1
+    if call.name in ("update_reject", "update_expire", "update_settle"):
+        extra["contributor"] = Address(bytes(place.chain.party("a").pubkey()))
+    if call.name in ("merge_finalize", "merge_expire"):
+        extra["commit_id"] = CommitId(_digest("merge"))
+    if call.name == "merge_accumulate":
+        extra["contributors"] = [
+            Address(bytes(place.chain.party(who).pubkey()))
+            for who in ordered(["a", "b"])
+        ]
+    return given | chosen | extra
+
+
+def _digest(text: str) -> bytes:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).digest()
+
+
+@pytest.mark.parametrize("name", INSTRUCTIONS)
+def test_a_builder_gives_the_documents_bytes(name: str):
+    place = make_place()
+    scenes: dict[str, Callable[[Any], Call]] = {
+        **CALLS,
+        "config_create": lambda place: config_create(place.chain),
+    }
+    call = scenes[name](place)
+
+    built = getattr(instructions, name)(**_arguments(call, place))
+
+    expected = call.instruction
+    assert built.data == bytes(expected.data)
+    assert built.program_id == Address(bytes(expected.program_id))
+    metas = [
+        (Address(bytes(meta.pubkey)), meta.is_signer, meta.is_writable)
+        for meta in expected.accounts
+    ]
+    assert [
+        (meta.address, meta.is_signer, meta.is_writable) for meta in built.accounts
+    ] == metas
+
+
+def test_the_chain_is_small_enough_for_every_test():
+    """A fresh chain per test costs milliseconds; keep it so."""
+    assert isinstance(Chain(), Chain)

@@ -1,0 +1,170 @@
+"""One wallet pays, acts and receives, and every action fits a legacy transaction.
+
+Elsewhere everybody has another wallet; here an account stands in several places of one
+instruction, as it does for most people.
+"""
+
+import pytest
+from program_harness.chain import MAX_TRANSACTION, Call, Chain, wallet
+from program_harness.protocol import ACCOUNTS
+from program_harness.world import (
+    ADMINISTER,
+    CONTRIBUTE,
+    MERGE,
+    ROOT,
+    SNAPSHOT,
+    Place,
+    config_create,
+    config_set,
+    digest,
+    make_place,
+    repo_create,
+)
+from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
+
+ROLES = ("payer", "actor", "creator", "contributor", "proposer", "authority", "admin")
+RECEIVERS = ("rent_payer", "round_payer", "candidate_payer")
+
+
+class OneWallet:
+    """Sends calls with one wallet in every place, which pays the fee too."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.key = place.owner
+        place.chain.sponsor = self.key
+        self.sizes: dict[str, int] = {}
+
+    def send(self, call: Call) -> None:
+        signers = {name: self.key for name in ROLES if name in call.accounts}
+        call = call.signed_by(**signers)
+        here = {name: self.key.pubkey() for name in RECEIVERS if name in call.accounts}
+        call = call.with_accounts(**here)
+        # What a wallet adds on its own counts too.
+        budget = (set_compute_unit_limit(200_000), set_compute_unit_price(10))
+        receipt = self.place.chain.send(*budget, call)
+        self.sizes[call.name] = receipt.size
+
+
+def one_wallet(**changes) -> OneWallet:
+    place = make_place(**changes)
+    place.chain.send(config_create(place.chain))
+    return OneWallet(place)
+
+
+def start(one: OneWallet) -> None:
+    place = one.place
+    one.send(repo_create(place.chain, place.name))
+    one.send(place.policy_create())
+    one.send(place.branch_create())
+    one.send(place.branch_advance(ROOT, digest("root")))
+    one.send(place.branch_set_policy(0))
+    one.send(place.role_grant("a", 15, branch=place.branch))
+    one.send(place.role_revoke("a", branch=place.branch))
+    one.send(place.round_open())
+    one.send(place.update_push("owner"))
+
+
+def test_one_wallet_goes_from_repository_to_merge():
+    one = one_wallet(
+        name=b"x" * 64,
+        branch_name=b"y" * 64,
+        params={"min_updates": 1, "challenge_s": 0},
+    )
+    place = one.place
+    before = place.chain.lamports(one.key.pubkey())
+    start(one)
+    one.send(place.update_withdraw("owner"))
+    one.send(place.update_push("owner"))
+    place.chain.wait(3600)
+    one.send(place.round_close())
+    one.send(place.merge_accumulate(["owner"]))
+    one.send(place.merge_propose("one"))
+    one.send(place.merge_propose("two"))
+    one.send(place.merge_finalize("one"))
+    one.send(place.merge_expire("two", 1))
+    one.send(place.update_settle("owner", 1))
+
+    assert max(one.sizes.values()) <= MAX_TRANSACTION, one.sizes
+    kept = ("Repo", "Policy", "Branch", "Contribution")
+    rents = sum(place.chain.rent(ACCOUNTS[name].size + 8) for name in kept)
+    spent = before - place.chain.lamports(one.key.pubkey())
+    fees = spent - rents
+    assert 0 < fees < 1_000_000
+
+
+def test_one_wallet_expires_its_own_round():
+    one = one_wallet()
+    place = one.place
+    start(one)
+    one.send(place.update_reject("owner"))
+    place.chain.wait(3600)
+    one.send(place.round_abort())
+    one.send(place.update_expire("owner", 1))
+
+    assert not place.chain.exists(place.find_round(1))
+
+
+def test_one_wallet_aborts_an_empty_round():
+    one = one_wallet()
+    place = one.place
+    start(one)
+    one.send(place.update_withdraw("owner"))
+    place.chain.wait(3600)
+    one.send(place.round_abort())
+
+    assert not place.chain.exists(place.find_round(1))
+
+
+def test_an_admin_sets_the_config_with_its_own_fee():
+    chain = Chain()
+    chain.sponsor = chain.party("upgrade authority")
+    chain.send(config_create(chain))
+    chain.send(config_set(chain))
+
+
+@pytest.mark.parametrize("n_updates", [1, 8, 20])
+def test_a_batch_of_updates_fits(n_updates: int):
+    place = make_place(params={"max_updates": 64})
+    names = [f"hospital {number}" for number in range(n_updates)]
+    place.params["min_updates"] = 1
+    place.closed(names)
+    order = sorted(names, key=lambda who: bytes(wallet(who).pubkey()))
+
+    receipt = place.chain.send(place.merge_accumulate(order))
+
+    assert receipt.size <= MAX_TRANSACTION
+
+
+@pytest.mark.parametrize("scope", [ADMINISTER, MERGE, CONTRIBUTE])
+def test_calls_with_a_role_fit(scope: int):
+    place = make_place(name=b"x" * 64, branch_name=b"y" * 64)
+    place.params["contribute"] = 1
+    calls = {
+        ADMINISTER: lambda: (place.created().policy_create(), "actor"),
+        CONTRIBUTE: lambda: (place.opened().update_push("helper"), "contributor"),
+        MERGE: lambda: (place_closed(place).merge_propose(), "proposer"),
+    }
+    call, signer = calls[scope]()
+    call = place.with_role(call, "helper", scope, signer=signer)
+
+    receipt = place.chain.send(
+        set_compute_unit_limit(200_000), set_compute_unit_price(10), call
+    )
+
+    assert receipt.size <= MAX_TRANSACTION
+
+
+def place_closed(place: Place) -> Place:
+    place.params["contribute"] = 0
+    return place.closed()
+
+
+def test_a_role_holder_pays_for_itself():
+    place = make_place().rooted()
+    call = place.with_role(place.branch_advance(SNAPSHOT, digest("x")), "helper", 8)
+    place.chain.sponsor = place.chain.party("helper")
+
+    place.chain.send(call)
+
+    assert place.head == digest("x")

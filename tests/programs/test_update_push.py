@@ -1,0 +1,379 @@
+import pytest
+from program_harness.chain import CONFIG, IN_USE, SEEDS, account_of, find_bump, wallet
+from program_harness.protocol import ACCOUNTS
+from program_harness.roles import (
+    RoleUse,
+    check_role_holds,
+    check_role_refusal,
+    role_refusals,
+)
+from program_harness.tampering import Case, Rules, Scene, check, refusals
+from program_harness.world import (
+    ABORTED,
+    ACCEPTED,
+    CLOSED,
+    CONTRIBUTE,
+    DEPOSIT,
+    MERGED,
+    SNAPSHOT,
+    ZERO,
+    Place,
+    digest,
+    make_place,
+)
+
+
+def scene(place: Place):
+    return place.opened().update_push("a")
+
+
+def second(place: Place):
+    """A push in a later round, so that the contribution exists."""
+    place.opened(["a"])
+    place.chain.send(place.branch_advance(SNAPSHOT, digest("next")))
+    return place.opened().update_push("a")
+
+
+def invited(place: Place):
+    place.params["contribute"] = 1
+    return place.opened().update_push("owner")
+
+
+def fresh_invited(place: Place):
+    """The owner pushed; the helper pushes with the owner's call made its own."""
+    call = invited(place)
+    helper = place.chain.party("helper")
+    return call.signed_by(contributor=helper).with_accounts(
+        update=place.find_update("helper"),
+        contribution=place.find_contribution("helper"),
+    )
+
+
+USE = RoleUse(fresh_invited, CONTRIBUTE, signer="contributor")
+
+
+@refusals(
+    "update_push",
+    scene,
+    Rules(
+        errors={"foreign-contribution": (SEEDS, "AccountMismatch")},
+        skip={
+            f"{what}-contribution": "it does not exist yet"
+            for what in ("owner", "discriminator", "truncated", "absent", "bump")
+        }
+        | {"copied-contribution": "below", "foreign-contribution": "below"},
+    ),
+)
+def test_refuses_wrong_accounts(case: Case, scene: Scene):
+    check(case, scene, make_place())
+
+
+@refusals(
+    "update_push",
+    second,
+    Rules(skip={"absent-contribution": "it is made at the first push"}),
+)
+def test_refuses_wrong_accounts_at_a_later_push(case: Case, scene: Scene):
+    if case.account == "contribution":
+        check(case, scene, make_place())
+
+
+@role_refusals(USE)
+def test_refuses_a_role_that_does_not_hold_where_one_is_needed(spoil, errors):
+    if spoil.__name__ == "_of_somebody_else":
+        pytest.skip("the update's address hangs on the contributor")
+    check_role_refusal(USE, spoil, errors, make_place())
+
+
+def test_refuses_somebody_elses_role():
+    place = make_place()
+    call = invited(place)
+    place.chain.send(place.role_grant("helper", CONTRIBUTE))
+    role = place.find_role(wallet("helper").pubkey())
+
+    place.chain.expect_refusal(
+        place.update_push("thief").with_accounts(role=role), "RoleMissing"
+    )
+    place.chain.send(call)
+
+
+def test_refuses_an_update_in_the_name_of_another():
+    place = make_place()
+    call = scene(place).signed_by(contributor=place.chain.party("b"))
+
+    place.chain.expect_refusal(call, SEEDS)
+
+
+def test_refuses_the_contribution_of_another():
+    place = make_place()
+    call = scene(place)
+    place.chain.send(place.update_push("b"))
+
+    place.chain.expect_refusal(
+        call.with_accounts(contribution=place.find_contribution("b")),
+        *(SEEDS, "AccountMismatch"),
+    )
+
+
+def test_refuses_a_second_update_in_the_same_round():
+    place = make_place().opened(["a"])
+
+    place.chain.expect_refusal(place.update_push("a", commit="another"), IN_USE)
+
+
+def test_refuses_a_second_update_after_a_rejection():
+    place = make_place().opened(["a"])
+    place.chain.send(place.update_reject("a"))
+
+    place.chain.expect_refusal(place.update_push("a", commit="another"), IN_USE)
+
+
+@pytest.mark.parametrize("wait", [3600, 3601, 1_000_000])
+def test_refuses_at_and_after_the_deadline(wait: int):
+    place = make_place().opened()
+    place.chain.wait(wait)
+
+    place.chain.expect_refusal(place.update_push("a"), "RoundClosed")
+
+
+@pytest.mark.parametrize("state", [CLOSED, MERGED, ABORTED])
+def test_refuses_a_round_that_is_not_open(state: int):
+    place = make_place()
+    call = scene(place)
+    place.chain.edit(place.round, state=state)
+
+    place.chain.expect_refusal(call, "RoundClosed")
+
+
+def test_refuses_a_closed_round_before_its_deadline():
+    place = make_place().opened(["a", "b", "c", "d"])
+    place.chain.send(place.round_close())
+
+    place.chain.expect_refusal(place.update_push("e"), "RoundClosed")
+
+
+def test_refuses_a_round_that_the_head_left_behind():
+    place = make_place()
+    call = scene(place)
+    place.chain.send(place.branch_advance(SNAPSHOT, digest("next")))
+
+    place.chain.expect_refusal(call, "RoundNotLive")
+
+
+def test_refuses_an_old_round_while_a_new_one_is_live():
+    place = make_place()
+    call = scene(place)
+    place.chain.send(place.branch_advance(SNAPSHOT, digest("next")))
+    place.chain.send(place.round_open())
+
+    place.chain.expect_refusal(call, "RoundNotLive")
+
+
+def test_refuses_more_than_the_maximum():
+    place = make_place().opened(["a", "b", "c", "d"])
+
+    place.chain.expect_refusal(place.update_push("e"), "RoundFull")
+
+
+@pytest.mark.parametrize("base", [ZERO, digest("another")])
+def test_refuses_an_update_for_another_base(base: bytes):
+    place = make_place()
+    call = scene(place).with_arguments(expected_base=base)
+
+    place.chain.expect_refusal(call, "StaleBase")
+
+
+@pytest.mark.parametrize("name", ["commit_id", "payload_digest"])
+def test_refuses_a_commit_or_payload_that_is_zero(name: str):
+    place = make_place()
+    call = scene(place).with_arguments(**{name: ZERO})
+
+    place.chain.expect_refusal(call, "CommitInvalid")
+
+
+def test_refuses_a_statement_where_no_proof_is_asked_for():
+    place = make_place()
+    call = scene(place).with_arguments(statement_digest=digest("statement"))
+
+    place.chain.expect_refusal(call, "StatementUnexpected")
+
+
+@pytest.mark.parametrize("weight", [0, 3, 63, 65, 128, 256, 32_768, 65_535])
+def test_refuses_a_weight_that_is_no_power_of_two_within_the_cap(weight: int):
+    place = make_place()
+    call = scene(place).with_arguments(weight=weight)
+
+    place.chain.expect_refusal(call, "WeightInvalid")
+
+
+def test_refuses_another_policy_of_the_repository():
+    place = make_place()
+    call = scene(place)
+    place.chain.send(place.policy_create(weight_cap=256))
+
+    place.chain.expect_refusal(
+        call.with_accounts(policy=place.find_policy(1)), "PolicyMismatch"
+    )
+
+
+def test_refuses_while_paused():
+    place = make_place()
+    call = scene(place)
+    place.chain.edit(CONFIG, pause_bits=8)
+
+    place.chain.expect_refusal(call, "Paused")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n_live", 2**16 - 1), ("weight_sum", 2**32 - 1)],
+)
+def test_refuses_when_a_count_of_the_round_is_at_its_end(name: str, value: int):
+    place = make_place()
+    call = scene(place)
+    place.chain.edit(place.round, **{name: value})
+
+    place.chain.expect_refusal(call, "Overflow")
+
+
+def test_refuses_when_the_count_of_events_is_at_its_end():
+    place = make_place()
+    call = scene(place)
+    place.chain.edit(place.repo, event_seq=2**64 - 1)
+
+    place.chain.expect_refusal(call, "Overflow")
+
+
+def test_refuses_when_the_contributors_count_is_at_its_end():
+    place = make_place()
+    call = second(place)
+    place.chain.edit(place.find_contribution("a"), updates=2**64 - 1)
+
+    place.chain.expect_refusal(call, "Overflow")
+
+
+def test_refuses_a_payer_who_cannot_pay_the_deposit():
+    place = make_place()
+    call = scene(place)
+    rents = sum(
+        place.chain.rent(ACCOUNTS[n].size + 8) for n in ("Update", "Contribution")
+    )
+    # Enough for the rents and to stay rent exempt, not for the deposit.
+    place.chain.put(
+        place.payer.pubkey(), lamports=rents + place.chain.rent(0) + DEPOSIT - 1
+    )
+
+    with pytest.raises(AssertionError):
+        place.chain.send(call)
+
+
+@pytest.mark.parametrize("weight", [1, 2, 32, 64])
+def test_pushes_with_every_allowed_weight(weight: int):
+    place = make_place().opened()
+    chain = place.chain
+    contributor, payer = chain.party("a"), place.payer.pubkey()
+    chain.edit(CONFIG, pause_bits=63 & ~8)
+    chain.wait(3599)
+    before, lamports = place.round_state(), chain.lamports(payer)
+    call = place.update_push("a", weight=weight)
+
+    event = chain.act(call, place.repo, contributor)
+
+    arguments = dict(call.arguments)
+    del arguments["expected_base"]
+    assert event == (
+        "UpdatePushed",
+        {
+            "branch": place.branch,
+            "round_index": 1,
+            "contributor": contributor.pubkey(),
+            "statement_digest": ZERO,
+            "n_columns": 0,
+            **arguments,
+        },
+    )
+    update = place.find_update("a")
+    assert chain.read(update) == account_of(
+        "Update",
+        bump=find_bump(b"update", place.round, contributor.pubkey()),
+        status=ACCEPTED,
+        repo=place.repo,
+        branch=place.branch,
+        round=place.round,
+        contributor=contributor.pubkey(),
+        pushed_at=chain.now,
+        deposit_lamports=DEPOSIT,
+        rent_payer=payer,
+        **arguments,
+    )
+    contribution = place.find_contribution("a")
+    assert chain.read(contribution) == account_of(
+        "Contribution",
+        bump=find_bump(b"contrib", place.repo, contributor.pubkey()),
+        repo=place.repo,
+        contributor=contributor.pubkey(),
+        updates=1,
+    )
+    vars(before).update(n_live=1, n_accepted=1, weight_sum=weight)
+    assert place.round_state() == before
+    rents = [chain.rent(ACCOUNTS[n].size + 8) for n in ("Update", "Contribution")]
+    assert chain.lamports(update) == rents[0] + DEPOSIT
+    assert chain.lamports(contribution) == rents[1]
+    assert lamports - chain.lamports(payer) == sum(rents) + DEPOSIT
+
+
+def test_counts_a_later_push_in_the_same_contribution():
+    place = make_place()
+    call = second(place)
+    before = place.chain.read(place.find_contribution("a"))
+
+    place.chain.send(call)
+
+    before.updates = 2
+    assert place.chain.read(place.find_contribution("a")) == before
+
+
+def test_keeps_the_counts_of_an_account_that_got_lamports_before():
+    place = make_place().opened()
+    place.chain.svm.airdrop(place.find_contribution("a"), 1_000_000)
+    place.chain.svm.airdrop(place.find_update("a"), 1_000_000_000)
+
+    place.chain.send(place.update_push("a"))
+
+    assert place.chain.read(place.find_contribution("a")).updates == 1
+
+
+def test_takes_no_deposit_where_the_policy_asks_for_none():
+    place = make_place(params={"deposit_lamports": 0}).opened(["a"])
+
+    update = place.find_update("a")
+    assert place.chain.lamports(update) == place.chain.rent(ACCOUNTS["Update"].size + 8)
+    assert place.chain.read(update).deposit_lamports == 0
+
+
+@pytest.mark.parametrize("of_branch", [False, True])
+def test_lets_the_invited_push(of_branch: bool):
+    check_role_holds(USE, make_place(), of_branch=of_branch)
+
+
+def test_the_authority_needs_no_invitation():
+    place = make_place()
+
+    place.chain.send(invited(place))
+
+
+def test_an_open_policy_asks_for_no_role():
+    place = make_place().opened()
+    call = place.with_role(
+        place.update_push("helper"), "helper", CONTRIBUTE, signer="contributor"
+    )
+    place.chain.edit(call.accounts["role"], expires_at=1)
+
+    place.chain.send(call)
+
+
+def test_the_round_keeps_its_policy_when_the_branch_gets_another():
+    place = make_place().opened()
+    place.chain.send(place.policy_create(weight_cap=1), place.branch_set_policy(1))
+
+    place.chain.send(place.update_push("a", weight=64))

@@ -1,13 +1,14 @@
 """Every error that Flair raises on purpose.
 
 * FlairError
-    * IdentifierInvalid: an address, digest, CID, name or repository address is malformed
+    * IdentifierInvalid: a malformed address, digest, CID, name or repository address
     * UsageError: a command or function was called with arguments that cannot work
+        * NetworkUnknown: no profile has this name
     * ObjectError: bytes that should be an object are not
         * ObjectInvalid: wrong shape, unknown field, not canonical; names the path
         * ObjectTooLarge: more than the limit, refused before memory is taken
         * SignatureInvalid: not signed by its author
-        * TensorMismatch: shape, dtype or name differ from the base; names tensor and both
+        * TensorMismatch: another shape, dtype or name than the base; names both
         * NotFinite: NaN or infinity in a tensor
         * OutOfRange: an integer leaves its range
         * NormExceeded: an update is longer than the policy allows
@@ -21,7 +22,7 @@
         * RpcTimeout: not confirmed in time
         * RpcRefused: the RPC refused the request; carries its code
         * ClusterMismatch: another genesis hash or program than the profile pins
-        * AccountInvalid: an account's owner, size, kind or contents are not what they must be
+        * AccountInvalid: an account has the wrong owner, size, kind or contents
         * AccountMissing: no such account
         * ProgramRefused: the program refused an instruction; carries number and name
     * WalletError: wallet file missing, malformed, or readable by others
@@ -32,7 +33,7 @@
         * StaleBase: the branch moved since the work began
         * AlreadyPushed: this contributor's update of this round is on chain already
         * RefUnknown: no such branch, commit or prefix
-    * VerificationError: history, head or merge does not check; names the first wrong thing
+    * VerificationError: history, head or merge is wrong; names the first thing
     * DataError: the training data cannot be used; names file, column or row
     * Refused: a rule of the policy or the site forbids it
 """
@@ -56,6 +57,14 @@ class IdentifierInvalid(FlairError):
 
 class UsageError(FlairError):
     """Arguments that cannot work together or at all."""
+
+
+class NetworkUnknown(UsageError):
+    """No network profile has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"network {name!r} has no profile")
+        self.name = name
 
 
 class ObjectError(FlairError):

@@ -14,7 +14,7 @@ from typing import Final
 import platformdirs
 
 from flair_client.config_file import Value, read_config
-from flair_client.errors import IdentifierInvalid, Refused, UsageError
+from flair_client.errors import IdentifierInvalid, NetworkUnknown, Refused
 from flair_client.ids import Address
 from flair_client.names import check_name, is_name
 
@@ -132,14 +132,14 @@ class Settings:
         """Gives a network's profile; without a name that of the network in use.
 
         Raises:
-            UsageError: there is no such profile, or it has no URL.
+            NetworkUnknown: there is no such profile, or it has no URL.
             Refused: the site does not allow this network.
         """
         chosen = self.network if name is None else name
         check_name("network name", chosen)
         url = self.text(f"network.{chosen}.url")
         if url is None:
-            raise UsageError(f"network {chosen!r} has no profile")
+            raise NetworkUnknown(chosen)
         allowed = self.get("limits.networks")
         if isinstance(allowed, tuple) and chosen not in allowed:
             raise Refused(f"this site does not allow the network {chosen!r}")

@@ -15,6 +15,8 @@ from flair_client.cli.errors import INTERNAL, OK, outcome_of
 from flair_client.cli.registry import all_commands
 from flair_client.cli.session import Invocation
 
+# `eval "$(_FLAIR_COMPLETE=bash_source flair)"` switches completion on in a shell.
+_COMPLETION: Final = "_FLAIR_COMPLETE"
 _HELP: Final = """Version control for models whose training data may not move.
 
 A repository holds a model; contributors train it where their data lies and push
@@ -62,15 +64,18 @@ def run(arguments: Sequence[str]) -> int:
     if _asks_for_json(arguments):
         # Known before parsing, so that an error of parsing is an envelope too.
         invocation.flags["json"] = True
+    root = root_command()
+    if _COMPLETION in os.environ:
+        root.main(prog_name="flair", complete_var=_COMPLETION)
     try:
         try:
-            returned = root_command().main(
-                list(arguments),
-                prog_name="flair",
-                standalone_mode=False,
-                obj=invocation,
-            )
-            return _finish(invocation, returned)
+            with root.make_context("flair", list(arguments), obj=invocation) as ctx:
+                root.invoke(ctx)
+            return _finish(invocation)
+        except click.exceptions.Exit as exc:
+            # --help, --version, --schema: click has printed.
+            sys.stdout.flush()
+            return exc.exit_code
         except BrokenPipeError:
             raise
         except click.exceptions.NoArgsIsHelpError as exc:
@@ -91,12 +96,8 @@ def _asks_for_json(arguments: Sequence[str]) -> bool:
     return "--json" in before
 
 
-def _finish(invocation: Invocation, returned: object) -> int:
-    if invocation.out is None:
-        # --help, --version, --schema: click has printed.
-        sys.stdout.flush()
-        return returned if isinstance(returned, int) else OK
-    return invocation.out.finish()
+def _finish(invocation: Invocation) -> int:
+    return invocation.output().finish()
 
 
 def _bare(invocation: Invocation, error: click.exceptions.NoArgsIsHelpError) -> int:

@@ -21,7 +21,7 @@ import click
 from flair_client.cli.jsonable import envelope_schema
 from flair_client.cli.session import App, Invocation
 
-_ALIASES = {"ls": "list", "remove": "rm"}
+_ALIASES = {"ls": "list"}
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
@@ -83,7 +83,7 @@ class _Documented(click.Command):
         everywhere: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(param, click.Option):
                 is_own = param.expose_value or "--schema" in param.opts
                 (own if is_own else everywhere).append(record)
         for title, records in (("Options", own), ("Global options", everywhere)):
@@ -142,13 +142,6 @@ class FlairGroup(_Documented, click.Group):
         self.examples = examples
         self.params += global_options()
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """As click; knows the usual other names, as `ls` for `list`."""
-        found = super().get_command(ctx, cmd_name)
-        if found is None and cmd_name in _ALIASES:
-            return super().get_command(ctx, _ALIASES[cmd_name])
-        return found
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click; remembers which command it was."""
         ctx.ensure_object(Invocation).command = command_name(ctx)
@@ -157,20 +150,29 @@ class FlairGroup(_Documented, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click; suggests what may have been meant, with its whole name.
+        """As click; knows the usual other names and suggests what may be meant.
 
         Raises:
             click.UsageError: there is no such command.
         """
-        name = args[0]
         known = self.list_commands(ctx)
-        if name.startswith("-") or self.get_command(ctx, name) is not None:
-            return super().resolve_command(ctx, args)
+        name = args[0]
+        if name not in known and _ALIASES.get(name) in known:
+            name = _ALIASES[name]
+        if name.startswith("-") or name in known:
+            return super().resolve_command(ctx, [name, *args[1:]])
         near = difflib.get_close_matches(name, known, n=3)
         message = f"{ctx.command_path!r} has no command {name!r}"
         if near:
             message += f"; did you mean {' or '.join(repr(item) for item in near)}?"
         raise click.UsageError(message, ctx)
+
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Commands first: they matter more than options."""
+        self.format_commands(ctx, formatter)
+        super().format_options(ctx, formatter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +241,6 @@ class LazyGroup(FlairGroup):
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
-
-    def format_options(
-        self, ctx: click.Context, formatter: click.HelpFormatter
-    ) -> None:
-        """Options after the commands, which matter more."""
-        self.format_commands(ctx, formatter)
-        super().format_options(ctx, formatter)
 
 
 def command(

@@ -43,7 +43,11 @@ class Outcome:
 _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     errors.FlairError: (NEGATIVE, None),
     errors.IdentifierInvalid: (USAGE, None),
-    errors.UsageError: (USAGE, "try --help, or `flair config list --show-origin`"),
+    errors.UsageError: (USAGE, None),
+    errors.NetworkUnknown: (
+        USAGE,
+        "`flair localnet` starts and writes localnet; see `flair network list`",
+    ),
     errors.ObjectError: (INTEGRITY, None),
     errors.SignatureInvalid: (INTEGRITY, "do not use this commit; ask its author"),
     errors.TensorMismatch: (
@@ -150,6 +154,8 @@ def outcome_of(error: BaseException) -> Outcome:  # noqa: PLR0911 - one per fami
     """Tells how a command ends that raised this."""
     if isinstance(error, errors.ProgramRefused):
         return _program_outcome(error)
+    if isinstance(error, errors.WalletError):
+        return _wallet_outcome(error)
     if isinstance(error, errors.FlairError):
         for kind in type(error).__mro__:
             if kind in _TABLE:
@@ -175,6 +181,16 @@ def _program_outcome(error: errors.ProgramRefused) -> Outcome:
     if error.number is None and "insufficient" in str(error).lower():
         hint = "see `flair wallet balance`; on a test network `flair wallet airdrop`"
     return Outcome(code, name, str(error), hint)
+
+
+def _wallet_outcome(error: errors.WalletError) -> Outcome:
+    code, hint = _TABLE[errors.WalletError]
+    message = str(error)
+    if "readable by others" in message:
+        hint = "chmod 600 it; if anyone may have read it, make a new wallet"
+    elif "exists already" in message:
+        code, hint = NEGATIVE, "choose another name; an old wallet is never replaced"
+    return Outcome(code, "WalletError", message, hint)
 
 
 def _usage_outcome(error: click.UsageError) -> Outcome:

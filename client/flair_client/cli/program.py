@@ -35,9 +35,8 @@ def program_command() -> None:
     "--fee-bps",
     type=click.IntRange(0, 1000),
     default=0,
-    show_default=True,
     metavar="N",
-    help="Fee in hundredths of a percent.",
+    help="Fee in hundredths of a percent: 0 to 1000; 0 without it.",
 )
 def init(app: App, *, treasury: Address | None, fee_bps: int) -> None:
     """Makes the program ready for repositories; once, by its upgrade authority."""

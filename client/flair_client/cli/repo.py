@@ -50,9 +50,8 @@ def repo_command() -> None:
     "--points-per-merge",
     type=click.IntRange(0, 2**64 - 1),
     default=1_000_000,
-    show_default=True,
     metavar="N",
-    help="Points that a merge shares out among its contributors.",
+    help="Points that a merge shares out among its contributors; 1000000 without it.",
 )
 @click.option(
     "--bare",

@@ -78,8 +78,8 @@ def round_text(round_: Round) -> str:
     "--limit",
     type=click.IntRange(1, 1000),
     default=20,
-    show_default=True,
-    help="Look at this many of the newest.",
+    metavar="N",
+    help="Look at this many of the newest; 20 without it.",
 )
 def list_(app: App, *, repo: str | None, branch: str | None, limit: int) -> None:
     """Lists rounds that are in progress or not cleared away; merges are in the log."""

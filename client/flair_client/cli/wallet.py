@@ -89,7 +89,7 @@ def address(app: App, name: str | None) -> None:
     result=Balance,
     examples=("flair wallet balance", "flair wallet balance hospital-a"),
 )
-@click.argument("who", metavar="NAME|ADDRESS", required=False)
+@click.argument("who", metavar="[NAME|ADDRESS]", required=False)
 def balance(app: App, who: str | None) -> None:
     """Shows what a wallet or address holds."""
     whose = wallet_address(app.settings, who)
@@ -104,10 +104,10 @@ def balance(app: App, who: str | None) -> None:
     result=Airdrop,
     examples=("flair wallet airdrop", "flair wallet airdrop 2.5 --to hospital-a"),
 )
-@click.argument("amount", type=SOL, metavar="SOL", default="10")
+@click.argument("amount", type=SOL, metavar="[SOL]", default="10")
 @click.option("--to", metavar="NAME|ADDRESS", help="Without it the wallet in use.")
 def airdrop(app: App, amount: int, to: str | None) -> None:
-    """Asks a test network for money."""
+    """Asks a test network for money: 10 SOL, where nothing else is said."""
     whose = wallet_address(app.settings, to)
     found = wallet_airdrop(app.context(), whose, amount)
     app.out.result(

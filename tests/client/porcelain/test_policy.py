@@ -1,0 +1,143 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flair_client.chain.accounts import PolicyAccount, PolicyParams
+from flair_client.errors import UsageError
+from flair_client.ids import Address, Digest
+from flair_client.porcelain.policy import policy_like, policy_params, show_policy
+
+ZERO = Address(bytes(32))
+
+
+def account(params: PolicyParams) -> PolicyAccount:
+    return PolicyAccount(
+        bump=255,
+        index=0,
+        repo=ZERO,
+        params=params,
+        created_at=0,
+        digest=Digest(bytes(32)),
+    )
+
+
+def test_defaults_worked_out_by_hand():
+    params = policy_params({}, n_params=121)
+
+    assert params.scale_exp == -13
+    # √121 = 11 in units of 2^-13: (11·8192)² .
+    assert params.norm_bound_sq == 8_120_172_544
+    assert params.eta_q24 == 16_777_216
+    assert params.round_length_s == params.merge_grace_s == 86_400
+    assert params.challenge_s == 0
+    assert (params.min_updates, params.max_updates) == (2, 64)
+    assert params.contribute == 1
+    assert params.dp_rule == 0
+    assert params.bits == 16
+    assert params.weight_cap == 256
+    assert params.strategy == 1
+
+
+def test_a_table_worked_out_by_hand():
+    table = {
+        "scale_exp": -2,
+        "norm_bound": 1.3,
+        "eta": 0.1,
+        "round_length": "12h",
+        "merge_grace": 90,
+        "challenge": "1m",
+        "contribute": "open",
+        "dp": "required",
+        "min_updates": 3,
+    }
+
+    params = policy_params(table, n_params=5)
+
+    # 1.3·4 = 5.2, squared 27.04.
+    assert params.norm_bound_sq == 27
+    # 0.1·2²⁴ = 1677721.6.
+    assert params.eta_q24 == 1_677_722
+    assert params.round_length_s == 43_200
+    assert params.merge_grace_s == 90
+    assert params.challenge_s == 60
+    assert params.contribute == 0
+    assert params.dp_rule == 1
+    assert params.min_updates == 3
+
+
+def test_flags_win_over_the_table_and_none_is_no_flag():
+    params = policy_params(
+        {"min_updates": 3, "max_updates": 9},
+        {"min_updates": 4, "max_updates": None},
+        n_params=1,
+    )
+
+    assert (params.min_updates, params.max_updates) == (4, 9)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("nonsense", 1),
+        ("min_updates", 0),
+        ("min_updates", 65),
+        ("min_updates", True),
+        ("min_updates", "3"),
+        ("bits", 12),
+        ("scale_exp", 21),
+        ("scale_exp", 1.0),
+        ("norm_bound", 0),
+        ("norm_bound", float("nan")),
+        ("norm_bound", float("inf")),
+        ("norm_bound", 1e-30),
+        ("norm_bound", 1e30),
+        ("norm_bound", "1"),
+        ("eta", -1.0),
+        ("round_length", "1y"),
+        ("round_length", -1),
+        ("round_length", True),
+        ("contribute", "everybody"),
+        ("dp", None),
+        ("reveal_after_close", 1),
+        ("deposit_lamports", 10**9 + 1),
+    ],
+)
+def test_a_field_that_cannot_be_is_named(field, value):
+    with pytest.raises(UsageError, match=f"policy.{field}"):
+        policy_params({field: value}, n_params=1)
+
+
+@given(
+    st.integers(-40, 20), st.integers(1, 2**127), st.integers(1, 2**26), st.booleans()
+)
+def test_a_policy_like_another_is_the_same_to_the_last_unit(scale, norm, eta, invited):
+    params = replace(
+        policy_params({"contribute": "invited" if invited else "open"}, n_params=7),
+        scale_exp=scale,
+        norm_bound_sq=norm,
+        eta_q24=eta,
+    )
+    older = show_policy(account(params), ZERO)
+
+    assert policy_like(older, {}) == params
+    changed = policy_like(older, {"min_updates": 5}, n_params=8)
+    assert changed == replace(params, min_updates=5, n_params=8)
+
+
+def test_a_policy_like_another_with_its_own_norm_takes_that():
+    older = show_policy(account(policy_params({}, n_params=7)), ZERO)
+
+    assert policy_like(older, {"norm_bound": 2.0}).norm_bound_sq == (2 * 8192) ** 2
+
+
+def test_a_policy_is_shown_in_units_of_the_weights():
+    shown = show_policy(
+        account(policy_params({"norm_bound": 3.0, "eta": 0.5}, n_params=7)), ZERO
+    )
+
+    assert shown.norm_bound == 3.0
+    assert shown.eta == 0.5
+    assert shown.contribute == "invited"
+    assert shown.dp == "none"

@@ -7,11 +7,11 @@ import pytest
 from flair_client.chain import instructions
 from flair_client.chain.accounts import PolicyParams
 from flair_client.ids import Address, CommitId, Digest
-from program_harness.chain import Call, Chain
+from program_harness.calls import CALLS
+from program_harness.chain import Call
 from program_harness.protocol import INSTRUCTIONS
-from program_harness.world import config_create, make_place, ordered
+from program_harness.world import config_create, digest, make_place, ordered
 from solders.pubkey import Pubkey
-from test_pause import CALLS
 
 MORE: Final[Mapping[str, tuple[str, ...]]] = {
     # Which accounts a builder is told, the others it derives.
@@ -71,19 +71,13 @@ def _arguments(call: Call, place: Any) -> dict[str, Any]:
     if call.name in ("update_reject", "update_expire", "update_settle"):
         extra["contributor"] = Address(bytes(place.chain.party("a").pubkey()))
     if call.name in ("merge_finalize", "merge_expire"):
-        extra["commit_id"] = CommitId(_digest("merge"))
+        extra["commit_id"] = CommitId(digest("merge"))
     if call.name == "merge_accumulate":
         extra["contributors"] = [
             Address(bytes(place.chain.party(who).pubkey()))
             for who in ordered(["a", "b"])
         ]
     return given | chosen | extra
-
-
-def _digest(text: str) -> bytes:
-    import hashlib
-
-    return hashlib.sha256(text.encode()).digest()
 
 
 @pytest.mark.parametrize("name", INSTRUCTIONS)
@@ -107,8 +101,3 @@ def test_a_builder_gives_the_documents_bytes(name: str):
     assert [
         (meta.address, meta.is_signer, meta.is_writable) for meta in built.accounts
     ] == metas
-
-
-def test_the_chain_is_small_enough_for_every_test():
-    """A fresh chain per test costs milliseconds; keep it so."""
-    assert isinstance(Chain(), Chain)

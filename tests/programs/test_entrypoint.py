@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from program_harness.calls import CALLS
 from program_harness.chain import (
     CONFIG,
     DATA,
@@ -19,7 +20,6 @@ from program_harness.protocol import (
 )
 from program_harness.world import config_create, config_set, make_place
 from solders.instruction import AccountMeta, Instruction
-from test_pause import CALLS
 
 
 @pytest.mark.parametrize(

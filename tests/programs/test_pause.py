@@ -4,22 +4,14 @@ That every other instruction works under the remaining bits, and closes under al
 them, is also what each instruction's own story runs with.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import pytest
-from program_harness.chain import CONFIG, Call, Chain
+from program_harness.calls import CALLS
+from program_harness.chain import CONFIG, Chain
 from program_harness.protocol import INSTRUCTIONS
-from program_harness.world import (
-    SNAPSHOT,
-    Place,
-    config_create,
-    config_set,
-    digest,
-    make_place,
-    ordered,
-    repo_create,
-)
+from program_harness.world import config_create, make_place
 
 # docs/protocol.md, "Pause bits".
 PAUSES: Final[Mapping[int, tuple[str, ...]]] = {
@@ -29,67 +21,6 @@ PAUSES: Final[Mapping[int, tuple[str, ...]]] = {
     8: ("update_push",),
     16: ("merge_accumulate", "merge_propose", "merge_finalize"),
     32: ("role_grant",),
-}
-
-
-def a_repo(place: Place) -> Call:
-    place.created()
-    return repo_create(place.chain, b"another")
-
-
-def a_branch(place: Place) -> Call:
-    place.created()
-    return Place(place.chain, place.name, b"another").branch_create()
-
-
-def a_revocation(place: Place) -> Call:
-    place.created()
-    place.chain.send(place.role_grant("a", 1))
-    return place.role_revoke("a")
-
-
-def a_close(place: Place) -> Call:
-    place.opened(["a", "b"])
-    place.chain.wait(3600)
-    return place.round_close()
-
-
-def an_abort(place: Place) -> Call:
-    place.opened()
-    place.chain.wait(3600)
-    return place.round_abort()
-
-
-def left_behind(place: Place) -> Place:
-    place.closed()
-    place.chain.send(place.merge_propose())
-    place.chain.send(place.branch_advance(SNAPSHOT, digest("next")))
-    return place
-
-
-CALLS: Final[Mapping[str, Callable[[Place], Call]]] = {
-    "config_set": lambda place: config_set(place.created().chain, pause_bits=0),
-    "repo_create": a_repo,
-    "policy_create": lambda place: place.created().policy_create(),
-    "branch_create": a_branch,
-    "branch_set_policy": lambda place: place.rooted().branch_set_policy(0),
-    "branch_advance": lambda place: place.rooted().branch_advance(1, digest("x")),
-    "role_grant": lambda place: place.created().role_grant("a", 1),
-    "role_revoke": a_revocation,
-    "round_open": lambda place: place.rooted().round_open(),
-    "round_close": a_close,
-    "round_abort": an_abort,
-    "update_push": lambda place: place.opened().update_push("a"),
-    "update_withdraw": lambda place: place.opened(["a"]).update_withdraw("a"),
-    "update_reject": lambda place: place.opened(["a"]).update_reject("a"),
-    "update_expire": lambda place: left_behind(place).update_expire("a", 1),
-    "update_settle": lambda place: place.merged().update_settle("a", 1),
-    "merge_accumulate": lambda place: place.closed().merge_accumulate(
-        ordered(["a", "b"])
-    ),
-    "merge_propose": lambda place: place.closed().merge_propose(),
-    "merge_finalize": lambda place: place.proposed().merge_finalize(),
-    "merge_expire": lambda place: left_behind(place).merge_expire(index=1),
 }
 
 

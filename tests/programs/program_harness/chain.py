@@ -345,7 +345,7 @@ class Chain:
         assert isinstance(result, FailedTransactionMetadata), "it was not refused"
         error = result.err()
         assert isinstance(error, TransactionErrorInstructionError), str(error)
-        return error.index, _error_of(error)
+        return error.index, error_of(result)
 
     def snapshot(self) -> dict[Pubkey, tuple[int, bytes, Pubkey]]:
         """Everything but the sponsor's purse: accounts of the program, the parties."""
@@ -399,7 +399,11 @@ def name_of(error: int | str) -> str:
     return names[0] if names else str(error)
 
 
-def _error_of(error: TransactionErrorInstructionError) -> int | str:
+def error_of(result: FailedTransactionMetadata) -> int | str:
+    """Gives the number of a refusal, or the runtime's word for it."""
+    error = result.err()
+    if not isinstance(error, TransactionErrorInstructionError):
+        return str(error)
     inner = error.err
     if isinstance(inner, InstructionErrorCustom):
         return inner.code

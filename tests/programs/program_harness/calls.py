@@ -1,0 +1,75 @@
+"""A call of every instruction but `config_create`, each in a state where it passes."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from program_harness.chain import Call
+from program_harness.world import (
+    SNAPSHOT,
+    Place,
+    config_set,
+    digest,
+    ordered,
+    repo_create,
+)
+
+
+def _repo(place: Place) -> Call:
+    place.created()
+    return repo_create(place.chain, b"another")
+
+
+def _branch(place: Place) -> Call:
+    place.created()
+    return Place(place.chain, place.name, b"another").branch_create()
+
+
+def _revocation(place: Place) -> Call:
+    place.created()
+    place.chain.send(place.role_grant("a", 1))
+    return place.role_revoke("a")
+
+
+def _close(place: Place) -> Call:
+    place.opened(["a", "b"])
+    place.chain.wait(3600)
+    return place.round_close()
+
+
+def _abort(place: Place) -> Call:
+    place.opened()
+    place.chain.wait(3600)
+    return place.round_abort()
+
+
+def _left_behind(place: Place) -> Place:
+    place.closed()
+    place.chain.send(place.merge_propose())
+    place.chain.send(place.branch_advance(SNAPSHOT, digest("next")))
+    return place
+
+
+CALLS: Final[Mapping[str, Callable[[Place], Call]]] = {
+    "config_set": lambda place: config_set(place.created().chain, pause_bits=0),
+    "repo_create": _repo,
+    "policy_create": lambda place: place.created().policy_create(),
+    "branch_create": _branch,
+    "branch_set_policy": lambda place: place.rooted().branch_set_policy(0),
+    "branch_advance": lambda place: place.rooted().branch_advance(1, digest("x")),
+    "role_grant": lambda place: place.created().role_grant("a", 1),
+    "role_revoke": _revocation,
+    "round_open": lambda place: place.rooted().round_open(),
+    "round_close": _close,
+    "round_abort": _abort,
+    "update_push": lambda place: place.opened().update_push("a"),
+    "update_withdraw": lambda place: place.opened(["a"]).update_withdraw("a"),
+    "update_reject": lambda place: place.opened(["a"]).update_reject("a"),
+    "update_expire": lambda place: _left_behind(place).update_expire("a", 1),
+    "update_settle": lambda place: place.merged().update_settle("a", 1),
+    "merge_accumulate": lambda place: place.closed().merge_accumulate(
+        ordered(["a", "b"])
+    ),
+    "merge_propose": lambda place: place.closed().merge_propose(),
+    "merge_finalize": lambda place: place.proposed().merge_finalize(),
+    "merge_expire": lambda place: _left_behind(place).merge_expire(index=1),
+}

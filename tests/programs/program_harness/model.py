@@ -1,0 +1,345 @@
+"""What docs/protocol.md says about rounds, as plain Python: the state machine's judge.
+
+Each `reasons_*` lists every rule that a call breaks, by the document's error names; an
+empty list means that the call passes. Each other method makes the change.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from program_harness.world import (
+    ABORTED,
+    ACCEPTED,
+    ACCUMULATED,
+    CLOSED,
+    MERGED,
+    OPEN,
+    REJECTED,
+    ZERO,
+)
+
+
+@dataclass(slots=True)
+class Update:
+    """An update that exists on chain."""
+
+    weight: int
+    commit: bytes
+    payer: str
+    deposit: int
+    status: int = ACCEPTED
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A proposed merge that exists on chain."""
+
+    payer: str
+    proposed_at: int
+
+
+@dataclass(slots=True)
+class Policy:
+    """The numbers that decide over rounds."""
+
+    min_updates: int
+    max_updates: int
+    length: int
+    grace: int
+    challenge: int
+    deposit: int
+    eta: int
+
+
+@dataclass(slots=True)
+class Round:
+    """A round, with what hangs on it."""
+
+    policy: Policy
+    policy_index: int
+    base: bytes
+    base_seq: int
+    deadline: int
+    payer: str
+    state: int = OPEN
+    closed_at: int = 0
+    exists: bool = True
+    root: bytes = ZERO
+    added: list[tuple[int, bytes]] = field(default_factory=list)
+    points_each: int = 0
+    settled: int = 0
+    merged: int = 0
+    updates: dict[str, Update] = field(default_factory=dict)
+    candidates: dict[bytes, Candidate] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> list[Update]:
+        """Updates that the merge must take."""
+        return [
+            update
+            for update in self.updates.values()
+            if update.status in (ACCEPTED, ACCUMULATED)
+        ]
+
+    @property
+    def weight_sum(self) -> int:
+        """A, the weights of accepted updates."""
+        return sum(update.weight for update in self.accepted)
+
+
+@dataclass(slots=True)
+class Branch:
+    """A branch with all rounds that it ever had."""
+
+    head: bytes
+    policy_index: int = 0
+    seq: int = 1
+    index: int = 1
+    live: bool = False
+    rounds: dict[int, Round] = field(default_factory=dict)
+
+    def is_live(self, index: int) -> bool:
+        """Whether a round is the one in progress."""
+        return self.live and self.index == index
+
+    def end(self) -> None:
+        """Ends the live round."""
+        self.live = False
+        self.index += 1
+
+
+@dataclass(slots=True)
+class Model:
+    """A repository with its branches; wallets by name."""
+
+    owner: str
+    policies: list[Policy]
+    addresses: dict[str, bytes]
+    points_per_merge: int
+    now: int
+    branches: dict[str, Branch] = field(default_factory=dict)
+    mergers: set[str] = field(default_factory=set)
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    contribution_payers: dict[str, str] = field(default_factory=dict)
+    points_total: int = 0
+
+    def reasons_open(self, branch: Branch) -> list[str]:
+        """Rules of `round_open`."""
+        return ["RoundInProgress"] if branch.live else []
+
+    def open(self, branch: Branch, payer: str) -> None:
+        """Opens the next round."""
+        policy = self.policies[branch.policy_index]
+        branch.live = True
+        branch.rounds[branch.index] = Round(
+            policy,
+            branch.policy_index,
+            branch.head,
+            branch.seq,
+            self.now + policy.length,
+            payer,
+        )
+
+    def reasons_push(
+        self, branch: Branch, index: int, who: str, base: bytes
+    ) -> list[str]:
+        """Rules of `update_push`."""
+        chosen = branch.rounds[index]
+        broken = [] if branch.is_live(index) else ["RoundNotLive"]
+        if chosen.state != OPEN or self.now >= chosen.deadline:
+            broken.append("RoundClosed")
+        if len(chosen.accepted) >= chosen.policy.max_updates:
+            broken.append("RoundFull")
+        if base != chosen.base:
+            broken.append("StaleBase")
+        if who in chosen.updates:
+            broken.append("in use")
+        return broken
+
+    def push(self, chosen: Round, who: str, update: Update) -> None:
+        """Adds an update."""
+        chosen.updates[who] = update
+        self.counts.setdefault(who, [0, 0, 0])[0] += 1
+        self.contribution_payers.setdefault(who, update.payer)
+
+    def reasons_withdraw(self, branch: Branch, index: int, who: str) -> list[str]:
+        """Rules of `update_withdraw`."""
+        chosen = branch.rounds[index]
+        broken = [] if branch.is_live(index) else ["RoundNotLive"]
+        if chosen.state != OPEN:
+            broken.append("RoundClosed")
+        if chosen.updates[who].status != ACCEPTED:
+            broken.append("UpdateStatus")
+        return broken
+
+    def reasons_reject(
+        self, branch: Branch, index: int, who: str, by: str
+    ) -> list[str]:
+        """Rules of `update_reject`."""
+        chosen = branch.rounds[index]
+        broken = [] if by == self.owner else ["NotAuthority"]
+        if not branch.is_live(index) or chosen.state not in (OPEN, CLOSED):
+            broken.append("RoundNotLive")
+        if chosen.updates[who].status != ACCEPTED:
+            broken.append("UpdateStatus")
+        return broken
+
+    def reject(self, chosen: Round, who: str) -> None:
+        """Strikes an update."""
+        chosen.updates[who].status = REJECTED
+
+    def reasons_close(self, branch: Branch, index: int) -> list[str]:
+        """Rules of `round_close`."""
+        chosen = branch.rounds[index]
+        broken = [] if branch.is_live(index) else ["RoundNotLive"]
+        if chosen.state != OPEN:
+            broken.append("RoundClosed")
+        count = len(chosen.accepted)
+        is_full = count == chosen.policy.max_updates
+        is_due = self.now >= chosen.deadline and count >= chosen.policy.min_updates
+        if not (is_full or is_due):
+            broken.append("RoundNotReady")
+        return broken
+
+    def close(self, chosen: Round) -> None:
+        """Closes a round."""
+        chosen.state, chosen.closed_at = CLOSED, self.now
+
+    def abort_reason(self, branch: Branch, index: int) -> int:
+        """The number of the reason for which `round_abort` may pass, or 0."""
+        chosen, policy = branch.rounds[index], branch.rounds[index].policy
+        if chosen.state not in (OPEN, CLOSED):
+            return 0
+        if not branch.is_live(index):
+            return 3
+        if chosen.state == OPEN:
+            few = len(chosen.accepted) < policy.min_updates
+            return 1 if few and self.now >= chosen.deadline else 0
+        end = chosen.closed_at + policy.challenge + policy.grace
+        return 2 if self.now >= end else 0
+
+    def abort(self, branch: Branch, index: int) -> None:
+        """Aborts a round."""
+        chosen = branch.rounds[index]
+        chosen.state = ABORTED
+        if branch.is_live(index):
+            branch.end()
+        if not chosen.updates:
+            chosen.exists = False
+
+    def reasons_accumulate(
+        self, branch: Branch, index: int, who: Sequence[str]
+    ) -> list[str]:
+        """Rules of `merge_accumulate`."""
+        chosen = branch.rounds[index]
+        broken = [] if branch.is_live(index) else ["RoundNotLive"]
+        if chosen.state != CLOSED:
+            broken.append("RoundNotClosed")
+        if not who:
+            broken.append("AccumulateEmpty")
+        ranks = list(chosen.added)
+        for name in who:
+            update = chosen.updates[name]
+            if update.status != ACCEPTED:
+                broken.append("UpdateStatus")
+            ranks.append((-update.weight, self.addresses[name]))
+        if ranks != sorted(set(ranks)):
+            broken += ["AccumulateOrder", "UpdateStatus", "duplicate"]
+        return broken
+
+    def accumulate(self, chosen: Round, who: Sequence[str]) -> None:
+        """Adds updates to the sums."""
+        for name in who:
+            update = chosen.updates[name]
+            update.status = ACCUMULATED
+            chosen.added.append((-update.weight, self.addresses[name]))
+            chosen.root = hashlib.sha256(
+                b"flair-accumulate-v1\n"
+                + chosen.root
+                + self.addresses[name]
+                + update.commit
+                + update.weight.to_bytes(2, "little")
+            ).digest()
+
+    def reasons_propose(
+        self, branch: Branch, index: int, who: str, commit: bytes
+    ) -> list[str]:
+        """Rules of `merge_propose`, where head and sequence are as expected."""
+        chosen = branch.rounds[index]
+        broken = [] if branch.is_live(index) else ["RoundNotLive"]
+        if chosen.state != CLOSED:
+            broken.append("RoundNotClosed")
+        own = chosen.updates.get(who)
+        is_late = self.now >= chosen.deadline
+        counts = own is not None and own.status in (ACCEPTED, ACCUMULATED)
+        if not (who == self.owner or who in self.mergers or (is_late and counts)):
+            broken += ["NotProposer"]
+        if commit == branch.head:
+            broken.append("CommitInvalid")
+        if commit in chosen.candidates:
+            broken.append("in use")
+        return broken
+
+    def reasons_finalize(self, branch: Branch, index: int, commit: bytes) -> list[str]:
+        """Rules of `merge_finalize`, where head and sequence are as expected."""
+        chosen = branch.rounds[index]
+        broken = [] if branch.is_live(index) else ["RoundNotLive", "HeadMoved"]
+        if chosen.state != CLOSED:
+            broken.append("RoundNotClosed")
+        if len(chosen.added) != len(chosen.accepted):
+            broken.append("NotAllAccumulated")
+        if len(chosen.accepted) < chosen.policy.min_updates:
+            broken.append("TooFewUpdates")
+        proposed_at = chosen.candidates[commit].proposed_at
+        if self.now < proposed_at + chosen.policy.challenge:
+            broken.append("ChallengeOpen")
+        return broken
+
+    def finalize(self, branch: Branch, index: int, commit: bytes) -> None:
+        """Makes a candidate the head."""
+        chosen = branch.rounds[index]
+        chosen.state = MERGED
+        chosen.merged = len(chosen.accepted)
+        chosen.points_each = self.points_per_merge // len(chosen.accepted)
+        del chosen.candidates[commit]
+        branch.head = commit
+        branch.seq += 1
+        branch.end()
+
+    def reasons_expire(self, branch: Branch, index: int) -> list[str]:
+        """Rules of `update_expire`."""
+        chosen = branch.rounds[index]
+        if chosen.state == MERGED:
+            return ["RoundMerged"]
+        if chosen.state != ABORTED and branch.is_live(index):
+            return ["RoundInProgress", "RoundNotAbortable"]
+        return []
+
+    def reasons_settle(self, branch: Branch, index: int) -> list[str]:
+        """Rules of `update_settle`."""
+        return [] if branch.rounds[index].state == MERGED else ["RoundNotMerged"]
+
+    def drop(self, chosen: Round, who: str) -> None:
+        """Closes an update; the last one of a finished round closes the round."""
+        del chosen.updates[who]
+        if not chosen.updates:
+            chosen.exists = False
+
+    def settle(self, chosen: Round, who: str) -> int:
+        """Credits and closes an update; gives its points."""
+        merged = chosen.updates[who].status == ACCUMULATED
+        points = chosen.points_each if merged else 0
+        self.counts[who][1] += int(merged)
+        self.counts[who][2] += points
+        self.points_total += points
+        chosen.settled += 1
+        self.drop(chosen, who)
+        return points
+
+    def advance(self, branch: Branch, head: bytes) -> None:
+        """Moves a head otherwise than by a merge."""
+        branch.head = head
+        branch.seq += 1
+        if branch.live:
+            branch.end()

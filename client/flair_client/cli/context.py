@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from flair_client.context import Context
-from flair_client.errors import ClusterMismatch
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.settings import NetworkProfile, Settings
 
@@ -12,23 +11,15 @@ if TYPE_CHECKING:
 
 
 def open_chain(profile: NetworkProfile, *, timeout_s: int) -> "ChainClient":
-    """Connects to a network and checks that it is the one that the profile pins.
+    """Prepares the connection to a network; asks nothing yet.
 
-    Raises:
-        ClusterMismatch: another cluster answers.
-        RpcUnavailable: nobody answers.
+    With the first request it is checked that the cluster is the one that the profile
+    pins.
     """
     from flair_client.chain.client import ChainClient
     from flair_client.chain.rpc import Rpc
 
-    rpc = Rpc(profile.rpc_url, timeout_s=timeout_s)
-    if profile.genesis_hash is not None:
-        actual = str(rpc.get_genesis_hash())
-        if actual != profile.genesis_hash:
-            raise ClusterMismatch(
-                f"the RPC of {profile.name!r} belongs to the cluster {actual}, "
-                f"the profile pins {profile.genesis_hash}"
-            )
+    rpc = Rpc(profile.rpc_url, genesis_hash=profile.genesis_hash, timeout_s=timeout_s)
     return ChainClient(rpc, profile.program_id)
 
 
@@ -48,8 +39,7 @@ def open_context(
         progress: where long work shows how far it is.
 
     Raises:
-        UsageError: the network has no profile.
-        ClusterMismatch: another cluster answers.
+        NetworkUnknown: the network has no profile.
         WalletError: the wallet cannot be used.
     """
     from flair_client.chain.signer import load_wallet

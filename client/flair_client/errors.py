@@ -172,10 +172,11 @@ class RpcTimeout(ChainError):
 
 
 class RpcRefused(ChainError):
-    """The RPC refused the request."""
+    """The RPC refused the request; `data` is what it added, unchecked."""
 
-    def __init__(self, method: str, code: int, message: str) -> None:
+    def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
         super().__init__(f"{method}: {message} ({code})")
+        self.data = data
         self.method = method
         self.code = code
         self.message = message

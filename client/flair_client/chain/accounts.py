@@ -1,7 +1,6 @@
 """The program's accounts: bytes to checked values and back.
 
-The layouts mirror docs/protocol.md, section 1. Where accounts are fetched from is
-`chain.client`'s business.
+The layouts mirror docs/protocol.md, section 1; `chain.client` fetches accounts.
 """
 
 import hashlib
@@ -34,6 +33,7 @@ from flair_client.chain.layout import (
     encode,
     enumeration,
     nested,
+    offset_of,
     size_of,
 )
 from flair_client.chain.pdas import PROGRAM_ID
@@ -178,11 +178,7 @@ class PolicyParams:
 
 @dataclass(frozen=True, slots=True)
 class PolicyAccount:
-    """A policy: the rules of the rounds that name it.
-
-    Attributes:
-        digest: sha256 of the whole account data.
-    """
+    """The rules of the rounds that name it; `digest` is of the whole account data."""
 
     version: ClassVar[Version] = VERSION
     bump: U8
@@ -350,6 +346,11 @@ def account_size(kind: type[Any]) -> int:
     return DISCRIMINATOR_SIZE + size_of(kind)
 
 
+def account_offset(kind: type[Any], name: str) -> int:
+    """Gives where a field begins in an account of this kind."""
+    return DISCRIMINATOR_SIZE + offset_of(kind, name)
+
+
 def decode_account_as(
     kind: type[_T], raw: RawAccount, program_id: Address = PROGRAM_ID
 ) -> _T:
@@ -388,11 +389,9 @@ def decode_account(raw: RawAccount, program_id: Address = PROGRAM_ID) -> Account
         if head == account_discriminator(kind):
             account: Account = decode_account_as(kind, raw, program_id)
             return account
-    if raw.owner != program_id:
-        raise AccountInvalid(raw.address, f"owned by {raw.owner}, not by the program")
     raise AccountInvalid(raw.address, f"unknown kind of account {head.hex()}")
 
 
 def encode_account(account: Account) -> bytes:
-    """Gives the account data of a value, as the program would store it."""
+    """Gives an account's data, as the program would store it."""
     return account_discriminator(type(account)) + encode(account)

@@ -6,7 +6,6 @@ from the others or carry nothing. `encode` and `decode` read the same list. Whic
 structures exist is no business of this module.
 """
 
-import dataclasses
 import hashlib
 import re
 from collections.abc import Callable
@@ -229,13 +228,28 @@ def size_of(cls: type[Any]) -> int:
     Raises:
         LayoutError: the structure has no fixed size.
     """
-    total = 0
+    return sum(_size(field) for field in fields_of(cls))
+
+
+def offset_of(cls: type[Any], name: str) -> int:
+    """Gives where a field begins, without discriminator.
+
+    Raises:
+        LayoutError: there is no such field, or one before it has no fixed size.
+    """
+    at = 0
     for field in fields_of(cls):
-        size = 1 if isinstance(field.part, LengthOf | Constant) else field.part.size
-        if size is None:
-            raise LayoutError(f"{cls.__name__}.{field.name} has no fixed size")
-        total += size
-    return total
+        if field.name == name:
+            return at
+        at += _size(field)
+    raise LayoutError(f"{cls.__name__} has no field {name!r}")
+
+
+def _size(field: _Field) -> int:
+    size = 1 if isinstance(field.part, LengthOf | Constant) else field.part.size
+    if size is None:
+        raise LayoutError(f"{field.name} has no fixed size")
+    return size
 
 
 def encode(value: Any) -> bytes:
@@ -306,10 +320,3 @@ def _decode_field(
 def discriminator(namespace: str, name: str) -> bytes:
     """Gives the first 8 bytes of `sha256(namespace ":" name)`."""
     return hashlib.sha256(f"{namespace}:{name}".encode()).digest()[:DISCRIMINATOR_SIZE]
-
-
-def field_values(value: Any) -> dict[str, Any]:
-    """Gives a dataclass's fields by name, not deep."""
-    return {
-        field.name: getattr(value, field.name) for field in dataclasses.fields(value)
-    }

@@ -1,0 +1,372 @@
+"""Solana's JSON-RPC, the part that Flair uses, with checked answers.
+
+Every read names its commitment level. Accounts come as raw bytes; what they mean is
+`chain.client`'s business.
+"""
+
+import base64
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from flair_client.chain import shapes
+from flair_client.chain.accounts import RawAccount
+from flair_client.chain.transport import Patience, Transport
+from flair_client.errors import AccountInvalid, ClusterMismatch, RpcRefused
+from flair_client.ids import Address
+
+COMMITMENT_LEVELS: Final = ("processed", "confirmed", "finalized")
+MAX_TRANSACTION_VERSION: Final = 1
+_SIGNATURES_LIMIT: Final = 1000
+_ACCOUNTS_LIMIT: Final = 100
+_STATUSES_LIMIT: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LatestBlockhash:
+    """A blockhash and the last block height at which it may be used."""
+
+    blockhash: str
+    last_valid_block_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureStatus:
+    """How far a transaction has come.
+
+    Attributes:
+        slot: where it was processed.
+        err: as the RPC writes it; None where it succeeded.
+        commitment_level: reached so far.
+    """
+
+    slot: int
+    err: Any
+    commitment_level: str
+
+    def has_reached(self, level: str) -> bool:
+        """Tells whether at least this commitment level is reached."""
+        order = COMMITMENT_LEVELS
+        return order.index(self.commitment_level) >= order.index(level)
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureEntry:
+    """A line of an address's history."""
+
+    signature: str
+    slot: int
+    err: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What a transaction would do."""
+
+    err: Any
+    logs: tuple[str, ...]
+    compute_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFilter:
+    """Accounts whose bytes at `offset` are `content`."""
+
+    offset: int
+    content: bytes
+
+
+class Rpc:
+    """One RPC of one cluster."""
+
+    def __init__(
+        self,
+        url: str,
+        commitment_level: str = "confirmed",
+        *,
+        genesis_hash: str | None = None,
+        timeout_s: float = 30.0,
+        patience: Patience | None = None,
+        http: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            url: http or https.
+            commitment_level: named in every read.
+            genesis_hash: of the cluster that this must be; checked before the first
+                other request.
+            timeout_s: for one attempt.
+            patience: attempts, pauses and limits.
+            http: carries the requests; another one in tests.
+            sleep: waits; another one in tests.
+        """
+        self.commitment_level = commitment_level
+        self._pinned_hash = genesis_hash
+        self.sleep = sleep
+        self._transport = Transport(
+            url,
+            patience=patience or Patience(timeout_s=timeout_s),
+            http=http,
+            sleep=sleep,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where requests go."""
+        return self._transport.url
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._transport.close()
+
+    def ask(self, method: str, params: list[Any], *, once: bool = False) -> Any:
+        """Asks, after checking once that it is the pinned cluster that answers.
+
+        Raises:
+            ClusterMismatch: another cluster answers.
+            RpcRefused: the RPC answered with an error.
+            RpcUnavailable: no usable answer after all attempts.
+        """
+        if self._pinned_hash is not None:
+            actual = self.get_genesis_hash()
+            if actual != self._pinned_hash:
+                raise ClusterMismatch(
+                    f"{self.url} belongs to the cluster {actual}, "
+                    f"not to {self._pinned_hash}"
+                )
+            self._pinned_hash = None
+        return self._transport.ask(method, params, once=once)
+
+    def _level(self, **more: Any) -> dict[str, Any]:
+        return {"commitment": self.commitment_level, **more}
+
+    def get_genesis_hash(self) -> str:
+        """Gives the hash that tells this cluster from all others."""
+        method = "getGenesisHash"
+        result = self._transport.ask(method, [])
+        return str(shapes.address(method, result, "genesis hash"))
+
+    def get_health(self) -> bool:
+        """Tells whether the node says that it is healthy."""
+        try:
+            return bool(self.ask("getHealth", []) == "ok")
+        except RpcRefused:
+            return False
+
+    def get_version(self) -> str:
+        """Gives the version of the node's software."""
+        method = "getVersion"
+        result = shapes.mapping(method, self.ask(method, []), "result")
+        return shapes.text(method, result.get("solana-core"), "version")
+
+    def get_account(self, address: Address) -> RawAccount | None:
+        """Gives an account, or None where there is none.
+
+        Raises:
+            AccountInvalid: its data cannot be read.
+        """
+        method = "getAccountInfo"
+        params = [str(address), self._level(encoding="base64")]
+        value = shapes.context_value(method, self.ask(method, params))
+        return None if value is None else shapes.account(method, address, value)
+
+    def get_multiple_accounts(
+        self, addresses: Sequence[Address]
+    ) -> list[RawAccount | None]:
+        """Gives accounts in the order asked for, None where there is none."""
+        method = "getMultipleAccounts"
+        found: list[RawAccount | None] = []
+        for start in range(0, len(addresses), _ACCOUNTS_LIMIT):
+            part = addresses[start : start + _ACCOUNTS_LIMIT]
+            params = [[str(one) for one in part], self._level(encoding="base64")]
+            value = shapes.context_value(method, self.ask(method, params))
+            values = shapes.sequence(method, value, "list of accounts")
+            if len(values) != len(part):
+                raise shapes.malformed(method, "list of accounts")
+            found += [
+                None if one is None else shapes.account(method, address, one)
+                for address, one in zip(part, values, strict=True)
+            ]
+        return found
+
+    def get_program_accounts(
+        self,
+        program_id: Address,
+        *,
+        size: int | None = None,
+        filters: Sequence[AccountFilter] = (),
+    ) -> list[RawAccount]:
+        """Gives a program's accounts that have this size and these bytes.
+
+        Raises:
+            AccountInvalid: the RPC gave an account that was not asked for.
+        """
+        method = "getProgramAccounts"
+        wanted: list[dict[str, Any]] = [] if size is None else [{"dataSize": size}]
+        wanted += [
+            {
+                "memcmp": {
+                    "offset": one.offset,
+                    "bytes": base64.b64encode(one.content).decode(),
+                    "encoding": "base64",
+                }
+            }
+            for one in filters
+        ]
+        params = [str(program_id), self._level(encoding="base64", filters=wanted)]
+        found = []
+        for item in shapes.sequence(method, self.ask(method, params), "list"):
+            entry = shapes.mapping(method, item, "entry")
+            where = shapes.address(method, entry.get("pubkey"), "address")
+            raw = shapes.account(method, where, entry.get("account"))
+            _check_filters(raw, program_id, size, filters)
+            found.append(raw)
+        return found
+
+    def get_balance(self, address: Address) -> int:
+        """Gives an address's lamports; zero where there is no account."""
+        method = "getBalance"
+        value = self.ask(method, [str(address), self._level()])
+        return shapes.whole(method, shapes.context_value(method, value), "balance")
+
+    def get_block_height(self) -> int:
+        """Gives the number of blocks so far."""
+        method = "getBlockHeight"
+        return shapes.whole(method, self.ask(method, [self._level()]), "height")
+
+    def get_minimum_balance_for_rent_exemption(self, size: int) -> int:
+        """Gives the lamports that an account of `size` bytes must hold."""
+        method = "getMinimumBalanceForRentExemption"
+        return shapes.whole(method, self.ask(method, [size, self._level()]), "balance")
+
+    def get_latest_blockhash(self) -> LatestBlockhash:
+        """Gives a blockhash to build a transaction with."""
+        method = "getLatestBlockhash"
+        value = shapes.context_value(method, self.ask(method, [self._level()]))
+        value = shapes.mapping(method, value, "blockhash")
+        return LatestBlockhash(
+            str(shapes.address(method, value.get("blockhash"), "blockhash")),
+            shapes.whole(method, value.get("lastValidBlockHeight"), "height"),
+        )
+
+    def send_transaction(self, wire: bytes, *, preflight: bool = True) -> str:
+        """Hands a signed transaction to the node; gives its signature.
+
+        The same bytes may be sent again: they can take effect only once.
+
+        Raises:
+            RpcRefused: also when the node's trial run fails; `data` says why.
+        """
+        method = "sendTransaction"
+        options = {
+            "encoding": "base64",
+            "skipPreflight": not preflight,
+            "preflightCommitment": self.commitment_level,
+        }
+        params = [base64.b64encode(wire).decode(), options]
+        return shapes.text(method, self.ask(method, params), "signature", 90)
+
+    def simulate_transaction(self, wire: bytes) -> Simulation:
+        """Tells what a signed transaction would do."""
+        method = "simulateTransaction"
+        options = self._level(encoding="base64", sigVerify=True)
+        params = [base64.b64encode(wire).decode(), options]
+        value = shapes.context_value(method, self.ask(method, params))
+        value = shapes.mapping(method, value, "simulation")
+        logs = shapes.sequence(method, value.get("logs") or [], "logs")
+        return Simulation(
+            err=value.get("err"),
+            logs=tuple(str(line) for line in logs),
+            compute_units=shapes.whole(
+                method, value.get("unitsConsumed") or 0, "compute units"
+            ),
+        )
+
+    def get_signature_statuses(
+        self, signatures: Sequence[str], *, search_history: bool = False
+    ) -> list[SignatureStatus | None]:
+        """Gives statuses in the order asked for, None where nothing is known."""
+        method = "getSignatureStatuses"
+        found: list[SignatureStatus | None] = []
+        for start in range(0, len(signatures), _STATUSES_LIMIT):
+            part = list(signatures[start : start + _STATUSES_LIMIT])
+            params = [part, {"searchTransactionHistory": search_history}]
+            value = shapes.context_value(method, self.ask(method, params))
+            values = shapes.sequence(method, value, "list of statuses")
+            if len(values) != len(part):
+                raise shapes.malformed(method, "list of statuses")
+            found += [None if one is None else _status(method, one) for one in values]
+        return found
+
+    def get_transaction(self, signature: str) -> dict[str, Any] | None:
+        """Gives a transaction in the JSON of RPC nodes, or None where unknown.
+
+        Its contents are not checked here.
+        """
+        method = "getTransaction"
+        options = self._level(
+            encoding="json", maxSupportedTransactionVersion=MAX_TRANSACTION_VERSION
+        )
+        result = self.ask(method, [signature, options])
+        return None if result is None else shapes.mapping(method, result, "result")
+
+    def get_signatures_for_address(
+        self,
+        address: Address,
+        *,
+        until: str | None = None,
+        before: str | None = None,
+        limit: int = _SIGNATURES_LIMIT,
+    ) -> list[SignatureEntry]:
+        """Gives an address's transactions, newest first, at most `limit`."""
+        method = "getSignaturesForAddress"
+        options = self._level(limit=limit)
+        if until is not None:
+            options["until"] = until
+        if before is not None:
+            options["before"] = before
+        found = []
+        result = self.ask(method, [str(address), options])
+        for item in shapes.sequence(method, result, "list"):
+            entry = shapes.mapping(method, item, "entry")
+            signature = shapes.text(method, entry.get("signature"), "signature", 90)
+            slot = shapes.whole(method, entry.get("slot"), "slot")
+            found.append(SignatureEntry(signature, slot, entry.get("err")))
+        if len(found) > limit:
+            raise shapes.malformed(method, "list")
+        return found
+
+    def request_airdrop(self, address: Address, lamports: int) -> str:
+        """Asks a test network's faucet for money; gives the signature."""
+        method = "requestAirdrop"
+        params = [str(address), lamports, self._level()]
+        return shapes.text(method, self.ask(method, params, once=True), "signature", 90)
+
+
+def _status(method: str, value: Any) -> SignatureStatus:
+    value = shapes.mapping(method, value, "status")
+    level = value.get("confirmationStatus")
+    if level not in COMMITMENT_LEVELS:
+        raise shapes.malformed(method, "confirmation status")
+    slot = shapes.whole(method, value.get("slot"), "slot")
+    return SignatureStatus(slot, value.get("err"), level)
+
+
+def _check_filters(
+    raw: RawAccount,
+    program_id: Address,
+    size: int | None,
+    filters: Sequence[AccountFilter],
+) -> None:
+    if raw.owner != program_id:
+        raise AccountInvalid(raw.address, f"owned by {raw.owner}, not by the program")
+    if size is not None and len(raw.data) != size:
+        raise AccountInvalid(raw.address, f"{len(raw.data)} bytes instead of {size}")
+    for one in filters:
+        if raw.data[one.offset : one.offset + len(one.content)] != one.content:
+            raise AccountInvalid(raw.address, "not one of the accounts asked for")

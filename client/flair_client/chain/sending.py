@@ -1,0 +1,184 @@
+"""Sends a transaction until it is confirmed, refused, or can no longer be taken.
+
+The same bytes are sent again and again: the cluster takes them once. Only when their
+blockhash has expired and the cluster does not know them are new bytes made.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flair_client.chain.errors import transaction_error
+from flair_client.chain.events import EventBytes
+from flair_client.chain.instructions import Instruction
+from flair_client.chain.pdas import PROGRAM_ID
+from flair_client.chain.rpc import LatestBlockhash, Rpc, SignatureStatus
+from flair_client.chain.signer import Signer
+from flair_client.chain.transactions import (
+    SignedTransaction,
+    events_from_transaction,
+    sign_transaction,
+)
+from flair_client.errors import RpcRefused, RpcTimeout, RpcUnavailable
+from flair_client.ids import Address
+
+PREFLIGHT_FAILED: Final = -32002
+BLOCKHASH_UNKNOWN: Final = "BlockhashNotFound"
+ALREADY_PROCESSED: Final = "AlreadyProcessed"
+_POLL_S: Final = 0.1
+_POLL_LIMIT_S: Final = 1.0
+_RESEND_S: Final = 2.0
+_BUILDS: Final = 4
+_FETCHES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TxResult:
+    """A confirmed transaction."""
+
+    signature: str
+    slot: int
+    events: list[EventBytes]
+    compute_units: int
+    fee_lamports: int
+
+
+def send_instructions(
+    rpc: Rpc,
+    instructions: Sequence[Instruction],
+    signers: Sequence[Signer],
+    *,
+    compute_units: int | None = None,
+    program_id: Address = PROGRAM_ID,
+    now: Callable[[], float] = time.monotonic,
+) -> TxResult:
+    """Signs, sends and waits until confirmed.
+
+    Raises:
+        ProgramRefused: the program or the runtime refused.
+        RpcTimeout: not confirmed before its blockhash expired, several times over.
+        RpcUnavailable: the RPC gives no usable answers.
+        UsageError: too big, or the wrong signers.
+    """
+    for _ in range(_BUILDS):
+        latest = rpc.get_latest_blockhash()
+        signed = sign_transaction(
+            instructions, signers, latest.blockhash, compute_units=compute_units
+        )
+        status = _deliver(rpc, signed, latest, now)
+        if status is not None:
+            return read_result(rpc, signed.signature, status, program_id)
+    raise RpcTimeout(f"the transaction was not taken in {_BUILDS} attempts")
+
+
+def wait_confirmed(rpc: Rpc, signature: str, *, timeout_s: float = 60.0) -> None:
+    """Waits until a transaction that somebody else sent is confirmed.
+
+    Raises:
+        ProgramRefused: it failed.
+        RpcTimeout: not confirmed in time.
+    """
+    waited = 0.0
+    pause = _POLL_S
+    while waited < timeout_s:
+        status = _status(rpc, signature)
+        if status is not None:
+            return
+        rpc.sleep(pause)
+        waited += pause
+        pause = min(2 * pause, _POLL_LIMIT_S)
+    raise RpcTimeout(f"transaction {signature} is not confirmed after {timeout_s:g} s")
+
+
+def _deliver(
+    rpc: Rpc,
+    signed: SignedTransaction,
+    latest: LatestBlockhash,
+    now: Callable[[], float],
+) -> SignatureStatus | None:
+    """Gives the status when confirmed; None when the bytes can no longer be taken."""
+    sent_at: float | None = None
+    pause = _POLL_S
+    while True:
+        if sent_at is None or now() - sent_at >= _RESEND_S:
+            sent_at = now()
+            _send(rpc, signed)
+        status = _status(rpc, signed.signature)
+        if status is not None:
+            return status
+        if rpc.get_block_height() > latest.last_valid_block_height:
+            # Taken in the last block before the height was read?
+            return _status(rpc, signed.signature, search_history=True)
+        rpc.sleep(pause)
+        pause = min(2 * pause, _POLL_LIMIT_S)
+
+
+def _send(rpc: Rpc, signed: SignedTransaction) -> None:
+    try:
+        rpc.send_transaction(signed.wire)
+    except RpcUnavailable:
+        # It may have arrived all the same; the status will tell.
+        return
+    except RpcRefused as exc:
+        err = exc.data.get("err") if isinstance(exc.data, dict) else None
+        if exc.code != PREFLIGHT_FAILED or err is None:
+            raise
+        if err in (BLOCKHASH_UNKNOWN, ALREADY_PROCESSED):
+            return
+        # A trial run also fails when these very bytes have been taken already.
+        if _status(rpc, signed.signature) is None:
+            raise transaction_error(err) from exc
+
+
+def _status(
+    rpc: Rpc, signature: str, *, search_history: bool = False
+) -> SignatureStatus | None:
+    (status,) = rpc.get_signature_statuses([signature], search_history=search_history)
+    if status is None or not status.has_reached(rpc.commitment_level):
+        return None
+    if status.err is not None:
+        raise transaction_error(status.err)
+    return status
+
+
+def read_result(
+    rpc: Rpc, signature: str, status: SignatureStatus, program_id: Address
+) -> TxResult:
+    """Gives what a confirmed transaction did.
+
+    Raises:
+        RpcTimeout: the RPC knows the status but never gives the transaction.
+        ProgramRefused: it failed.
+    """
+    tx_json = fetch_transaction(rpc, signature)
+    meta: Any = tx_json.get("meta")
+    if not isinstance(meta, dict):
+        raise RpcUnavailable(f"getTransaction: {signature} comes without its outcome")
+    if meta.get("err") is not None:
+        raise transaction_error(meta["err"])
+    return TxResult(
+        signature=signature,
+        slot=status.slot,
+        events=events_from_transaction(tx_json, program_id),
+        compute_units=int(meta.get("computeUnitsConsumed") or 0),
+        fee_lamports=int(meta.get("fee") or 0),
+    )
+
+
+def fetch_transaction(rpc: Rpc, signature: str) -> dict[str, Any]:
+    """Gives a transaction that is known to be confirmed.
+
+    A node may know the status before it can give the transaction.
+
+    Raises:
+        RpcTimeout: it never gives it.
+    """
+    pause = _POLL_S
+    for _ in range(_FETCHES):
+        tx_json = rpc.get_transaction(signature)
+        if tx_json is not None:
+            return tx_json
+        rpc.sleep(pause)
+        pause = min(2 * pause, 2.0)
+    raise RpcTimeout(f"the RPC does not give the confirmed transaction {signature}")

@@ -1,0 +1,172 @@
+"""JSON-RPC over HTTP: one question, one checked envelope.
+
+Time limits, answers that are too big, broken or late, and requests that come too
+often are dealt with here. What the answers mean is `chain.rpc`'s business.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final
+
+import httpx
+
+from flair_client.errors import RpcRefused, RpcUnavailable, UsageError
+
+MIB: Final = 1024 * 1024
+_TOO_MANY: Final = 429
+_MESSAGE_LIMIT: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long and how often an RPC is asked.
+
+    Attributes:
+        timeout_s: for one attempt, between two pieces of an answer.
+        attempts: at most this many, where asking twice does no harm.
+        backoff_s: pause after the first failure; doubles each time.
+        backoff_limit_s: no pause is longer, whatever the server asks for.
+        answer_limit: bytes of one answer.
+    """
+
+    timeout_s: float = 30.0
+    attempts: int = 5
+    backoff_s: float = 0.25
+    backoff_limit_s: float = 30.0
+    answer_limit: int = 64 * MIB
+
+
+class _Retry(Exception):
+    """The attempt failed in a way that another may not."""
+
+    def __init__(self, reason: str, after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+class Transport:
+    """Asks one RPC; safe to use from one thread at a time."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        patience: Patience,
+        http: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Opens nothing yet.
+
+        Raises:
+            UsageError: the URL is not http or https.
+        """
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"{url!r} is not an http URL")
+        self.url = url
+        self._patience = patience
+        self._sleep = sleep
+        self._ids = count(1)
+        self._http = httpx.Client(transport=http, timeout=patience.timeout_s)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def ask(self, method: str, params: list[Any], *, once: bool = False) -> Any:
+        """Gives the `result` of a request.
+
+        Args:
+            method: of Solana's JSON-RPC.
+            params: positional.
+            once: never ask again after an attempt that may have had an effect.
+
+        Raises:
+            RpcRefused: the RPC answered with an error.
+            RpcUnavailable: no usable answer after all attempts.
+        """
+        attempts = 1 if once else self._patience.attempts
+        for attempt in range(1, attempts + 1):
+            try:
+                return self._ask(method, params)
+            except _Retry as exc:
+                if attempt == attempts:
+                    raise RpcUnavailable(f"{method}: {exc}") from exc
+                self._sleep(self._pause(attempt, exc.after_s))
+        raise RpcUnavailable(f"{method}: not asked")
+
+    def _pause(self, attempt: int, after_s: float | None) -> float:
+        patience = self._patience
+        own: float = patience.backoff_s * 2 ** (attempt - 1)
+        wanted = own if after_s is None else max(own, after_s)
+        return min(wanted, patience.backoff_limit_s)
+
+    def _ask(self, method: str, params: list[Any]) -> Any:
+        request_id = next(self._ids)
+        question = {
+            "jsonrpc": "2.0",
+            "id": request_id,
+            "method": method,
+            "params": params,
+        }
+        try:
+            with self._http.stream("POST", self.url, json=question) as answer:
+                _check_status(answer)
+                body = self._read(method, answer)
+        except httpx.TimeoutException as exc:
+            raise _Retry(f"{self.url} did not answer in time") from exc
+        except httpx.HTTPError as exc:
+            raise _Retry(f"{self.url} cannot be reached: {exc}") from exc
+        return _open_envelope(method, request_id, body)
+
+    def _read(self, method: str, answer: httpx.Response) -> bytes:
+        limit = self._patience.answer_limit
+        parts: list[bytes] = []
+        size = 0
+        for part in answer.iter_bytes():
+            size += len(part)
+            if size > limit:
+                raise RpcUnavailable(f"{method}: the answer is above {limit} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _check_status(answer: httpx.Response) -> None:
+    if answer.status_code == _TOO_MANY:
+        raise _Retry("too many requests", _retry_after(answer.headers))
+    if answer.is_server_error:
+        raise _Retry(f"the server answered with status {answer.status_code}")
+    if not answer.is_success:
+        raise RpcUnavailable(f"the server answered with status {answer.status_code}")
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    text = headers.get("retry-after", "")
+    # The form with a date would need a clock that both sides share; own back-off.
+    return float(text) if text.isascii() and text.isdigit() else None
+
+
+def _open_envelope(method: str, request_id: int, body: bytes) -> Any:
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise _Retry("the answer is not JSON") from exc
+    if not isinstance(envelope, dict):
+        raise _Retry("the answer is not a JSON-RPC answer")
+    error = envelope.get("error")
+    if error is not None:
+        raise _refusal(method, error)
+    if envelope.get("id") != request_id or "result" not in envelope:
+        raise _Retry("the answer belongs to another request")
+    return envelope["result"]
+
+
+def _refusal(method: str, error: Any) -> RpcRefused | _Retry:
+    if not isinstance(error, dict) or not isinstance(error.get("code"), int):
+        return _Retry("the answer is not a JSON-RPC answer")
+    if error["code"] == _TOO_MANY:
+        return _Retry("too many requests")
+    message = str(error.get("message", ""))[:_MESSAGE_LIMIT]
+    return RpcRefused(method, error["code"], message, error.get("data"))

@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pytest
-from flair_client.chain import instructions
-from flair_client.chain.accounts import PolicyParams
-from flair_client.ids import Address, CommitId, Digest
 from program_harness.calls import CALLS
 from program_harness.chain import Call
 from program_harness.protocol import INSTRUCTIONS
 from program_harness.world import config_create, digest, make_place, ordered
 from solders.pubkey import Pubkey
+
+from flair_client.chain import instructions
+from flair_client.chain.accounts import PolicyParams
+from flair_client.ids import Address, CommitId, Digest
 
 MORE: Final[Mapping[str, tuple[str, ...]]] = {
     # Which accounts a builder is told, the others it derives.

@@ -178,7 +178,7 @@ class Rounds(RuleBasedStateMachine):
         weight=st.sampled_from([1, 2, 4, 64]),
         stale=st.booleans().filter(lambda stale: not stale) | st.booleans(),
     )
-    def push(
+    def push(  # noqa: PLR0917 - hypothesis passes them by name
         self, name: str, age: int, who: str, payer: str, weight: int, stale: bool
     ) -> None:
         picked = self.pick(name, age)
@@ -307,8 +307,6 @@ class Rounds(RuleBasedStateMachine):
             waiting = [who for who in order if who in chosen.updates]
         who = waiting[: count or None]
         call = place.merge_accumulate(who).with_accounts(round=place.find_round(index))
-        metas = [place.merge_accumulate([]).more, call.more]
-        assert len(metas[1]) == len(who)
         call = self.renamed(call, place, index, who)
         event = self.send(call, self.model.reasons_accumulate(branch, index, who))
         if event:
@@ -323,8 +321,8 @@ class Rounds(RuleBasedStateMachine):
         )
         return type(call)(call.name, call.accounts, {}, call.signers, metas)
 
-    @rule(name=names, who=users)
-    def make_merger(self, name: str, who: str) -> None:
+    @rule(who=users)
+    def make_merger(self, who: str) -> None:
         held = who in self.model.mergers
         call = self.place.role_grant(who, MERGE)
         if self.send(call, ["in use"] if held else []):

@@ -317,8 +317,8 @@ class Chain:
     ) -> tuple[str, dict[str, Any]]:
         """Sends a call that must pass; gives its event's name and own fields.
 
-        Checks what holds for every event: one per call, the header, and that the chained
-        account (Repo or Config) counts it and folds it into its root.
+        Checks what holds for every event: one per call, the header, and that the
+        chained account (Repo or Config) counts it and folds it into its root.
         """
         seq, root = 0, bytes(32)
         if self.exists(chained):
@@ -365,7 +365,7 @@ class Chain:
         *errors: str | int,
         before: Iterable[Call | Instruction] = (),
     ) -> None:
-        """Sends a call that must be refused for one of these reasons and change nothing.
+        """Sends a call that must be refused for one of these, and change nothing.
 
         Args:
             call: what is refused.

@@ -138,9 +138,8 @@ def round_show(
         AccountMissing: there is no such round (any more).
     """
     target = find_repo(ctx, repo).branch(branch).round(index)
-    updates = [show_update(item) for item in ctx.chain.updates(target.address)]
-    updates.sort(key=lambda item: (-item.weight, item.contributor))
-    return RoundShown(repo, show_round(target), tuple(updates))
+    updates = tuple(show_update(item) for item in ctx.chain.updates(target.address))
+    return RoundShown(repo, show_round(target), updates)
 
 
 def round_list(

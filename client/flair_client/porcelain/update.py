@@ -112,9 +112,8 @@ def update_list(
         AccountMissing: there is no such round (any more).
     """
     target = find_repo(ctx, repo).branch(branch).round(index)
-    updates = [show_update(item) for item in ctx.chain.updates(target.address)]
-    updates.sort(key=lambda item: (-item.weight, item.contributor))
-    return UpdateList(repo, branch, target.account.round_index, tuple(updates))
+    updates = tuple(show_update(item) for item in ctx.chain.updates(target.address))
+    return UpdateList(repo, branch, target.account.round_index, updates)
 
 
 def update_show(
@@ -191,9 +190,9 @@ def update_withdraw(ctx: Context, repo: RepoAddress, branch: str) -> UpdateMoved
 
 
 def _find(ctx: Context, target: RoundTarget, contributor: Address) -> UpdateAccount:
-    for update in ctx.chain.updates(target.address):
-        if update.contributor == contributor:
-            return update
+    found = ctx.chain.update(target.address, contributor)
+    if found is not None:
+        return found
     address = find_update_pda(target.address, contributor, ctx.program_id)[0]
     raise AccountMissing(
         address, f"update of {contributor} in round {target.account.round_index}"

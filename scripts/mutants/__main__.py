@@ -1,0 +1,202 @@
+"""The command `scripts/mutate-program`."""
+
+import argparse
+import hashlib
+import json
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mutants.build import (
+    ROOT,
+    WORK,
+    build_dropped,
+    build_switched,
+    choose,
+    rounds,
+)
+from mutants.judge import SURVIVED, Task, judge, order_tests
+from mutants.source import Mutation, find_mutations
+
+CRATE: Final = ROOT / "programs" / "flair"
+EQUIVALENT: Final = Path(__file__).with_name("equivalent.toml")
+RESULTS: Final = WORK / "results.json"
+REFUSED: Final = "the compiler: "
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Judges the mutants; gives 1 if one survives that is not known to be equivalent."""
+    options = _parser().parse_args(arguments)
+    mutations = [
+        each
+        for each in find_mutations(CRATE)
+        if (not options.only or options.only in each.file)
+        and (not options.kind or each.kind == options.kind)
+    ]
+    if options.list:
+        for each in mutations:
+            print(f"{each.key}  {each.place}  {each.kind}: {each.text}")
+        return 0
+    WORK.mkdir(parents=True, exist_ok=True)
+    results = Results(_fingerprint())
+    waiting = [each for each in mutations if results.get(each) is None]
+    _judge_switched(waiting, results, options.processes)
+    _judge_dropped(waiting, results, options.processes)
+    return _report(mutations, results, as_json=options.json)
+
+
+class Results:
+    """What is known already; kept on disk while sources and tests are the same."""
+
+    def __init__(self, fingerprint: str) -> None:
+        stored = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+        self.hints: dict[str, str] = stored.get("hints", {})
+        same = stored.get("fingerprint") == fingerprint
+        self.killers: dict[str, str] = stored.get("killers", {}) if same else {}
+        self.fingerprint = fingerprint
+
+    def get(self, mutation: Mutation) -> str | None:
+        """The test that notices a mutation, "" where none does, None if unknown."""
+        return self.killers.get(mutation.key)
+
+    def put(self, key: str, killer: str) -> None:
+        """Remembers a verdict at once, so that an interrupted run goes on."""
+        self.killers[key] = killer
+        if killer:
+            self.hints[key] = killer
+        unfinished = RESULTS.with_suffix(".new")
+        unfinished.write_text(json.dumps(vars(self), indent=1))
+        unfinished.replace(RESULTS)
+
+
+def _judge_switched(
+    waiting: Sequence[Mutation], results: Results, processes: int
+) -> None:
+    switched = [each for each in find_mutations(CRATE) if each.is_switched]
+    numbers = {each.key: number for number, each in enumerate(switched)}
+    chosen = [each for each in waiting if each.is_switched]
+    if not chosen:
+        return
+    _progress(f"building one program with {len(switched)} switches")
+    program = build_switched(dict(enumerate(switched)))
+    original = WORK / "original.so"
+    original.write_bytes(program)
+    folder = WORK / "programs"
+    folder.mkdir(exist_ok=True)
+    tasks = []
+    for each in chosen:
+        path = folder / f"{each.key}.so"
+        path.write_bytes(choose(program, numbers[each.key]))
+        tests = order_tests(each.file, results.hints.get(each.key, ""))
+        tasks.append(Task(each.key, path, tests))
+    _judge(tasks, chosen, results, processes)
+
+
+def _judge_dropped(
+    waiting: Sequence[Mutation], results: Results, processes: int
+) -> None:
+    groups = rounds([each for each in waiting if not each.is_switched])
+    for number, group in enumerate(groups, start=1):
+        _progress(f"building without {len(group)} attributes ({number}/{len(groups)})")
+        built = build_dropped(group, "dropped")
+        tasks = []
+        for each in group:
+            made = built[each.key]
+            if made.program is None:
+                results.put(each.key, f"{REFUSED}{made.refusal}")
+                continue
+            # A shared program: the rest of the group must not speak for this one.
+            own = order_tests(each.file, "")[:1]
+            tasks.append(Task(each.key, made.program, own))
+        _judge(tasks, group, results, processes)
+
+
+def _judge(
+    tasks: Sequence[Task],
+    mutations: Sequence[Mutation],
+    results: Results,
+    processes: int,
+) -> None:
+    by_key = {each.key: each for each in mutations}
+    for count, (key, killer) in enumerate(judge(tasks, processes), start=1):
+        results.put(key, killer)
+        each = by_key[key]
+        verdict = killer or "SURVIVED"
+        _progress(f"{count}/{len(tasks)} {each.place} {each.kind}: {verdict}")
+
+
+def _report(mutations: Sequence[Mutation], results: Results, *, as_json: bool) -> int:
+    known: dict[str, str] = {
+        entry["key"]: entry["reason"]
+        for entry in tomllib.loads(EQUIVALENT.read_text()).get("mutant", [])
+    }
+    rows: list[dict[str, Any]] = []
+    for each in mutations:
+        killer = results.get(each) or SURVIVED
+        reason = "" if killer else known.get(each.key, "")
+        rows.append(
+            {
+                "key": each.key,
+                "place": each.place,
+                "kind": each.kind,
+                "code": each.text,
+                "test": killer,
+                "equivalent": reason,
+            }
+        )
+    survivors = [row for row in rows if not row["test"] and not row["equivalent"]]
+    if as_json:
+        print(json.dumps({"mutants": rows, "survivors": len(survivors)}))
+    else:
+        for row in rows:
+            verdict = row["test"] or row["equivalent"] or "SURVIVED"
+            print(
+                f"{row['place']}  {row['kind']}: {row['code'][:90]}\n    -> {verdict}"
+            )
+        noticed = sum(1 for row in rows if row["test"])
+        print(
+            f"{len(rows)} mutants: {noticed} noticed, "
+            f"{len(rows) - noticed - len(survivors)} equivalent, "
+            f"{len(survivors)} survived"
+        )
+        for row in survivors:
+            print(f"SURVIVED {row['key']} {row['place']} {row['kind']}: {row['code']}")
+    return 1 if survivors else 0
+
+
+def _fingerprint() -> str:
+    """Changes with the program's sources and with its tests."""
+    digest = hashlib.sha256()
+    folders = [CRATE, ROOT / "tests" / "programs", Path(__file__).parent]
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".rs", ".py", ".toml") and path != EQUIVALENT:
+                digest.update(path.relative_to(ROOT).as_posix().encode())
+                digest.update(path.read_bytes())
+    digest.update((ROOT / "docs" / "protocol.md").read_bytes())
+    return digest.hexdigest()
+
+
+def _progress(text: str) -> None:
+    print(f"mutate-program: {text}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mutate-program",
+        description="Removes each check of the program in turn and shows which test "
+        "notices; exit code 1 if none does.",
+    )
+    add = parser.add_argument
+    add("--only", metavar="FILE", help="mutations of sources whose path has this in it")
+    add("--kind", help="check, operand, comparison, arithmetic, assignment, …")
+    add("--list", action="store_true", help="show the mutations and stop")
+    add("--json", action="store_true", help="one line of JSON")
+    add("--processes", type=int, default=2, help="mutants judged at a time")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -27,7 +27,7 @@ REFUSED: Final = "the compiler: "
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Judges the mutants; gives 1 if one survives that is not known to be equivalent."""
+    """Judges the mutants; gives 1 if one survives unless it is known as equivalent."""
     options = _parser().parse_args(arguments)
     mutations = [
         each

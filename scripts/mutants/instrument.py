@@ -25,7 +25,7 @@ static FLAIR_MUTANT: [u8; 16] = *b"flair mutant: \xff\xff";
 
 #[inline(never)]
 pub fn is_on(number: u16) -> bool {
-    // SAFETY: both bytes lie within the static. Volatile: the compiler must not know them.
+    // SAFETY: both bytes lie within the static. Volatile: unknown to the compiler.
     let chosen = unsafe {
         let place = core::hint::black_box(&FLAIR_MUTANT).as_ptr();
         u16::from_le_bytes([
@@ -152,7 +152,7 @@ def _switches(
         elif each.kind == "comparison":
             low, high = each.middle
             old = text[low:high]
-            # In brackets, so that `!`, `&&` and statements around it keep their meaning.
+            # In brackets, so that what stands around it keeps its meaning.
             opening = f"(crate::mutant_compare!({number}, "
             yield each.start, outer + 1, 0, opening
             yield low, 0, high - low, f", {old}, {COMPARISONS[old]}, "

@@ -70,7 +70,7 @@ def find_mutations(crate: Path) -> list[Mutation]:
 
 
 def _with_keys(mutations: list[Mutation]) -> list[Mutation]:
-    """Keys that survive moved lines: file, kind and code, numbered where they repeat."""
+    """Keys survive moved lines: file, kind and code, numbered where they repeat."""
     seen: dict[str, int] = {}
     keyed = []
     for each in mutations:

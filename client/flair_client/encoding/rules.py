@@ -1,0 +1,248 @@
+"""Rules between the fields of one object. Rules of one field are in `schemas`."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import PurePosixPath
+
+from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE, MAX_TENSOR_SIZE
+from flair_client.errors import ObjectInvalid
+from flair_client.objects import (
+    Commit,
+    CommitKind,
+    Delta,
+    DeltaEncodingId,
+    DeltaTensor,
+    Manifest,
+    Privacy,
+    Recipe,
+    RecipeFile,
+    Revert,
+    RevertKind,
+    Source,
+    TensorEncodingId,
+    TensorEntry,
+)
+
+# Values of one block before compression. Half a block for `fixed` and `dense`, which
+# are always compressed: zstd may add a little to bytes that do not compress.
+RAW_CHUNK_SIZE = MAX_RAW_BLOCK_SIZE
+PACKED_CHUNK_SIZE = MAX_RAW_BLOCK_SIZE // 2
+FIXED_ITEM_SIZE = 8
+DENSE_ITEM_SIZE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class KindRule:
+    """Which optional fields of a commit one kind has."""
+
+    n_parents: str
+    required: frozenset[str]
+    allowed: frozenset[str]
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+KIND_RULES = {
+    CommitKind.ROOT: KindRule(
+        "none", _names("weights recipe events"), _names("policy metrics report")
+    ),
+    CommitKind.UPDATE: KindRule(
+        "the base",
+        _names("delta policy round_index"),
+        _names("recipe training metrics privacy proof"),
+    ),
+    CommitKind.MERGE: KindRule(
+        "the head, then the updates sorted by id",
+        _names("weights policy round_index strategy events"),
+        _names("recipe metrics strategy_state report opening"),
+    ),
+    CommitKind.REVERT: KindRule(
+        "the head",
+        _names("weights reverts events"),
+        _names("recipe policy metrics strategy_state report"),
+    ),
+    CommitKind.SNAPSHOT: KindRule(
+        "the head",
+        _names("weights events"),
+        _names("recipe policy training metrics strategy_state report"),
+    ),
+}
+KIND_FIELDS = frozenset().union(
+    *(rule.required | rule.allowed for rule in KIND_RULES.values())
+)
+
+
+def check_commit(commit: Commit, path: str) -> None:
+    """Kind, parents and signature go together."""
+    rule = KIND_RULES[commit.kind]
+    for name in sorted(KIND_FIELDS):
+        given = getattr(commit, name) is not None
+        if given and name not in rule.required | rule.allowed:
+            reason = f"a commit of kind {commit.kind.value} has no such field"
+            raise ObjectInvalid(f"{path}.{name}", reason)
+        if not given and name in rule.required:
+            reason = f"missing in a commit of kind {commit.kind.value}"
+            raise ObjectInvalid(f"{path}.{name}", reason)
+    _check_parents(commit, path)
+    if commit.kind is CommitKind.MERGE and commit.strategy is not None:
+        n_weights, n_updates = len(commit.strategy.weights), len(commit.parents) - 1
+        if n_weights != n_updates:
+            reason = f"{n_weights} weights for {n_updates} updates"
+            raise ObjectInvalid(f"{path}.strategy.weights", reason)
+
+
+def _check_parents(commit: Commit, path: str) -> None:
+    n_parents = len(commit.parents)
+    kind = commit.kind
+    where = f"{path}.parents"
+    if kind is CommitKind.MERGE:
+        if n_parents < 2:
+            raise ObjectInvalid(where, "a merge has a head and at least one update")
+        head, *updates = commit.parents
+        for i, (left, right) in enumerate(pairwise(updates), start=2):
+            if not left < right:
+                raise ObjectInvalid(f"{where}[{i}]", "not sorted by id, or twice")
+        if head in updates:
+            at = updates.index(head) + 1
+            raise ObjectInvalid(f"{where}[{at}]", "the head is no update of its own")
+        return
+    expected = 0 if kind is CommitKind.ROOT else 1
+    if n_parents != expected:
+        reason = f"{n_parents} parents, a commit of kind {kind.value} has {expected}"
+        raise ObjectInvalid(where, reason)
+
+
+def check_revert(revert: Revert, path: str) -> None:
+    """An update is named exactly when one contributor's term is taken back."""
+    if (revert.update is not None) != (revert.kind is RevertKind.CONTRIBUTOR):
+        reason = f"does not go with kind {revert.kind.value}"
+        raise ObjectInvalid(f"{path}.update", reason)
+
+
+def check_privacy(privacy: Privacy, path: str) -> None:
+    """Epsilon means nothing without delta and accountant."""
+    given = [
+        value is not None
+        for value in (privacy.epsilon, privacy.delta, privacy.accountant)
+    ]
+    if any(given) and not all(given):
+        reason = "epsilon, delta and accountant come together"
+        raise ObjectInvalid(path, reason)
+    if privacy.delta is not None and privacy.delta > 1:
+        raise ObjectInvalid(f"{path}.delta", f"{privacy.delta} is above 1")
+
+
+def count_blocks(n_bytes: int, chunk_size: int) -> int:
+    """Blocks that so many bytes are cut into; none for no bytes."""
+    return -(-n_bytes // chunk_size)
+
+
+def expected_blocks(entry: TensorEntry) -> int:
+    """Number of blocks of a manifest's tensor, which its size determines."""
+    if entry.encoding is TensorEncodingId.FIXED:
+        return count_blocks(entry.n_values * FIXED_ITEM_SIZE, PACKED_CHUNK_SIZE)
+    return count_blocks(entry.n_bytes, RAW_CHUNK_SIZE)
+
+
+def expected_delta_blocks(tensor: DeltaTensor) -> int:
+    """Number of blocks of a delta's tensor, which its size determines."""
+    if tensor.encoding is DeltaEncodingId.ZERO:
+        return 0
+    return count_blocks(tensor.n_values * DENSE_ITEM_SIZE, PACKED_CHUNK_SIZE)
+
+
+def check_tensor_entry(entry: TensorEntry, path: str) -> None:
+    """Size, encoding, dtype, role and blocks agree."""
+    where = f"{path} ({entry.name!r})"
+    if entry.n_bytes > MAX_TENSOR_SIZE:
+        reason = f"{entry.n_bytes} bytes, at most {MAX_TENSOR_SIZE} are allowed"
+        raise ObjectInvalid(f"{where}.shape", reason)
+    if entry.role.is_shared and not entry.dtype.is_float:
+        reason = f"{entry.dtype.value} cannot have role {entry.role.value}"
+        raise ObjectInvalid(f"{where}.role", reason)
+    is_fixed = entry.encoding is TensorEncodingId.FIXED
+    if is_fixed and not entry.role.is_shared:
+        reason = f"fixed does not go with role {entry.role.value}"
+        raise ObjectInvalid(f"{where}.encoding", reason)
+    if is_fixed != (entry.fixed_digest is not None):
+        reason = "given exactly with encoding fixed"
+        raise ObjectInvalid(f"{where}.fixed_digest", reason)
+    n_blocks = expected_blocks(entry)
+    if len(entry.blocks) != n_blocks:
+        reason = f"{len(entry.blocks)} blocks, its size needs {n_blocks}"
+        raise ObjectInvalid(f"{where}.blocks", reason)
+
+
+def check_source(source: Source, path: str) -> None:
+    """The header fits its blocks."""
+    n_blocks = count_blocks(source.header_size, RAW_CHUNK_SIZE)
+    if len(source.blocks) != n_blocks:
+        reason = f"{len(source.blocks)} blocks, its size needs {n_blocks}"
+        raise ObjectInvalid(f"{path}.blocks", reason)
+
+
+def _check_sorted(names: list[str], path: str) -> None:
+    for i, (left, right) in enumerate(pairwise(names), start=1):
+        if left == right:
+            raise ObjectInvalid(f"{path}[{i}]", f"{right!r} comes twice")
+        if left > right:
+            raise ObjectInvalid(f"{path}[{i}]", f"{right!r} is not in order")
+
+
+def check_manifest(manifest: Manifest, path: str) -> None:
+    """Tensors in name order; a scale exactly when one is fixed."""
+    _check_sorted([entry.name for entry in manifest.tensors], f"{path}.tensors")
+    has_fixed = any(
+        entry.encoding is TensorEncodingId.FIXED for entry in manifest.tensors
+    )
+    if has_fixed != (manifest.scale_exp is not None):
+        reason = "given exactly when a tensor has encoding fixed"
+        raise ObjectInvalid(f"{path}.scale_exp", reason)
+
+
+def check_delta_tensor(tensor: DeltaTensor, path: str) -> None:
+    """Size and blocks agree."""
+    where = f"{path} ({tensor.name!r})"
+    n_bytes = tensor.n_values * FIXED_ITEM_SIZE
+    if n_bytes > MAX_TENSOR_SIZE:
+        reason = f"{n_bytes} bytes, at most {MAX_TENSOR_SIZE} are allowed"
+        raise ObjectInvalid(f"{where}.shape", reason)
+    n_blocks = expected_delta_blocks(tensor)
+    if len(tensor.blocks) != n_blocks:
+        reason = f"{len(tensor.blocks)} blocks, its size needs {n_blocks}"
+        raise ObjectInvalid(f"{where}.blocks", reason)
+
+
+def check_delta(delta: Delta, path: str) -> None:
+    """Tensors in name order; a width that exists."""
+    _check_sorted([tensor.name for tensor in delta.tensors], f"{path}.tensors")
+    if delta.bits not in (13, 16):
+        raise ObjectInvalid(f"{path}.bits", f"{delta.bits} is neither 13 nor 16")
+
+
+def check_recipe_file(file: RecipeFile, path: str) -> None:
+    """The path stays inside the folder, on every system."""
+    where = f"{path}.path"
+    parts = file.path.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\\" in file.path:
+        raise ObjectInvalid(where, f"{file.path!r} is not a plain relative path")
+    if ":" in file.path or any(part != part.strip(" .") for part in parts[:-1]):
+        raise ObjectInvalid(where, f"{file.path!r} is not a plain relative path")
+    if parts[0].casefold() in (".flair", ".git"):
+        raise ObjectInvalid(where, f"{file.path!r} is in a folder kept by tools")
+
+
+def check_recipe(recipe: Recipe, path: str) -> None:
+    """Paths in order, none twice (on any system), none both file and folder."""
+    names = [file.path for file in recipe.files]
+    _check_sorted(names, f"{path}.files")
+    folded = [name.casefold() for name in names]
+    folders = {str(folder) for name in folded for folder in PurePosixPath(name).parents}
+    seen: set[str] = set()
+    for i, name in enumerate(folded):
+        if name in seen or name in folders:
+            reason = f"{names[i]!r} clashes with another path"
+            raise ObjectInvalid(f"{path}.files[{i}]", reason)
+        seen.add(name)

@@ -1,0 +1,57 @@
+"""A near store in front of a far one: reads go through, writes stay near."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+from flair_client.encoding.limits import MAX_OBJECT_SIZE
+from flair_client.errors import BlockMissing, DigestMismatch
+from flair_client.ids import Cid
+from flair_client.store.base import Store
+
+
+class LayeredStore:
+    """Reads from the cache, else from the remote store, and keeps what it read.
+
+    What is put goes into the cache alone: sending blocks away is somebody's decision.
+    """
+
+    def __init__(self, cache: Store, remote: Store) -> None:
+        """Over two stores.
+
+        Args:
+            cache: near; a corrupted block in it is fetched again.
+            remote: far; only read.
+        """
+        self.cache = cache
+        self.remote = remote
+
+    def get(self, cid: Cid, *, max_size: int = MAX_OBJECT_SIZE) -> bytes:
+        """As `Store.get`."""
+        try:
+            return self.cache.get(cid, max_size=max_size)
+        except (BlockMissing, DigestMismatch):
+            block = self.remote.get(cid, max_size=max_size)
+        self.cache.delete(cid)
+        self.cache.put(cid.codec, block)
+        return block
+
+    def put(self, codec: int, block: bytes | memoryview) -> Cid:
+        """As `Store.put`, into the cache."""
+        return self.cache.put(codec, block)
+
+    def has(self, cid: Cid) -> bool:
+        """Whether one of the two has it."""
+        return self.cache.has(cid) or self.remote.has(cid)
+
+    def delete(self, cid: Cid) -> None:
+        """Forgets it in the cache."""
+        self.cache.delete(cid)
+
+    def batch(self) -> AbstractContextManager[None]:
+        """As `Store.batch`, of the cache."""
+        return self.cache.batch()
+
+    def __iter__(self) -> Iterator[Cid]:
+        near = set(self.cache)
+        yield from near
+        yield from (cid for cid in self.remote if cid not in near)

@@ -3,6 +3,7 @@
 Links to the web are not followed: the check needs no network.
 """
 
+import itertools
 import re
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def heading_anchor(title: str) -> str:
 def anchors(tokens: list[Token]) -> set[str]:
     """Anchors of all headings; a title used again gets a number."""
     found: set[str] = set()
-    for token, following in zip(tokens, tokens[1:], strict=False):
+    for token, following in itertools.pairwise(tokens):
         if token.type != "heading_open":
             continue
         text = "".join(
@@ -54,7 +55,8 @@ def targets(tokens: list[Token]) -> list[tuple[int, str]]:
             if href:
                 found.append((line, str(href)))
         if token.type in ("html_block", "html_inline"):
-            found += [(line, src) for src in re.findall(r'src="([^"]+)"', token.content)]
+            sources = re.findall(r'src="([^"]+)"', token.content)
+            found += [(line, source) for source in sources]
     return found
 
 

@@ -33,6 +33,7 @@
         * StaleBase: the branch moved since the work began
         * AlreadyPushed: this contributor's update of this round is on chain already
         * RefUnknown: no such branch, commit or prefix
+    * NotSeparable: one contributor's term cannot be taken out of a merge
     * VerificationError: history, head or merge is wrong; names the first thing
     * DataError: the training data cannot be used; names file, column or row
     * Refused: a rule of the policy or the site forbids it
@@ -248,6 +249,10 @@ class AlreadyPushed(WorkspaceError):
 
 class RefUnknown(WorkspaceError):
     """No such branch, commit or prefix."""
+
+
+class NotSeparable(FlairError):
+    """One contributor's term cannot be taken out of a merge."""
 
 
 class VerificationError(FlairError):

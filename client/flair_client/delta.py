@@ -1,0 +1,352 @@
+"""What an update adds: floats to small integers, into and out of a store.
+
+A delta's integers have `bits` bits and are in units of `2 ** scale_exp`.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from flair_client.arithmetic import (
+    Array,
+    Int16Array,
+    count_not_finite,
+    from_fixed,
+    to_fixed,
+)
+from flair_client.delta_encodings import DELTA_ENCODINGS
+from flair_client.encoding.limits import INT64_MAX, MAX_RAW_BLOCK_SIZE
+from flair_client.encoding.rules import DENSE_ITEM_SIZE
+from flair_client.errors import (
+    NormExceeded,
+    NotFinite,
+    ObjectInvalid,
+    OutOfRange,
+    TensorMismatch,
+)
+from flair_client.ids import CODEC_RAW, Address, CommitId, Digest
+from flair_client.objects import Delta, DeltaEncodingId, DeltaTensor, Manifest
+from flair_client.store.base import Store
+
+__all__ = [
+    "DeltaPolicy",
+    "DeltaTerms",
+    "clip_to_norm",
+    "delta_parts",
+    "from_fixed",
+    "make_integers",
+    "norm_sq",
+    "quantise",
+    "read_delta_tensor",
+    "to_fixed",
+    "validate_delta",
+    "validate_delta_header",
+    "write_delta",
+]
+
+# Squares of 16-bit integers are below 2^30: sums of so many are exact in float64,
+# whose dot product is much faster than that of integers.
+_N_DOT = 1 << 20
+
+
+class DeltaPolicy(Protocol):
+    """What a policy says about deltas (`chain.accounts.PolicyParams` is one)."""
+
+    @property
+    def bits(self) -> int:
+        """Signed width of the integers."""
+
+    @property
+    def scale_exp(self) -> int:
+        """Their unit is `2 ** scale_exp`."""
+
+    @property
+    def n_params(self) -> int:
+        """Number of trainable and averaged values."""
+
+    @property
+    def norm_bound_sq(self) -> int:
+        """Largest sum of squares."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaTerms:
+    """Whose delta it is, and where it belongs."""
+
+    repo: Address
+    branch: str
+    contributor: Address
+    round_index: int
+    base: CommitId
+    policy: Digest
+    bits: int
+    scale_exp: int
+
+
+def quantise(
+    difference: Array, bits: int, scale_exp: int, name: str = "values"
+) -> Int16Array:
+    """Floats as integers in units of `2 ** scale_exp`, half to even, cut to the range.
+
+    Args:
+        difference: new weights minus base weights, of any shape.
+        bits: 13 or 16; the range is `-2 ** (bits - 1)` to `2 ** (bits - 1) - 1`.
+        scale_exp: of the policy.
+        name: the tensor's, for messages.
+
+    Raises:
+        NotFinite: a value is NaN or infinite.
+    """
+    floats = np.asarray(difference, dtype=np.float64)
+    n_bad = count_not_finite(floats)
+    if n_bad:
+        raise NotFinite(name, n_bad)
+    low, high = _int_range(bits)
+    with np.errstate(over="ignore"):
+        scaled = np.rint(np.ldexp(floats, -scale_exp))
+    return np.clip(scaled, low, high).astype(np.int16)
+
+
+def norm_sq(values: npt.NDArray[Any]) -> int:
+    """Exact sum of squares of 16-bit integers."""
+    flat = values.reshape(-1)
+    total = 0
+    for at in range(0, flat.size, _N_DOT):
+        floats = flat[at : at + _N_DOT].astype(np.float64)
+        total += int(np.dot(floats, floats))
+    return total
+
+
+def clip_to_norm(
+    deltas: Mapping[str, Int16Array], norm_bound_sq: int
+) -> dict[str, Int16Array]:
+    """All tensors scaled by one factor, so that the sum of squares is within the bound.
+
+    The bound holds for the integers that come out, not only before rounding. What is
+    within the bound already is not changed.
+
+    Args:
+        deltas: by tensor name.
+        norm_bound_sq: of the policy, in squared units of the delta.
+    """
+    clipped = dict(deltas)
+    total = sum(norm_sq(values) for values in clipped.values())
+    shrink = 2.0**-20
+    original = total
+    while total > norm_bound_sq:
+        # Rounding can make it longer again: a little less then, each time by more.
+        factor = math.sqrt(norm_bound_sq / original) * (1 - shrink)
+        clipped = {
+            name: np.rint(values * factor).astype(np.int16)
+            for name, values in deltas.items()
+        }
+        total = sum(norm_sq(values) for values in clipped.values())
+        shrink = min(1.0, 2 * shrink)
+    return clipped
+
+
+def make_integers(
+    differences: Mapping[str, Array], policy: DeltaPolicy
+) -> dict[str, Int16Array]:
+    """A delta's integers from floats: clipped to the norm, then rounded.
+
+    Clipping the floats first keeps what rounding the integers twice would lose.
+
+    Args:
+        differences: new weights minus base weights, by name.
+        policy: bits, scale and norm.
+
+    Raises:
+        NotFinite: a value is NaN or infinite; names the tensor.
+    """
+    scaled = {}
+    total = 0.0
+    for name, difference in differences.items():
+        floats = np.ldexp(np.asarray(difference, np.float64), -policy.scale_exp)
+        n_bad = count_not_finite(floats)
+        if n_bad:
+            raise NotFinite(name, n_bad)
+        largest = float(np.abs(floats).max(initial=0.0))
+        # By the largest value, so that squares of huge numbers do not overflow.
+        ratio = floats.reshape(-1) / largest if largest else floats.reshape(-1)
+        total = math.hypot(total, largest * math.sqrt(float(np.dot(ratio, ratio))))
+        scaled[name] = floats
+    bound = math.sqrt(policy.norm_bound_sq)
+    factor = min(1.0, bound / total) if total else 1.0
+    integers = {
+        name: quantise(floats * factor, policy.bits, 0, name)
+        for name, floats in scaled.items()
+    }
+    return clip_to_norm(integers, policy.norm_bound_sq)
+
+
+def write_delta(
+    store: Store, terms: DeltaTerms, tensors: Mapping[str, Int16Array]
+) -> Delta:
+    """Puts a delta's tensors into a store; the object itself is not put.
+
+    Args:
+        store: takes the blocks.
+        terms: whose it is, and where it belongs.
+        tensors: all shared tensors by name, those of zeros too.
+
+    Raises:
+        OutOfRange: a value has more bits than the terms say, or the norm 64 bits.
+        StoreFull, StoreUnavailable: from the store; nothing was stored.
+    """
+    total = 0
+    entries = []
+    with store.batch():
+        for name in sorted(tensors):
+            values = tensors[name]
+            _check_range(values, terms.bits, name)
+            total += norm_sq(values)
+            entries.append(_write_tensor(store, name, values))
+    if total > INT64_MAX:
+        raise OutOfRange(f"the squared norm {total} does not fit into 64 bits")
+    return Delta(
+        repo=terms.repo,
+        branch=terms.branch,
+        contributor=terms.contributor,
+        round_index=terms.round_index,
+        base=terms.base,
+        policy=terms.policy,
+        bits=terms.bits,
+        scale_exp=terms.scale_exp,
+        norm_sq=total,
+        tensors=tuple(entries),
+    )
+
+
+def _write_tensor(store: Store, name: str, values: Int16Array) -> DeltaTensor:
+    raw = values.astype("<i2", copy=False).tobytes()
+    encoding = DeltaEncodingId.DENSE if values.any() else DeltaEncodingId.ZERO
+    packed = DELTA_ENCODINGS[encoding].pack(raw)
+    return DeltaTensor(
+        name=name,
+        shape=tuple(values.shape),
+        encoding=encoding,
+        digest=Digest(hashlib.sha256(raw).digest()),
+        blocks=tuple(store.put(CODEC_RAW, block) for block in packed),
+    )
+
+
+def read_delta_tensor(delta: Delta, name: str, store: Store) -> Int16Array:
+    """The integers of one tensor, as an array of its shape.
+
+    Raises:
+        TensorMismatch: the delta has no such tensor.
+        As `delta_parts`.
+    """
+    tensor = delta.by_name().get(name)
+    if tensor is None:
+        raise TensorMismatch(name, "a tensor of the delta", "none")
+    values = np.empty(tensor.n_values, dtype=np.int16)
+    at = 0
+    for part in delta_parts(tensor, delta.bits, store):
+        values[at : at + part.size] = part
+        at += part.size
+    return values.reshape(tensor.shape)
+
+
+def delta_parts(tensor: DeltaTensor, bits: int, store: Store) -> Iterator[Int16Array]:
+    """The integers of one tensor, flat, 2^18 at a time; at the end its digest holds.
+
+    Raises:
+        BlockMissing, DigestMismatch: a block is not there or not itself.
+        ObjectInvalid: the blocks are not what the delta says.
+        OutOfRange: a value has more bits.
+    """
+    encoding = DELTA_ENCODINGS[tensor.encoding]
+    path = f"tensor {tensor.name!r}"
+    n_bytes = tensor.n_values * DENSE_ITEM_SIZE
+    digest = hashlib.sha256()
+    for i, at in enumerate(range(0, n_bytes, encoding.CHUNK_SIZE)):
+        block = None
+        if i < len(tensor.blocks):
+            block = store.get(tensor.blocks[i], max_size=MAX_RAW_BLOCK_SIZE)
+        size = min(encoding.CHUNK_SIZE, n_bytes - at)
+        raw = encoding.unpack(block, size, path)
+        digest.update(raw)
+        values = np.frombuffer(raw, dtype="<i2").astype(np.int16, copy=False)
+        _check_range(values, bits, tensor.name)
+        yield values
+    if digest.digest() != tensor.digest.raw:
+        actual = digest.hexdigest()
+        reason = f"its values have digest {actual} instead of {tensor.digest}"
+        raise ObjectInvalid(path, reason)
+
+
+def validate_delta(
+    store: Store, delta: Delta, base: Manifest, policy: DeltaPolicy
+) -> None:
+    """Checks a delta whole: header, blocks, digests, range of every value and norm.
+
+    Args:
+        store: where the blocks lie.
+        delta: decoded.
+        base: weights of the commit that the delta is for.
+        policy: of the round.
+
+    Raises:
+        As `validate_delta_header` and `delta_parts`.
+        NormExceeded: the values are longer than the policy allows.
+        ObjectInvalid: the delta says another norm than its values have.
+    """
+    validate_delta_header(delta, base, policy)
+    total = 0
+    for tensor in delta.tensors:
+        for part in delta_parts(tensor, delta.bits, store):
+            total += norm_sq(part)
+    if total != delta.norm_sq:
+        reason = f"{delta.norm_sq} is declared, the values have {total}"
+        raise ObjectInvalid("delta.norm_sq", reason)
+
+
+def validate_delta_header(delta: Delta, base: Manifest, policy: DeltaPolicy) -> None:
+    """Checks what can be checked without the values: before any block is fetched.
+
+    Raises:
+        ObjectInvalid: bits, scale or number of values are not the policy's.
+        TensorMismatch: other names or shapes than the base's shared tensors.
+        NormExceeded: the declared norm is above the bound.
+    """
+    for field in ("bits", "scale_exp"):
+        expected, actual = getattr(policy, field), getattr(delta, field)
+        if expected != actual:
+            reason = f"{actual}, the policy says {expected}"
+            raise ObjectInvalid(f"delta.{field}", reason)
+    tensors = delta.by_name()
+    n_values = 0
+    for entry in base.tensors:
+        if not entry.role.is_shared:
+            continue
+        tensor = tensors.pop(entry.name, None)
+        expected = f"int16 {list(entry.shape)}"
+        if tensor is None:
+            raise TensorMismatch(entry.name, expected, "nothing")
+        if tensor.shape != entry.shape:
+            raise TensorMismatch(entry.name, expected, f"int16 {list(tensor.shape)}")
+        n_values += entry.n_values
+    for name, tensor in tensors.items():
+        raise TensorMismatch(name, "no such tensor", f"int16 {list(tensor.shape)}")
+    if n_values != policy.n_params:
+        reason = f"{n_values} values, the policy says {policy.n_params}"
+        raise ObjectInvalid("delta.tensors", reason)
+    if delta.norm_sq > policy.norm_bound_sq:
+        raise NormExceeded(delta.norm_sq, policy.norm_bound_sq)
+
+
+def _int_range(bits: int) -> tuple[int, int]:
+    return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+
+def _check_range(values: Int16Array, bits: int, name: str) -> None:
+    low, high = _int_range(bits)
+    if values.size and (int(values.min()) < low or int(values.max()) > high):
+        raise OutOfRange(f"tensor {name!r}: a value is not in {low} to {high}")

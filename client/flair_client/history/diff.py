@@ -1,0 +1,149 @@
+"""What changed between two states, tensor by tensor, part by part.
+
+Figures for people: computed in float64 and not part of any digest.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import zip_longest
+
+import numpy as np
+
+from flair_client.arithmetic import Array
+from flair_client.objects import DType, Manifest, TensorEntry
+from flair_client.store.base import Store
+from flair_client.weights.reading import value_parts
+
+
+class Change(StrEnum):
+    """How a tensor differs."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    RESHAPED = "reshaped"
+    CHANGED = "changed"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorDiff:
+    """One tensor in two states.
+
+    Attributes:
+        dtype: in the later state, or the last one it had.
+        shape: likewise.
+        l2: length of the difference.
+        max_abs: largest difference of one value.
+        cosine: between the two states; None where one of them is zero or missing.
+        share_changed: of the values, 0 to 1.
+    """
+
+    name: str
+    change: Change
+    dtype: DType
+    shape: tuple[int, ...]
+    l2: float | None = None
+    max_abs: float | None = None
+    cosine: float | None = None
+    share_changed: float | None = None
+
+
+def diff_weights(
+    store: Store, before: Manifest, after: Manifest
+) -> Iterator[TensorDiff]:
+    """Compares two states, tensors in name order; equal tensors are not read.
+
+    Args:
+        store: where the blocks of both lie.
+        before: the earlier state.
+        after: the later one.
+
+    Raises:
+        BlockMissing, DigestMismatch: a block is not there or not itself.
+        ObjectInvalid: the blocks are not what an entry says.
+    """
+    olds, news = before.by_name(), after.by_name()
+    for name in sorted(olds.keys() | news.keys()):
+        old, new = olds.get(name), news.get(name)
+        if new is None:
+            if old is not None:
+                yield _bare(old, Change.REMOVED)
+        elif old is None:
+            yield _bare(new, Change.ADDED)
+        elif (old.dtype, old.shape) != (new.dtype, new.shape):
+            yield _bare(new, Change.RESHAPED)
+        else:
+            yield _diff_tensor(store, (before, old), (after, new))
+
+
+def _bare(entry: TensorEntry, change: Change) -> TensorDiff:
+    return TensorDiff(
+        name=entry.name, change=change, dtype=entry.dtype, shape=entry.shape
+    )
+
+
+def _diff_tensor(
+    store: Store,
+    before: tuple[Manifest, TensorEntry],
+    after: tuple[Manifest, TensorEntry],
+) -> TensorDiff:
+    entry = after[1]
+    if before[1].digest == entry.digest:
+        return TensorDiff(
+            name=entry.name,
+            change=Change.SAME,
+            dtype=entry.dtype,
+            shape=entry.shape,
+            l2=0.0,
+            max_abs=0.0,
+            cosine=1.0,
+            share_changed=0.0,
+        )
+    sums = _Sums()
+    for old, new in zip_longest(
+        value_parts(*before, store), value_parts(*after, store)
+    ):
+        sums.add(old, new)
+    return TensorDiff(
+        name=entry.name,
+        change=Change.CHANGED,
+        dtype=entry.dtype,
+        shape=entry.shape,
+        l2=math.sqrt(sums.difference_sq),
+        max_abs=sums.max_abs,
+        cosine=sums.cosine(),
+        share_changed=sums.n_changed / max(1, entry.n_values),
+    )
+
+
+class _Sums:
+    """Sums over the parts of one tensor."""
+
+    def __init__(self) -> None:
+        self.difference_sq = 0.0
+        self.max_abs = 0.0
+        self.n_changed = 0
+        self._old_sq = 0.0
+        self._new_sq = 0.0
+        self._product = 0.0
+
+    def add(self, old_part: Array, new_part: Array) -> None:
+        """Takes the same part of both states in."""
+        old = old_part.astype(np.float64)
+        new = new_part.astype(np.float64)
+        difference = new - old
+        self.difference_sq += float(np.dot(difference, difference))
+        self.max_abs = max(self.max_abs, float(np.abs(difference).max(initial=0.0)))
+        self.n_changed += int(np.count_nonzero(old_part != new_part))
+        self._old_sq += float(np.dot(old, old))
+        self._new_sq += float(np.dot(new, new))
+        self._product += float(np.dot(old, new))
+
+    def cosine(self) -> float | None:
+        """Of the angle between the two states."""
+        lengths = math.sqrt(self._old_sq) * math.sqrt(self._new_sq)
+        if not lengths:
+            return None
+        return max(-1.0, min(1.0, self._product / lengths))

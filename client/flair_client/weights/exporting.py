@@ -1,0 +1,89 @@
+"""A manifest out of a store into a safetensors file, one chunk at a time."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE
+from flair_client.errors import ObjectInvalid, StoreFull, UsageError
+from flair_client.objects import Manifest, Source
+from flair_client.progress import NO_PROGRESS, Progress
+from flair_client.store.base import Store
+from flair_client.weights.reading import tensor_chunks
+from flair_client.weights.safetensors_file import (
+    LENGTH_SIZE,
+    Header,
+    build_header,
+    parse_header,
+)
+
+
+def export_weights(
+    manifest: Manifest, store: Store, path: Path, *, progress: Progress = NO_PROGRESS
+) -> None:
+    """Writes the weights as a safetensors file: whole, or not at all.
+
+    With a source the file has its order and metadata; a root comes out as it went in,
+    byte for byte.
+
+    Args:
+        manifest: the weights.
+        store: where the blocks lie.
+        path: replaced when the new file is complete and on the disk.
+        progress: counts bytes.
+
+    Raises:
+        BlockMissing, DigestMismatch: a block is not there or not itself.
+        ObjectInvalid: the blocks or the header are not what the manifest says.
+        StoreFull: no room for the file.
+        UsageError: the file cannot be written.
+    """
+    header = _header(manifest, store)
+    try:
+        fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(fd, "wb") as file:
+                total = LENGTH_SIZE + len(header.raw) + header.data_size
+                with progress.task("export", total, "bytes") as task:
+                    for chunk in _file_chunks(manifest, header, store):
+                        file.write(chunk)
+                        task.advance(len(chunk))
+                file.flush()
+                os.fchmod(fd, 0o644)
+                os.fsync(fd)
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StoreFull(f"no room for {path}: {exc.strerror}") from exc
+        raise UsageError(f"cannot write {path}: {exc.strerror}") from exc
+
+
+def _file_chunks(manifest: Manifest, header: Header, store: Store) -> Iterator[bytes]:
+    yield len(header.raw).to_bytes(LENGTH_SIZE, "little")
+    yield header.raw
+    entries = manifest.by_name()
+    for name in header.spans:
+        yield from tensor_chunks(manifest, entries[name], store)
+
+
+def _header(manifest: Manifest, store: Store) -> Header:
+    if manifest.source is None:
+        return build_header((e.name, e.dtype, e.shape) for e in manifest.tensors)
+    header = parse_header(_read_source(manifest.source, store), "manifest.source")
+    declared = {(s.name, s.dtype, s.shape) for s in header.spans.values()}
+    if declared != {(e.name, e.dtype, e.shape) for e in manifest.tensors}:
+        reason = "its tensors are not those of the manifest"
+        raise ObjectInvalid("manifest.source", reason)
+    return header
+
+
+def _read_source(source: Source, store: Store) -> bytes:
+    raw = b"".join(store.get(c, max_size=MAX_RAW_BLOCK_SIZE) for c in source.blocks)
+    if len(raw) != source.header_size:
+        reason = f"{len(raw)} bytes instead of {source.header_size}"
+        raise ObjectInvalid("manifest.source", reason)
+    return raw

@@ -110,6 +110,7 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         "wait for the next round, or take it back with `flair update withdraw`",
     ),
     errors.RefUnknown: (NEGATIVE, "see `flair log` and `flair branch list`"),
+    errors.NotSeparable: (NEGATIVE, "revert the whole merge instead"),
     errors.VerificationError: (
         INTEGRITY,
         "do not use this head; `flair verify` shows how far the history holds",

@@ -11,8 +11,6 @@ from typing import Final
 
 from flair_client.cli.command import Lazy
 
-_WORK: Final = "Work on a model"
-_HISTORY: Final = "Look at history"
 _SHARE: Final = "Own a repository"
 _SETUP: Final = "Networks, wallets, settings"
 _PARTS: Final = "Services"
@@ -28,26 +26,6 @@ def _own(name: str, help_: str, section: str, extra: str | None = None) -> Lazy:
 BUILT_IN: Final[Mapping[str, Lazy]] = {
     name: _own(name, help_, section, extra)
     for name, help_, section, extra in (
-        ("init", "Makes a workspace for a new model.", _WORK, None),
-        ("clone", "Fetches a repository into a new workspace.", _WORK, None),
-        ("status", "Shows where the workspace stands.", _WORK, None),
-        (
-            "trust",
-            "Shows and accepts what a repository runs and asks for.",
-            _WORK,
-            None,
-        ),
-        ("train", "Trains on local data; nothing leaves the machine.", _WORK, None),
-        ("commit", "Signs an update or a snapshot.", _WORK, None),
-        ("push", "Sends the commit to the store and the chain.", _WORK, None),
-        ("pull", "Verifies what is new and moves to the head.", _WORK, None),
-        ("export", "Writes the weights of a commit as safetensors.", _WORK, None),
-        ("log", "Lists the commits of a branch.", _HISTORY, None),
-        ("show", "Shows a commit.", _HISTORY, None),
-        ("diff", "Compares the tensors of two commits.", _HISTORY, None),
-        ("verify", "Checks a repository's whole history.", _HISTORY, None),
-        ("fsck", "Checks the blocks of the workspace.", _HISTORY, None),
-        ("revert", "Undoes a merge or one contributor's part.", _HISTORY, None),
         ("repo", "Makes and shows repositories.", _SHARE, None),
         ("branch", "Makes and shows branches.", _SHARE, None),
         ("role", "Grants and revokes roles.", _SHARE, None),
@@ -58,8 +36,6 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("network", "Shows and adds network profiles.", _SETUP, None),
         ("config", "Reads and changes settings.", _SETUP, None),
         ("program", "Sets up and shows the program on chain.", _SETUP, None),
-        ("localnet", "Runs a chain of one's own on this machine.", _PARTS, "localnet"),
-        ("demo", "Four hospitals, one model, start to report.", _PARTS, "demo"),
     )
 }
 _PLUG_INS: Final[Mapping[str, Lazy]] = {

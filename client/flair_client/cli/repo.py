@@ -1,15 +1,11 @@
 """`flair repo`: makes and shows repositories."""
 
-from typing import Any
-
 import click
 
 from flair_client.cli.command import command, group
-from flair_client.cli.options import policy_options, policy_overrides
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
-from flair_client.cli.types import ADDRESS, BRANCH_NAME, REPO_NAME, time_text
-from flair_client.errors import UsageError
+from flair_client.cli.types import ADDRESS, REPO_NAME, time_text
 from flair_client.ids import Address
 from flair_client.porcelain.branch import Branch
 from flair_client.porcelain.repo import (
@@ -30,22 +26,9 @@ def repo_command() -> None:
 @command(
     "create",
     result=RepoCreated,
-    examples=(
-        "flair init && flair repo create heart",
-        "flair repo create heart --min-updates 3 --round-length 7d --open",
-        "flair repo create heart --bare",
-    ),
+    examples=("flair repo create heart", "flair repo create heart --json"),
 )
 @click.argument("name", type=REPO_NAME)
-@click.option(
-    "--branch",
-    type=BRANCH_NAME,
-    default="main",
-    show_default=True,
-    metavar="NAME",
-    help="Name of the first branch.",
-)
-@click.option("--protected", is_flag=True, help="Only the owner may move the branch.")
 @click.option(
     "--points-per-merge",
     type=click.IntRange(0, 2**64 - 1),
@@ -53,53 +36,12 @@ def repo_command() -> None:
     metavar="N",
     help="Points that a merge shares out among its contributors; 1000000 without it.",
 )
-@click.option(
-    "--bare",
-    is_flag=True,
-    help="Only the repository: no policy, branch or root commit.",
-)
-@policy_options
-def create(
-    app: App,
-    name: str,
-    *,
-    branch: str,
-    protected: bool,
-    points_per_merge: int,
-    bare: bool,
-    **flags: Any,
-) -> None:
-    """Makes a repository and publishes the workspace's model in it.
-
-    In a workspace that `flair init` made this makes the repository, its policy (the
-    recipe's [policy] table; flags win), its first branch and the root commit. Killed
-    on the way, the same command goes on where it stopped.
-    """
-    overrides = policy_overrides(flags)
-    if bare:
-        if overrides:
-            raise UsageError("--bare makes no policy; leave the policy's flags out")
-        made = repo_create(
-            app.context(signer=True), name, points_per_merge=points_per_merge
-        )
-        app.out.result(made, lambda: str(made.repo))
-        return
-    if app.settings.workspace is None:
-        raise UsageError("there is no workspace here to publish, and no --bare")
-    # Weights and recipes are needed for this alone.
-    from flair_client.porcelain.repo_publish import repo_publish
-
-    published = repo_publish(
-        app.context(signer=True),
-        app.settings.workspace,
-        name,
-        branch=branch,
-        points_per_merge=points_per_merge,
-        protected=protected,
-        policy=overrides,
-        tell=lambda step: app.out.note(f"made {step}"),
+def create(app: App, name: str, *, points_per_merge: int) -> None:
+    """Makes a repository that belongs to the wallet in use."""
+    made = repo_create(
+        app.context(signer=True), name, points_per_merge=points_per_merge
     )
-    app.out.result(published, lambda: str(published.repo))
+    app.out.result(made, lambda: str(made.repo))
 
 
 @command(

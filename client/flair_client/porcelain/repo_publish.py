@@ -6,18 +6,31 @@ stopped.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from flair_client.context import Context
-from flair_client.errors import AccountMissing, Refused
+from flair_client.errors import AccountMissing
 from flair_client.ids import CommitId
 from flair_client.porcelain.branch import branch_create
 from flair_client.porcelain.policy import policy_make, policy_params
-from flair_client.porcelain.publish import describe_root, publish_root
 from flair_client.porcelain.repo import repo_create, repo_exists
 from flair_client.porcelain.target import find_repo
 from flair_client.repo_address import RepoAddress
+
+
+@dataclass(frozen=True, slots=True)
+class RootPlan:
+    """What a workspace wants to publish.
+
+    Attributes:
+        n_params: number of trainable and averaged values.
+        first_round: 0 where statistics are collected before training, else 1.
+        policy: the recipe's `[policy]` table.
+    """
+
+    n_params: int
+    first_round: int
+    policy: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +50,9 @@ class RepoPublished:
 
 def repo_publish(
     ctx: Context,
-    workspace: Path,
     name: str,
+    plan: RootPlan,
+    publish_root: Callable[[RepoAddress, str], CommitId],
     *,
     branch: str = "main",
     points_per_merge: int,
@@ -50,8 +64,10 @@ def repo_publish(
 
     Args:
         ctx: with the wallet that will own the repository.
-        workspace: the folder that holds `.flair`.
         name: of the repository.
+        plan: what the workspace says.
+        publish_root: makes the root commit of a branch and moves its head there, or
+            finishes what an earlier run began; refuses where another root is.
         branch: of its first branch.
         points_per_merge: cap on the points that one merge gives out.
         protected: whether the owner alone may move the branch.
@@ -59,11 +75,10 @@ def repo_publish(
         tell: hears of each step when it is done.
 
     Raises:
-        Refused: the repository exists and its branch has a head already.
-        ObjectError, DataError: recipe or weights cannot be used.
+        Refused: the branch has another root already.
+        UsageError: the policy cannot be; nothing was sent.
         ProgramRefused: a step is not allowed.
     """
-    plan = describe_root(workspace, ctx.progress)
     # Before anything is on chain, so that a bad policy leaves nothing behind.
     params = policy_params(plan.policy, policy, n_params=plan.n_params)
     repo = RepoAddress(ctx.network.name, ctx.wallet.address, name)
@@ -87,8 +102,6 @@ def repo_publish(
         )
         done(f"branch {branch}")
         place = find_repo(ctx, repo).branch(branch)
-    if any(place.account.head_commit.raw):
-        raise Refused(f"{repo} exists already and branch {branch!r} has a head")
-    root = publish_root(ctx, workspace, repo, branch)
+    root = publish_root(repo, branch)
     done(f"root commit {root.short}")
     return RepoPublished(repo, branch, root, place.account.policy_index, tuple(steps))

@@ -25,7 +25,7 @@ def with_command(monkeypatch):
             "all_commands",
             lambda: {
                 name: Lazy(f"{__name__}:made", "", "Test"),
-                "clone": all_commands()["clone"],
+                "wallet": all_commands()["wallet"],
             },
         )
         monkeypatch.setattr(Lazy, "load", lambda _: made)
@@ -145,7 +145,7 @@ def test_json_behind_two_dashes_is_an_argument(flair):
     ("typed", "meant"),
     [
         (("walet",), "wallet"),
-        (("clon",), "clone"),
+        (("polcy",), "policy"),
         (("wallet", "lst"), "list"),
         (("wallet", "list", "--jsn"), "--json"),
     ],

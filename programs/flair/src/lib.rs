@@ -1,0 +1,135 @@
+//! Flair's program: who may do what, the heads of branches, rounds, merges and the order of events.
+//!
+//! This file is the table of contents: one line of documentation and one call for each instruction. The rules stand in
+//! `instructions/`, the bytes in `state/`, `events` and `docs/protocol.md`.
+//!
+//! **Security.** Report a weakness as `SECURITY.md` says, not in public. The program holds deposits and rent only; it
+//! decides the head of a branch, not whether the commit behind it is honest: clients recompute every merge.
+
+#![forbid(clippy::unwrap_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+extern crate alloc;
+
+pub mod constants;
+pub mod errors;
+pub mod events;
+pub mod instructions;
+pub mod state;
+
+use anchor_lang::prelude::*;
+use instructions::*;
+use state::PolicyParams;
+
+declare_id!("FLRK2f6aX5SoVuziobDG3LMD6TKc3nuVxECVhM5x2CBT");
+
+/// Instructions: what each is for. Accounts, data and rules stand in the file of the same name.
+#[program]
+pub mod flair {
+    use super::*;
+
+    /// Makes the program's settings, once.
+    pub fn config_create(ctx: &mut Context<ConfigCreate>, args: ConfigCreateArgs) -> Result<()> {
+        instructions::config_create::config_create(ctx, args)
+    }
+
+    /// Changes the program's settings.
+    pub fn config_set(ctx: &mut Context<ConfigSet>, args: ConfigSetArgs) -> Result<()> {
+        instructions::config_set::config_set(ctx, args)
+    }
+
+    /// Makes a repository; its creator is the first authority.
+    pub fn repo_create(ctx: &mut Context<RepoCreate>, args: RepoCreateArgs) -> Result<()> {
+        instructions::repo_create::repo_create(ctx, args)
+    }
+
+    /// Makes a policy, which never changes.
+    pub fn policy_create(ctx: &mut Context<PolicyCreate>, params: PolicyParams) -> Result<()> {
+        instructions::policy_create::policy_create(ctx, params)
+    }
+
+    /// Makes a branch, without a head.
+    pub fn branch_create(ctx: &mut Context<BranchCreate>, args: BranchCreateArgs) -> Result<()> {
+        instructions::branch_create::branch_create(ctx, args)
+    }
+
+    /// Sets the policy of a branch from the next round on; a live round keeps the one that it pins.
+    pub fn branch_set_policy(ctx: &mut Context<BranchSetPolicy>, args: BranchSetPolicyArgs) -> Result<()> {
+        instructions::branch_set_policy::branch_set_policy(ctx, args)
+    }
+
+    /// Moves the head to a root, a snapshot or a revert; a live round ends by it.
+    pub fn branch_advance(ctx: &mut Context<BranchAdvance>, args: BranchAdvanceArgs) -> Result<()> {
+        instructions::branch_advance::branch_advance(ctx, args)
+    }
+
+    /// Gives a wallet a role.
+    pub fn role_grant(ctx: &mut Context<RoleGrant>, args: RoleGrantArgs) -> Result<()> {
+        instructions::role_grant::role_grant(ctx, args)
+    }
+
+    /// Takes a role back and closes it.
+    pub fn role_revoke(ctx: &mut Context<RoleRevoke>) -> Result<()> {
+        instructions::role_revoke::role_revoke(ctx)
+    }
+
+    /// Opens the next round of a branch; it pins the branch's policy and head.
+    pub fn round_open(ctx: &mut Context<RoundOpen>) -> Result<()> {
+        instructions::round_open::round_open(ctx)
+    }
+
+    /// Closes a round: it takes no more updates and waits for its merge.
+    pub fn round_close(ctx: &mut Context<RoundClose>) -> Result<()> {
+        instructions::round_close::round_close(ctx)
+    }
+
+    /// Ends a round that cannot be merged any more.
+    pub fn round_abort(ctx: &mut Context<RoundAbort>) -> Result<()> {
+        instructions::round_abort::round_abort(ctx)
+    }
+
+    /// Pushes an update into the live round: one per contributor and round.
+    pub fn update_push(ctx: &mut Context<UpdatePush>, args: UpdatePushArgs) -> Result<()> {
+        instructions::update_push::update_push(ctx, args)
+    }
+
+    /// Takes an update back while the round is open.
+    pub fn update_withdraw(ctx: &mut Context<UpdateWithdraw>) -> Result<()> {
+        instructions::update_withdraw::update_withdraw(ctx)
+    }
+
+    /// Leaves an update out of the merge, in public and with a reason.
+    pub fn update_reject(ctx: &mut Context<UpdateReject>, args: UpdateRejectArgs) -> Result<()> {
+        instructions::update_reject::update_reject(ctx, args)
+    }
+
+    /// Closes an update of a round that ended without a merge; the last one closes the round too.
+    pub fn update_expire(ctx: &mut Context<UpdateExpire>) -> Result<()> {
+        instructions::update_expire::update_expire(ctx)
+    }
+
+    /// Credits an update of a merged round and closes it; the last one closes the round too.
+    pub fn update_settle(ctx: &mut Context<UpdateSettle>) -> Result<()> {
+        instructions::update_settle::update_settle(ctx)
+    }
+
+    /// Adds a batch of accepted updates to the round's sums.
+    pub fn merge_accumulate(ctx: &mut Context<MergeAccumulate>) -> Result<()> {
+        instructions::merge_accumulate::merge_accumulate(ctx)
+    }
+
+    /// Proposes a commit as the merge of a closed round.
+    pub fn merge_propose(ctx: &mut Context<MergePropose>, args: MergeProposeArgs) -> Result<()> {
+        instructions::merge_propose::merge_propose(ctx, args)
+    }
+
+    /// Moves the head to a candidate and ends the round.
+    pub fn merge_finalize(ctx: &mut Context<MergeFinalize>, args: MergeFinalizeArgs) -> Result<()> {
+        instructions::merge_finalize::merge_finalize(ctx, args)
+    }
+
+    /// Closes the candidate of a round that is over.
+    pub fn merge_expire(ctx: &mut Context<MergeExpire>) -> Result<()> {
+        instructions::merge_expire::merge_expire(ctx)
+    }
+}

@@ -1,0 +1,32 @@
+//! Accounts of the program, one noun per file. Bytes: `docs/protocol.md`, section 1.
+//!
+//! All are zero-copy with alignment 1, of fixed size, with a version, the stored bump and reserved bytes.
+
+pub mod seeds;
+
+pub mod config;
+pub mod repo;
+
+pub mod policy;
+
+pub mod branch;
+
+pub mod role;
+
+pub mod round;
+
+pub mod update;
+
+pub mod merge_candidate;
+
+pub mod contribution;
+
+pub mod name;
+
+pub use {
+    branch::*, config::*, contribution::*, merge_candidate::*, policy::*, repo::*, role::*,
+    round::*, seeds::*, update::*,
+};
+
+/// Bytes of Anchor's account discriminator.
+pub const DISCRIMINATOR_LEN: usize = 8;

@@ -54,7 +54,10 @@ pub mod flair {
     }
 
     /// Sets the policy of a branch from the next round on; a live round keeps the one that it pins.
-    pub fn branch_set_policy(ctx: &mut Context<BranchSetPolicy>, args: BranchSetPolicyArgs) -> Result<()> {
+    pub fn branch_set_policy(
+        ctx: &mut Context<BranchSetPolicy>,
+        args: BranchSetPolicyArgs,
+    ) -> Result<()> {
         instructions::branch_set_policy::branch_set_policy(ctx, args)
     }
 

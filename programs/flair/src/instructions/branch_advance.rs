@@ -23,11 +23,14 @@ use anchor_lang::prelude::*;
 use anchor_lang::IdlType;
 
 use crate::{
-    constants::{PAUSE_BRANCH},
+    constants::PAUSE_BRANCH,
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{authorise_move, Branch, Config, Repo, Role, SCOPE_ADMINISTER, SEED_BRANCH, SEED_REPO, SEED_ROLE},
+    state::{
+        authorise_move, Branch, Config, Repo, Role, SCOPE_ADMINISTER, SEED_BRANCH, SEED_REPO,
+        SEED_ROLE,
+    },
 };
 
 /// Arguments of `branch_advance`.
@@ -132,14 +135,19 @@ pub fn branch_advance(ctx: &mut Context<BranchAdvance>, args: BranchAdvanceArgs)
         branch.end_round()?;
     }
     branch.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, BranchAdvanced {
-        branch: *ctx.accounts.branch.address(),
-        kind: args.kind,
-        old_head: old_head,
-        new_head: args.new_head,
-        new_seq: ctx.accounts.branch.head_seq,
-        ended_round: ended_round,
-        round_index: round_index,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        BranchAdvanced {
+            branch: *ctx.accounts.branch.address(),
+            kind: args.kind,
+            old_head: old_head,
+            new_head: args.new_head,
+            new_seq: ctx.accounts.branch.head_seq,
+            ended_round: ended_round,
+            round_index: round_index,
+        }
+    );
     Ok(())
 }

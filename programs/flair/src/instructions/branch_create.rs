@@ -20,8 +20,11 @@
 //!
 //! Event: `BranchCreated`.
 
-use anchor_lang::prelude::*;
+// Anchor's derive reads the arguments once more than it uses them.
+#![allow(unused_variables)]
+
 use alloc::vec::Vec;
+use anchor_lang::prelude::*;
 use anchor_lang::IdlType;
 
 use crate::{
@@ -29,7 +32,10 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{authorise, name::stored_name, Branch, Config, Policy, Repo, Role, SCOPE_ADMINISTER, SEED_BRANCH, SEED_POLICY, SEED_REPO, SEED_ROLE, WHOLE_REPO},
+    state::{
+        authorise, name::stored_name, Branch, Config, Policy, Repo, Role, SCOPE_ADMINISTER,
+        SEED_BRANCH, SEED_POLICY, SEED_REPO, SEED_ROLE, WHOLE_REPO,
+    },
 };
 
 /// Arguments of `branch_create`.
@@ -137,13 +143,18 @@ pub fn branch_create(ctx: &mut Context<BranchCreate>, args: BranchCreateArgs) ->
     branch.policy_index = args.policy_index.into();
     branch.created_at = now.into();
     branch.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, BranchCreated {
-        branch: *ctx.accounts.branch.address(),
-        name_len: name_len,
-        name: name,
-        policy_index: args.policy_index.into(),
-        protected: args.protected,
-        first_round: args.first_round,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        BranchCreated {
+            branch: *ctx.accounts.branch.address(),
+            name_len: name_len,
+            name: name,
+            policy_index: args.policy_index.into(),
+            protected: args.protected,
+            first_round: args.first_round,
+        }
+    );
     Ok(())
 }

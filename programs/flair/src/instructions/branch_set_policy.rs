@@ -21,11 +21,14 @@ use anchor_lang::prelude::*;
 use anchor_lang::IdlType;
 
 use crate::{
-    constants::{PAUSE_BRANCH},
+    constants::PAUSE_BRANCH,
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{authorise_move, Branch, Config, Policy, Repo, Role, SCOPE_ADMINISTER, SEED_BRANCH, SEED_POLICY, SEED_REPO, SEED_ROLE},
+    state::{
+        authorise_move, Branch, Config, Policy, Repo, Role, SCOPE_ADMINISTER, SEED_BRANCH,
+        SEED_POLICY, SEED_REPO, SEED_ROLE,
+    },
 };
 
 /// Arguments of `branch_set_policy`.
@@ -100,14 +103,22 @@ impl BranchSetPolicy {
 ///
 /// # Errors
 /// Those of the rules above.
-pub fn branch_set_policy(ctx: &mut Context<BranchSetPolicy>, args: BranchSetPolicyArgs) -> Result<()> {
+pub fn branch_set_policy(
+    ctx: &mut Context<BranchSetPolicy>,
+    args: BranchSetPolicyArgs,
+) -> Result<()> {
     let now = unix_now()?;
     ctx.accounts.validate(&args, now)?;
     ctx.accounts.branch.policy_index = args.policy_index.into();
     ctx.accounts.branch.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, BranchPolicySet {
-        branch: *ctx.accounts.branch.address(),
-        policy_index: args.policy_index.into(),
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        BranchPolicySet {
+            branch: *ctx.accounts.branch.address(),
+            policy_index: args.policy_index.into(),
+        }
+    );
     Ok(())
 }

@@ -18,11 +18,8 @@ use anchor_lang::prelude::*;
 use anchor_lang::IdlType;
 
 use crate::{
-    constants::{ACCOUNT_VERSION},
-    errors::FlairError,
-    events::record,
-    instructions::unix_now,
-    state::{Config},
+    constants::ACCOUNT_VERSION, errors::FlairError, events::record, instructions::unix_now,
+    state::Config,
 };
 
 /// Arguments of `config_create`.
@@ -40,8 +37,8 @@ pub struct ConfigCreateArgs {
 
 /// The loader that holds upgradeable programs.
 const LOADER: Address = Address::new_from_array([
-    2, 168, 246, 145, 78, 136, 161, 176, 226, 16, 21, 62, 247, 99, 174, 43, 0, 194, 185, 61, 22, 193, 36, 210, 192,
-    83, 122, 16, 4, 128, 0, 0,
+    2, 168, 246, 145, 78, 136, 161, 176, 226, 16, 21, 62, 247, 99, 174, 43, 0, 194, 185, 61, 22,
+    193, 36, 210, 192, 83, 122, 16, 4, 128, 0, 0,
 ]);
 
 /// How program data begins: the loader's state number as u32, the slot of the last deployment as u64, and the tag of an
@@ -100,13 +97,18 @@ pub fn config_create(ctx: &mut Context<ConfigCreate>, args: ConfigCreateArgs) ->
     config.pause_bits = args.pause_bits.into();
     config.genesis_tag = args.genesis_tag;
     config.invariant()?;
-    record!(ctx.config, ctx.accounts.admin.address(), now, ConfigCreated {
-        admin: ctx.accounts.config.admin,
-        treasury: args.treasury,
-        fee_bps: args.fee_bps.into(),
-        pause_bits: args.pause_bits.into(),
-        genesis_tag: args.genesis_tag,
-    });
+    record!(
+        ctx.config,
+        ctx.accounts.admin.address(),
+        now,
+        ConfigCreated {
+            admin: ctx.accounts.config.admin,
+            treasury: args.treasury,
+            fee_bps: args.fee_bps.into(),
+            pause_bits: args.pause_bits.into(),
+            genesis_tag: args.genesis_tag,
+        }
+    );
     Ok(())
 }
 

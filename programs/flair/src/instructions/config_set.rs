@@ -15,12 +15,7 @@
 use anchor_lang::prelude::*;
 use anchor_lang::IdlType;
 
-use crate::{
-    errors::FlairError,
-    events::record,
-    instructions::unix_now,
-    state::{Config},
-};
+use crate::{errors::FlairError, events::record, instructions::unix_now, state::Config};
 
 /// Arguments of `config_set`.
 #[derive(Clone, AnchorSerialize, AnchorDeserialize, IdlType)]
@@ -56,12 +51,17 @@ pub fn config_set(ctx: &mut Context<ConfigSet>, args: ConfigSetArgs) -> Result<(
     config.fee_bps = args.fee_bps.into();
     config.pause_bits = args.pause_bits.into();
     config.invariant()?;
-    record!(ctx.config, ctx.accounts.admin.address(), now, ConfigSet {
-        admin: ctx.accounts.config.admin,
-        treasury: args.treasury,
-        fee_bps: args.fee_bps.into(),
-        pause_bits: args.pause_bits.into(),
-        genesis_tag: ctx.accounts.config.genesis_tag,
-    });
+    record!(
+        ctx.config,
+        ctx.accounts.admin.address(),
+        now,
+        ConfigSet {
+            admin: ctx.accounts.config.admin,
+            treasury: args.treasury,
+            fee_bps: args.fee_bps.into(),
+            pause_bits: args.pause_bits.into(),
+            genesis_tag: ctx.accounts.config.genesis_tag,
+        }
+    );
     Ok(())
 }

@@ -19,11 +19,14 @@
 use anchor_lang::prelude::*;
 
 use crate::{
-    constants::{PAUSE_MERGE},
+    constants::PAUSE_MERGE,
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{DISCRIMINATOR_LEN, Branch, Config, Repo, Round, Update, ROUND_CLOSED, SEED_BRANCH, SEED_REPO, SEED_ROUND, STATUS_ACCEPTED, STATUS_ACCUMULATED},
+    state::{
+        Branch, Config, Repo, Round, Update, DISCRIMINATOR_LEN, ROUND_CLOSED, SEED_BRANCH,
+        SEED_REPO, SEED_ROUND, STATUS_ACCEPTED, STATUS_ACCUMULATED,
+    },
 };
 
 /// Accounts of `merge_accumulate`.
@@ -86,10 +89,7 @@ impl MergeAccumulate {
         // Order first: an update that comes twice is out of order, whatever its status has become.
         self.round
             .accumulate(update.contributor, &update.commit_id, update.weight)?;
-        require!(
-            update.status == STATUS_ACCEPTED,
-            FlairError::UpdateStatus
-        );
+        require!(update.status == STATUS_ACCEPTED, FlairError::UpdateStatus);
         update.status = STATUS_ACCUMULATED;
         update.invariant()
     }
@@ -109,14 +109,19 @@ pub fn merge_accumulate(ctx: &mut Context<MergeAccumulate>) -> Result<()> {
         ctx.accounts.accumulate(update)?;
     }
     ctx.accounts.round.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, MergeAccumulated {
-        branch: ctx.accounts.round.branch,
-        round_index: ctx.accounts.round.round_index,
-        n_batch: n_batch.into(),
-        n_accumulated: ctx.accounts.round.n_accumulated,
-        weight_accumulated: ctx.accounts.round.weight_accumulated,
-        update_root: ctx.accounts.round.update_root,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        MergeAccumulated {
+            branch: ctx.accounts.round.branch,
+            round_index: ctx.accounts.round.round_index,
+            n_batch: n_batch.into(),
+            n_accumulated: ctx.accounts.round.n_accumulated,
+            weight_accumulated: ctx.accounts.round.weight_accumulated,
+            update_root: ctx.accounts.round.update_root,
+        }
+    );
     Ok(())
 }
 

@@ -76,10 +76,15 @@ pub fn merge_expire(ctx: &mut Context<MergeExpire>) -> Result<()> {
     let now = unix_now()?;
     ctx.accounts.validate()?;
     ctx.accounts.repo.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, MergeExpired {
-        branch: ctx.accounts.candidate.branch,
-        round_index: ctx.accounts.candidate.round_index,
-        commit_id: ctx.accounts.candidate.commit_id,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        MergeExpired {
+            branch: ctx.accounts.candidate.branch,
+            round_index: ctx.accounts.candidate.round_index,
+            commit_id: ctx.accounts.candidate.commit_id,
+        }
+    );
     Ok(())
 }

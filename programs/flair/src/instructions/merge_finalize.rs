@@ -25,11 +25,14 @@ use anchor_lang::prelude::*;
 use anchor_lang::IdlType;
 
 use crate::{
-    constants::{PAUSE_MERGE},
+    constants::PAUSE_MERGE,
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{lambda, Branch, Config, MergeCandidate, Policy, Repo, Round, ROUND_CLOSED, ROUND_MERGED, SEED_BRANCH, SEED_MERGE, SEED_POLICY, SEED_REPO, SEED_ROUND},
+    state::{
+        lambda, Branch, Config, MergeCandidate, Policy, Repo, Round, ROUND_CLOSED, ROUND_MERGED,
+        SEED_BRANCH, SEED_MERGE, SEED_POLICY, SEED_REPO, SEED_ROUND,
+    },
 };
 
 /// Arguments of `merge_finalize`.
@@ -156,16 +159,21 @@ pub fn merge_finalize(ctx: &mut Context<MergeFinalize>, args: MergeFinalizeArgs)
         ctx.accounts.round.weight_sum,
     );
     let lambda = lambda(eta_q24.get(), weight_sum.get())?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, MergeFinalized {
-        branch: ctx.accounts.round.branch,
-        round_index: ctx.accounts.round.round_index,
-        commit_id: ctx.accounts.round.merge_commit,
-        old_head: old_head,
-        new_seq: ctx.accounts.branch.head_seq,
-        n_accepted: ctx.accounts.round.n_accepted,
-        weight_sum: weight_sum,
-        lambda: lambda.into(),
-        update_root: ctx.accounts.round.update_root,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        MergeFinalized {
+            branch: ctx.accounts.round.branch,
+            round_index: ctx.accounts.round.round_index,
+            commit_id: ctx.accounts.round.merge_commit,
+            old_head: old_head,
+            new_seq: ctx.accounts.branch.head_seq,
+            n_accepted: ctx.accounts.round.n_accepted,
+            weight_sum: weight_sum,
+            lambda: lambda.into(),
+            update_root: ctx.accounts.round.update_root,
+        }
+    );
     Ok(())
 }

@@ -25,6 +25,9 @@
 //!
 //! Event: `MergeProposed`.
 
+// Anchor's derive reads the arguments once more than it uses them.
+#![allow(unused_variables)]
+
 use anchor_lang::prelude::*;
 use anchor_lang::IdlType;
 
@@ -33,7 +36,11 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{authorise_move, Branch, Config, MergeCandidate, Policy, Repo, Role, Round, Update, ROUND_CLOSED, SCOPE_MERGE, SEED_BRANCH, SEED_MERGE, SEED_POLICY, SEED_REPO, SEED_ROLE, SEED_ROUND, SEED_UPDATE, STATUS_ACCEPTED, STATUS_ACCUMULATED},
+    state::{
+        authorise_move, Branch, Config, MergeCandidate, Policy, Repo, Role, Round, Update,
+        ROUND_CLOSED, SCOPE_MERGE, SEED_BRANCH, SEED_MERGE, SEED_POLICY, SEED_REPO, SEED_ROLE,
+        SEED_ROUND, SEED_UPDATE, STATUS_ACCEPTED, STATUS_ACCUMULATED,
+    },
 };
 
 /// Arguments of `merge_propose`.
@@ -180,11 +187,16 @@ pub fn merge_propose(ctx: &mut Context<MergePropose>, args: MergeProposeArgs) ->
     candidate.proposed_at = now.into();
     candidate.authority_epoch = ctx.accounts.repo.authority_epoch;
     candidate.invariant()?;
-    record!(ctx.repo, ctx.accounts.proposer.address(), now, MergeProposed {
-        branch: ctx.accounts.candidate.branch,
-        round_index: ctx.accounts.candidate.round_index,
-        commit_id: args.commit_id,
-        proposer: ctx.accounts.candidate.proposer,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.proposer.address(),
+        now,
+        MergeProposed {
+            branch: ctx.accounts.candidate.branch,
+            round_index: ctx.accounts.candidate.round_index,
+            commit_id: args.commit_id,
+            proposer: ctx.accounts.candidate.proposer,
+        }
+    );
     Ok(())
 }

@@ -4,30 +4,33 @@
 //! fields; accounts that may change are given once (Anchor refuses duplicates), except wallets that only pay or receive
 //! lamports. After the accounts listed in a file come the event authority and the program.
 
-pub mod config_create;
-pub mod config_set;
-pub mod repo_create;
-pub mod policy_create;
+pub mod branch_advance;
 pub mod branch_create;
 pub mod branch_set_policy;
-pub mod branch_advance;
+pub mod config_create;
+pub mod config_set;
+pub mod merge_accumulate;
+pub mod merge_expire;
+pub mod merge_finalize;
+pub mod merge_propose;
+pub mod policy_create;
+pub mod repo_create;
 pub mod role_grant;
 pub mod role_revoke;
-pub mod round_open;
-pub mod round_close;
 pub mod round_abort;
-pub mod update_push;
-pub mod update_withdraw;
-pub mod update_reject;
+pub mod round_close;
+pub mod round_open;
 pub mod update_expire;
+pub mod update_push;
+pub mod update_reject;
 pub mod update_settle;
-pub mod merge_accumulate;
-pub mod merge_propose;
-pub mod merge_finalize;
-pub mod merge_expire;
+pub mod update_withdraw;
 
 pub use {
-    config_create::*, config_set::*, repo_create::*, policy_create::*, branch_create::*, branch_set_policy::*, branch_advance::*, role_grant::*, role_revoke::*, round_open::*, round_close::*, round_abort::*, update_push::*, update_withdraw::*, update_reject::*, update_expire::*, update_settle::*, merge_accumulate::*, merge_propose::*, merge_finalize::*, merge_expire::*,
+    branch_advance::*, branch_create::*, branch_set_policy::*, config_create::*, config_set::*,
+    merge_accumulate::*, merge_expire::*, merge_finalize::*, merge_propose::*, policy_create::*,
+    repo_create::*, role_grant::*, role_revoke::*, round_abort::*, round_close::*, round_open::*,
+    update_expire::*, update_push::*, update_reject::*, update_settle::*, update_withdraw::*,
 };
 
 use anchor_lang::prelude::*;

@@ -25,7 +25,10 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{authorise, Config, Policy, PolicyParams, Repo, Role, SCOPE_ADMINISTER, SEED_POLICY, SEED_REPO, SEED_ROLE, WHOLE_REPO},
+    state::{
+        authorise, Config, Policy, PolicyParams, Repo, Role, SCOPE_ADMINISTER, SEED_POLICY,
+        SEED_REPO, SEED_ROLE, WHOLE_REPO,
+    },
 };
 
 /// Accounts of `policy_create`.
@@ -100,11 +103,16 @@ pub fn policy_create(ctx: &mut Context<PolicyCreate>, params: PolicyParams) -> R
     policy.created_at = now.into();
     repo.policy_count = index.checked_add(1u32).ok_or(FlairError::Overflow)?;
     repo.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, PolicyCreated {
-        policy: *ctx.accounts.policy.address(),
-        index: index,
-        digest: ctx.accounts.policy.digest(),
-        params: params,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        PolicyCreated {
+            policy: *ctx.accounts.policy.address(),
+            index: index,
+            digest: ctx.accounts.policy.digest(),
+            params: params,
+        }
+    );
     Ok(())
 }

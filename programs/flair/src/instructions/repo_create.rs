@@ -15,13 +15,15 @@
 //!
 //! Event: `RepoCreated`.
 
-use anchor_lang::prelude::*;
+// Anchor's derive reads the arguments once more than it uses them.
+#![allow(unused_variables)]
+
 use alloc::vec::Vec;
+use anchor_lang::prelude::*;
 use anchor_lang::IdlType;
 
 use crate::{
     constants::{ACCOUNT_VERSION, PAUSE_REPO},
-    errors::FlairError,
     events::record,
     instructions::unix_now,
     state::{name::stored_name, Config, Repo, SEED_REPO},
@@ -87,11 +89,16 @@ pub fn repo_create(ctx: &mut Context<RepoCreate>, args: RepoCreateArgs) -> Resul
     repo.points_per_merge = args.points_per_merge.into();
     repo.created_at = now.into();
     repo.invariant()?;
-    record!(ctx.repo, &creator, now, RepoCreated {
-        creator: creator,
-        name_len: name_len,
-        name: name,
-        points_per_merge: args.points_per_merge.into(),
-    });
+    record!(
+        ctx.repo,
+        &creator,
+        now,
+        RepoCreated {
+            creator: creator,
+            name_len: name_len,
+            name: name,
+            points_per_merge: args.points_per_merge.into(),
+        }
+    );
     Ok(())
 }

@@ -20,6 +20,9 @@
 //!
 //! Event: `RoleGranted`.
 
+// Anchor's derive reads the arguments once more than it uses them.
+#![allow(unused_variables)]
+
 use anchor_lang::prelude::*;
 use anchor_lang::IdlType;
 
@@ -28,7 +31,10 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{authorise, validate_scope, Branch, Config, Repo, Role, SCOPE_ADMINISTER, SEED_BRANCH, SEED_REPO, SEED_ROLE, WHOLE_REPO},
+    state::{
+        authorise, validate_scope, Branch, Config, Repo, Role, SCOPE_ADMINISTER, SEED_BRANCH,
+        SEED_REPO, SEED_ROLE, WHOLE_REPO,
+    },
 };
 
 /// Arguments of `role_grant`.
@@ -136,12 +142,17 @@ pub fn role_grant(ctx: &mut Context<RoleGrant>, args: RoleGrantArgs) -> Result<(
     role.expires_at = args.expires_at.into();
     role.authority_epoch = ctx.accounts.repo.authority_epoch;
     role.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, RoleGranted {
-        grantee: args.grantee,
-        branch: branch,
-        scope: args.scope.into(),
-        expires_at: args.expires_at.into(),
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        RoleGranted {
+            grantee: args.grantee,
+            branch: branch,
+            scope: args.scope.into(),
+            expires_at: args.expires_at.into(),
+        }
+    );
     Ok(())
 }
 

@@ -85,9 +85,14 @@ pub fn role_revoke(ctx: &mut Context<RoleRevoke>) -> Result<()> {
     let now = unix_now()?;
     ctx.accounts.validate(now)?;
     ctx.accounts.repo.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, RoleRevoked {
-        grantee: ctx.accounts.old_role.grantee,
-        branch: ctx.accounts.old_role.branch,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        RoleRevoked {
+            grantee: ctx.accounts.old_role.grantee,
+            branch: ctx.accounts.old_role.branch,
+        }
+    );
     Ok(())
 }

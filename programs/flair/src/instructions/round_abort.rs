@@ -23,7 +23,10 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{Branch, Policy, Repo, Round, ROUND_ABORTED, ROUND_MERGED, ROUND_OPEN, SEED_BRANCH, SEED_POLICY, SEED_REPO, SEED_ROUND},
+    state::{
+        Branch, Policy, Repo, Round, ROUND_ABORTED, ROUND_MERGED, ROUND_OPEN, SEED_BRANCH,
+        SEED_POLICY, SEED_REPO, SEED_ROUND,
+    },
 };
 
 /// The deadline passed without enough updates.
@@ -111,11 +114,16 @@ pub fn round_abort(ctx: &mut Context<RoundAbort>) -> Result<()> {
     round.state = ROUND_ABORTED;
     branch.invariant()?;
     round.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, RoundAborted {
-        branch: ctx.accounts.round.branch,
-        round_index: ctx.accounts.round.round_index,
-        reason: reason,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        RoundAborted {
+            branch: ctx.accounts.round.branch,
+            round_index: ctx.accounts.round.round_index,
+            reason: reason,
+        }
+    );
     if ctx.accounts.round.n_live.is_zero() {
         let payer = *ctx.accounts.round_payer.account();
         ctx.accounts.round.close(payer)?;

@@ -21,7 +21,10 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{Branch, Policy, Repo, Round, ROUND_CLOSED, ROUND_OPEN, SEED_BRANCH, SEED_POLICY, SEED_REPO, SEED_ROUND},
+    state::{
+        Branch, Policy, Repo, Round, ROUND_CLOSED, ROUND_OPEN, SEED_BRANCH, SEED_POLICY, SEED_REPO,
+        SEED_ROUND,
+    },
 };
 
 /// Accounts of `round_close`.
@@ -86,11 +89,16 @@ pub fn round_close(ctx: &mut Context<RoundClose>) -> Result<()> {
     round.state = ROUND_CLOSED;
     round.closed_at = now.into();
     round.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, RoundClosed {
-        branch: ctx.accounts.round.branch,
-        round_index: ctx.accounts.round.round_index,
-        n_accepted: ctx.accounts.round.n_accepted,
-        weight_sum: ctx.accounts.round.weight_sum,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        RoundClosed {
+            branch: ctx.accounts.round.branch,
+            round_index: ctx.accounts.round.round_index,
+            n_accepted: ctx.accounts.round.n_accepted,
+            weight_sum: ctx.accounts.round.weight_sum,
+        }
+    );
     Ok(())
 }

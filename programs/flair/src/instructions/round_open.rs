@@ -25,7 +25,10 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{Branch, Config, Policy, Repo, Round, ROUND_OPEN, SEED_BRANCH, SEED_POLICY, SEED_REPO, SEED_ROUND},
+    state::{
+        Branch, Config, Policy, Repo, Round, ROUND_OPEN, SEED_BRANCH, SEED_POLICY, SEED_REPO,
+        SEED_ROUND,
+    },
 };
 
 /// Accounts of `round_open`.
@@ -114,13 +117,18 @@ pub fn round_open(ctx: &mut Context<RoundOpen>) -> Result<()> {
     let now = unix_now()?;
     ctx.accounts.validate()?;
     ctx.accounts.open(ctx.bumps.round, now)?;
-    record!(ctx.repo, ctx.accounts.payer.address(), now, RoundOpened {
-        branch: ctx.accounts.round.branch,
-        round_index: ctx.accounts.round.round_index,
-        policy_index: ctx.accounts.round.policy_index,
-        base_commit: ctx.accounts.round.base_commit,
-        base_seq: ctx.accounts.round.base_seq,
-        deadline: ctx.accounts.round.deadline,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.payer.address(),
+        now,
+        RoundOpened {
+            branch: ctx.accounts.round.branch,
+            round_index: ctx.accounts.round.round_index,
+            policy_index: ctx.accounts.round.policy_index,
+            base_commit: ctx.accounts.round.base_commit,
+            base_seq: ctx.accounts.round.base_seq,
+            deadline: ctx.accounts.round.deadline,
+        }
+    );
     Ok(())
 }

@@ -22,7 +22,10 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{Branch, Repo, Round, Update, ROUND_ABORTED, ROUND_MERGED, SEED_BRANCH, SEED_REPO, SEED_ROUND, SEED_UPDATE},
+    state::{
+        Branch, Repo, Round, Update, ROUND_ABORTED, ROUND_MERGED, SEED_BRANCH, SEED_REPO,
+        SEED_ROUND, SEED_UPDATE,
+    },
 };
 
 /// Accounts of `update_expire`.
@@ -91,12 +94,17 @@ pub fn update_expire(ctx: &mut Context<UpdateExpire>) -> Result<()> {
     ctx.accounts.validate()?;
     let is_last = ctx.accounts.round.close_update()?;
     ctx.accounts.round.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, UpdateExpired {
-        branch: ctx.accounts.update.branch,
-        round_index: ctx.accounts.round.round_index,
-        contributor: ctx.accounts.update.contributor,
-        commit_id: ctx.accounts.update.commit_id,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        UpdateExpired {
+            branch: ctx.accounts.update.branch,
+            round_index: ctx.accounts.round.round_index,
+            contributor: ctx.accounts.update.contributor,
+            commit_id: ctx.accounts.update.commit_id,
+        }
+    );
     if is_last {
         let payer = *ctx.accounts.round_payer.account();
         ctx.accounts.round.close(payer)?;

@@ -37,7 +37,11 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{authorise, Branch, Config, Contribution, Policy, Repo, Role, Round, Update, CONTRIBUTE_INVITED, ROUND_OPEN, SCOPE_CONTRIBUTE, SEED_BRANCH, SEED_CONTRIB, SEED_POLICY, SEED_REPO, SEED_ROLE, SEED_ROUND, SEED_UPDATE, STATUS_ACCEPTED},
+    state::{
+        authorise, Branch, Config, Contribution, Policy, Repo, Role, Round, Update,
+        CONTRIBUTE_INVITED, ROUND_OPEN, SCOPE_CONTRIBUTE, SEED_BRANCH, SEED_CONTRIB, SEED_POLICY,
+        SEED_REPO, SEED_ROLE, SEED_ROUND, SEED_UPDATE, STATUS_ACCEPTED,
+    },
 };
 
 /// Arguments of `update_push`.
@@ -231,16 +235,21 @@ pub fn update_push(ctx: &mut Context<UpdatePush>, args: UpdatePushArgs) -> Resul
     ctx.accounts.fill_update(&args, ctx.bumps.update, now)?;
     ctx.accounts.count(args.weight, ctx.bumps.contribution)?;
     ctx.accounts.take_deposit()?;
-    record!(ctx.repo, ctx.accounts.contributor.address(), now, UpdatePushed {
-        branch: ctx.accounts.update.branch,
-        round_index: ctx.accounts.round.round_index,
-        contributor: ctx.accounts.update.contributor,
-        commit_id: args.commit_id,
-        payload_digest: args.payload_digest,
-        statement_digest: args.statement_digest,
-        nonce: args.nonce,
-        weight: args.weight.into(),
-        n_columns: 0,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.contributor.address(),
+        now,
+        UpdatePushed {
+            branch: ctx.accounts.update.branch,
+            round_index: ctx.accounts.round.round_index,
+            contributor: ctx.accounts.update.contributor,
+            commit_id: args.commit_id,
+            payload_digest: args.payload_digest,
+            statement_digest: args.statement_digest,
+            nonce: args.nonce,
+            weight: args.weight.into(),
+            n_columns: 0,
+        }
+    );
     Ok(())
 }

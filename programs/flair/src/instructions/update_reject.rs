@@ -23,7 +23,10 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{Branch, Repo, Round, Update, SEED_BRANCH, SEED_REPO, SEED_ROUND, SEED_UPDATE, STATUS_REJECTED},
+    state::{
+        Branch, Repo, Round, Update, SEED_BRANCH, SEED_REPO, SEED_ROUND, SEED_UPDATE,
+        STATUS_REJECTED,
+    },
 };
 
 /// Arguments of `update_reject`.
@@ -97,12 +100,17 @@ pub fn update_reject(ctx: &mut Context<UpdateReject>, args: UpdateRejectArgs) ->
     update.reject_reason = args.reason;
     round.invariant()?;
     update.invariant()?;
-    record!(ctx.repo, ctx.accounts.authority.address(), now, UpdateRejected {
-        branch: ctx.accounts.update.branch,
-        round_index: ctx.accounts.round.round_index,
-        contributor: ctx.accounts.update.contributor,
-        commit_id: ctx.accounts.update.commit_id,
-        reason: args.reason,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.authority.address(),
+        now,
+        UpdateRejected {
+            branch: ctx.accounts.update.branch,
+            round_index: ctx.accounts.round.round_index,
+            contributor: ctx.accounts.update.contributor,
+            commit_id: ctx.accounts.update.commit_id,
+            reason: args.reason,
+        }
+    );
     Ok(())
 }

@@ -23,7 +23,10 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{incremented, Contribution, Repo, Round, Update, ROUND_MERGED, SEED_CONTRIB, SEED_REPO, SEED_ROUND, SEED_UPDATE, STATUS_ACCUMULATED},
+    state::{
+        incremented, Contribution, Repo, Round, Update, ROUND_MERGED, SEED_CONTRIB, SEED_REPO,
+        SEED_ROUND, SEED_UPDATE, STATUS_ACCUMULATED,
+    },
 };
 
 /// Accounts of `update_settle`.
@@ -115,14 +118,23 @@ pub fn update_settle(ctx: &mut Context<UpdateSettle>) -> Result<()> {
     round.n_settled = incremented(round.n_settled)?;
     let is_last = round.close_update()?;
     round.invariant()?;
-    record!(ctx.repo, ctx.accounts.actor.address(), now, UpdateSettled {
-        branch: ctx.accounts.update.branch,
-        round_index: ctx.accounts.round.round_index,
-        contributor: ctx.accounts.update.contributor,
-        commit_id: ctx.accounts.update.commit_id,
-        merged: u8::from(is_merged),
-        points: if is_merged { ctx.accounts.round.points_each } else { PodU64::ZERO },
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.actor.address(),
+        now,
+        UpdateSettled {
+            branch: ctx.accounts.update.branch,
+            round_index: ctx.accounts.round.round_index,
+            contributor: ctx.accounts.update.contributor,
+            commit_id: ctx.accounts.update.commit_id,
+            merged: u8::from(is_merged),
+            points: if is_merged {
+                ctx.accounts.round.points_each
+            } else {
+                PodU64::ZERO
+            },
+        }
+    );
     if is_last {
         let payer = *ctx.accounts.round_payer.account();
         ctx.accounts.round.close(payer)?;

@@ -22,7 +22,9 @@ use crate::{
     errors::FlairError,
     events::record,
     instructions::unix_now,
-    state::{Branch, Repo, Round, Update, ROUND_OPEN, SEED_BRANCH, SEED_REPO, SEED_ROUND, SEED_UPDATE},
+    state::{
+        Branch, Repo, Round, Update, ROUND_OPEN, SEED_BRANCH, SEED_REPO, SEED_ROUND, SEED_UPDATE,
+    },
 };
 
 /// Accounts of `update_withdraw`.
@@ -90,11 +92,16 @@ pub fn update_withdraw(ctx: &mut Context<UpdateWithdraw>) -> Result<()> {
     // The round stays where this was its last update: it is open and may get others.
     round.close_update()?;
     round.invariant()?;
-    record!(ctx.repo, ctx.accounts.contributor.address(), now, UpdateWithdrawn {
-        branch: ctx.accounts.update.branch,
-        round_index: ctx.accounts.round.round_index,
-        contributor: ctx.accounts.update.contributor,
-        commit_id: ctx.accounts.update.commit_id,
-    });
+    record!(
+        ctx.repo,
+        ctx.accounts.contributor.address(),
+        now,
+        UpdateWithdrawn {
+            branch: ctx.accounts.update.branch,
+            round_index: ctx.accounts.round.round_index,
+            contributor: ctx.accounts.update.contributor,
+            commit_id: ctx.accounts.update.commit_id,
+        }
+    );
     Ok(())
 }

@@ -59,10 +59,7 @@ impl Config {
     /// # Errors
     /// `Paused`.
     pub fn require_running(&self, pause_bit: u32) -> Result<()> {
-        require!(
-            self.pause_bits.get() & pause_bit == 0,
-            FlairError::Paused
-        );
+        require!(self.pause_bits.get() & pause_bit == 0, FlairError::Paused);
         Ok(())
     }
 
@@ -72,10 +69,7 @@ impl Config {
     /// `FeeTooHigh`, `UnknownBits`, `InvariantBroken`.
     pub fn invariant(&self) -> Result<()> {
         // The fee is capped in code, whoever the admin is.
-        require!(
-            self.fee_bps.get() <= MAX_FEE_BPS,
-            FlairError::FeeTooHigh
-        );
+        require!(self.fee_bps.get() <= MAX_FEE_BPS, FlairError::FeeTooHigh);
         // A bit that this version does not know would pause nothing.
         require!(
             self.pause_bits.get() & !PAUSE_ALL == 0,

@@ -306,7 +306,10 @@ mod tests {
         // python: sha256(b"flair-accumulate-v1\n" + bytes(32) + b"\1"*32 + b"\2"*32 + (3).to_bytes(2, "little"))
         let root = accumulated_root(&[0; 32], &address(1), &[2; 32], 3);
 
-        assert_eq!(hex(&root), "c16080c02d84329493bd2b32fb08764cfd6fc43426270236f5ebf14a2d2e49e4");
+        assert_eq!(
+            hex(&root),
+            "c16080c02d84329493bd2b32fb08764cfd6fc43426270236f5ebf14a2d2e49e4"
+        );
     }
 
     #[test]

@@ -11,8 +11,9 @@ from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.settings import NetworkProfile
 
 if TYPE_CHECKING:
-    from flair_client.chain.client import ChainClient, TxResult
+    from flair_client.chain.client import ChainClient
     from flair_client.chain.instructions import Instruction
+    from flair_client.chain.sending import TxResult
     from flair_client.chain.signer import Signer
     from flair_client.store.base import Store
 

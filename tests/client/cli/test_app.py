@@ -145,7 +145,7 @@ def test_json_behind_two_dashes_is_an_argument(flair):
     ("typed", "meant"),
     [
         (("walet",), "wallet"),
-        (("polcy",), "policy"),
+        (("polixy",), "policy"),
         (("wallet", "lst"), "list"),
         (("wallet", "list", "--jsn"), "--json"),
     ],

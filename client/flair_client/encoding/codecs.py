@@ -116,7 +116,8 @@ class Float:
             raise ObjectInvalid(path, f"expected a float, got {kind_of(value)}")
         _demand(math.isfinite(value), path, f"{value} is not finite")
         _demand(value >= self.low, path, f"{value} is below {self.low:g}")
-        return value
+        # Readers of DAG-CBOR refuse -0.0; adding zero makes it 0.0, which it equals.
+        return value + 0.0
 
     from_plain = to_plain
 

@@ -99,7 +99,7 @@ def test_refuses_a_first_round_that_is_neither_0_nor_1(first_round: int):
     place = with_policy(make_place())
 
     place.chain.expect_refusal(
-        place.branch_create(first_round=first_round), "PolicyOutOfRange", DATA
+        place.branch_create(first_round=first_round), "UnknownBits"
     )
 
 
@@ -107,9 +107,7 @@ def test_refuses_a_first_round_that_is_neither_0_nor_1(first_round: int):
 def test_refuses_a_protected_that_is_neither_0_nor_1(protected: int):
     place = with_policy(make_place())
 
-    place.chain.expect_refusal(
-        place.branch_create(protected=protected), "PolicyOutOfRange", DATA
-    )
+    place.chain.expect_refusal(place.branch_create(protected=protected), "UnknownBits")
 
 
 def test_refuses_a_protected_branch_made_by_an_administrator():

@@ -4,14 +4,9 @@ from itertools import permutations
 
 import pytest
 from program_harness.chain import (
+    BORROWED,
     CONFIG,
-    DISCRIMINATOR,
     DUPLICATE,
-    MISSING,
-    MUT,
-    OWNER,
-    SEEDS,
-    TOO_SMALL,
     wallet,
 )
 from program_harness.protocol import discriminator
@@ -32,7 +27,6 @@ from program_harness.world import (
 from solders.instruction import AccountMeta
 
 WEIGHTS = {"a": 1, "b": 8, "c": 8, "d": 64}
-MISFIT = ("UpdateMismatch", SEEDS)
 
 
 def scene(place: Place):
@@ -166,39 +160,13 @@ def test_refuses_an_update_of_another_repository():
     )
 
 
-def forged(place: Place, **changes):
-    """A right looking update at an address that no push made."""
-    call = scene(place)
-    copy = spare_address("update")
-    place.chain.put(copy, data=place.chain.data(place.find_update("a")))
-    if changes:
-        place.chain.edit(copy, **changes)
-    return with_updates(call, copy)
-
-
-@pytest.mark.parametrize("changes", [{}, {"contributor": wallet("thief").pubkey()}])
-def test_refuses_an_update_at_another_address(changes):
-    place = make_place()
-
-    place.chain.expect_refusal(forged(place, **changes), *MISFIT)
-
-
-def test_refuses_an_update_with_another_bump():
-    place = make_place()
-    call = scene(place)
-    update = place.find_update("a")
-    place.chain.edit(update, bump=place.chain.read(update).bump ^ 1)
-
-    place.chain.expect_refusal(call, *MISFIT)
-
-
 @pytest.mark.parametrize("where", [0, 1])
 def test_refuses_an_update_that_another_program_owns(where: int):
     place = make_place()
     call = scene(place)
     place.chain.put(call.more[where].pubkey, owner=spare_address("program"))
 
-    place.chain.expect_refusal(call, OWNER)
+    place.chain.expect_refusal(call, "AccountMismatch")
 
 
 @pytest.mark.parametrize("where", [0, 1])
@@ -209,7 +177,7 @@ def test_refuses_an_account_of_another_kind(where: int):
     data = place.chain.data(address)
     place.chain.put(address, data=discriminator("account", "Role") + data[8:])
 
-    place.chain.expect_refusal(call, DISCRIMINATOR)
+    place.chain.expect_refusal(call, "AccountMismatch")
 
 
 def test_refuses_a_truncated_update():
@@ -218,14 +186,14 @@ def test_refuses_a_truncated_update():
     address = call.more[0].pubkey
     place.chain.put(address, data=place.chain.data(address)[:-1])
 
-    place.chain.expect_refusal(call, TOO_SMALL)
+    place.chain.expect_refusal(call, "AccountMismatch")
 
 
 def test_refuses_an_update_that_does_not_exist():
     place = make_place()
     call = with_updates(scene(place), place.find_update("nobody"))
 
-    place.chain.expect_refusal(call, MISSING, OWNER)
+    place.chain.expect_refusal(call, "AccountMismatch")
 
 
 def test_refuses_an_update_that_may_not_be_written():
@@ -233,7 +201,7 @@ def test_refuses_an_update_that_may_not_be_written():
     call = scene(place)
     more = tuple(AccountMeta(meta.pubkey, False, False) for meta in call.more)
 
-    place.chain.expect_refusal(replace(call, more=more), MUT)
+    place.chain.expect_refusal(replace(call, more=more), "AccountMismatch")
 
 
 @pytest.mark.parametrize("name", ["round", "repo", "branch", "config"])
@@ -243,7 +211,7 @@ def test_refuses_another_account_of_the_call_as_update(name: str):
     alias = with_updates(call, call.accounts[name])
 
     # `round` and `repo` stand twice and writable; the others are of another kind.
-    place.chain.expect_refusal(alias, DUPLICATE, DISCRIMINATOR, TOO_SMALL)
+    place.chain.expect_refusal(alias, DUPLICATE, "AccountMismatch", BORROWED)
 
 
 @pytest.mark.parametrize(

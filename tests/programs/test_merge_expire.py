@@ -1,5 +1,5 @@
 import pytest
-from program_harness.chain import CONFIG, MISSING, OWNER
+from program_harness.chain import CONFIG, TOO_SMALL
 from program_harness.tampering import Case, Scene, check, refusals
 from program_harness.world import SNAPSHOT, Place, digest, make_place
 
@@ -42,7 +42,7 @@ def test_refuses_a_second_time():
     place = make_place()
     call = scene(place)
 
-    place.chain.expect_refusal(call, MISSING, OWNER, before=[call])
+    place.chain.expect_refusal(call, TOO_SMALL, before=[call])
 
 
 def test_refuses_when_the_count_of_events_is_at_its_end():

@@ -1,7 +1,7 @@
 from fractions import Fraction
 
 import pytest
-from program_harness.chain import CONFIG, MISSING, OWNER, SEEDS
+from program_harness.chain import CONFIG, SEEDS, TOO_SMALL
 from program_harness.tampering import Case, Rules, Scene, check, refusals
 from program_harness.world import (
     ABORTED,
@@ -158,7 +158,7 @@ def test_refuses_a_second_time():
     place = make_place()
     call = scene(place)
 
-    place.chain.expect_refusal(call, MISSING, OWNER, before=[call])
+    place.chain.expect_refusal(call, TOO_SMALL, before=[call])
 
 
 def test_refuses_a_second_candidate_after_the_merge():

@@ -1,5 +1,5 @@
 import pytest
-from program_harness.chain import CONFIG, IN_USE, MISSING, OWNER
+from program_harness.chain import CONFIG, IN_USE, TOO_SMALL
 from program_harness.roles import (
     RoleUse,
     check_role_holds,
@@ -79,7 +79,7 @@ def test_refuses_a_role_that_is_revoked_already():
     place = make_place()
     call = for_repo(place)
 
-    place.chain.expect_refusal(call, MISSING, OWNER, before=[call])
+    place.chain.expect_refusal(call, TOO_SMALL, before=[call])
 
 
 def test_refuses_when_the_count_of_events_is_at_its_end():

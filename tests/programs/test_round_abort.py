@@ -54,20 +54,21 @@ def test_refuses_a_round_that_is_over(state: int, live: bool):
     if not live:
         place.chain.edit(place.branch, round_live=0)
 
-    place.chain.expect_refusal(call, "RoundNotAbortable")
+    error = "RoundMerged" if state == MERGED else "RoundNotLive"
+    place.chain.expect_refusal(call, error)
 
 
 def test_refuses_a_merged_round():
     place = make_place().merged()
 
-    place.chain.expect_refusal(place.round_abort(1), "RoundNotAbortable")
+    place.chain.expect_refusal(place.round_abort(1), "RoundMerged")
 
 
 def test_refuses_a_second_time():
     place = make_place()
     call = scene(place)
 
-    place.chain.expect_refusal(call, "RoundNotAbortable", before=[call])
+    place.chain.expect_refusal(call, "RoundNotLive", before=[call])
 
 
 def test_refuses_another_receiver_of_the_rent():

@@ -279,7 +279,8 @@ class Rounds(RuleBasedStateMachine):
             round_payer=wallet(chosen.payer).pubkey(),
         )
         reason = self.model.abort_reason(branch, index)
-        event = self.send(call, [] if reason else ["RoundNotAbortable"])
+        refusals = ["RoundNotAbortable", "RoundNotLive", "RoundMerged"]
+        event = self.send(call, [] if reason else refusals)
         if event:
             assert event["reason"] == reason
             self.model.abort(branch, index)

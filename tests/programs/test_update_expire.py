@@ -1,4 +1,4 @@
-from program_harness.chain import CONFIG, MISSING, OWNER, wallet
+from program_harness.chain import CONFIG, TOO_SMALL, wallet
 from program_harness.tampering import Case, Scene, check, refusals
 from program_harness.world import (
     ABORTED,
@@ -65,7 +65,7 @@ def test_refuses_a_second_time():
     place = make_place()
     call = scene(place)
 
-    place.chain.expect_refusal(call, MISSING, OWNER, before=[call])
+    place.chain.expect_refusal(call, TOO_SMALL, before=[call])
 
 
 def test_refuses_when_the_count_of_live_updates_would_fall_below_zero():

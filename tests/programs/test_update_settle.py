@@ -1,5 +1,5 @@
 import pytest
-from program_harness.chain import CONFIG, MISSING, OWNER, wallet
+from program_harness.chain import CONFIG, TOO_SMALL, wallet
 from program_harness.tampering import Case, Scene, check, refusals
 from program_harness.world import (
     ABORTED,
@@ -70,7 +70,7 @@ def test_refuses_a_second_time():
     place = make_place()
     call = scene(place)
 
-    place.chain.expect_refusal(call, MISSING, OWNER, before=[call])
+    place.chain.expect_refusal(call, TOO_SMALL, before=[call])
 
 
 @pytest.mark.parametrize("name", ["merges", "points"])

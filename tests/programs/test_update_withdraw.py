@@ -1,5 +1,5 @@
 import pytest
-from program_harness.chain import CONFIG, HAS_ONE, MISSING, OWNER, SEEDS
+from program_harness.chain import CONFIG, HAS_ONE, SEEDS, TOO_SMALL
 from program_harness.tampering import Case, Scene, check, refusals
 from program_harness.world import (
     ABORTED,
@@ -91,7 +91,7 @@ def test_refuses_a_second_time():
     place = make_place()
     call = scene(place)
 
-    place.chain.expect_refusal(call, MISSING, OWNER, before=[call])
+    place.chain.expect_refusal(call, TOO_SMALL, before=[call])
 
 
 @pytest.mark.parametrize(

@@ -127,9 +127,13 @@ def train(
     round_kind: RoundKind,
     column_map: ColumnMap | None = None,
     seed: int | None = None,
+    allow_one_class: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> TrainResult:
     """Runs the recipe's built-in model on a file.
+
+    A site whose rows are all of one class learns only to say that class; among other
+    sites its update can still help, so `allow_one_class` lets it take part.
 
     Raises:
         DataError: the file cannot be used, or has one class only.
@@ -150,7 +154,7 @@ def train(
         new |= {name: value.astype(np.float32) for name, value in local.items()}
         return TrainResult(new, table.y.size, {}, 0, table.n_clipped)
     classes = np.unique(table.y)
-    if classes.size == 1:
+    if classes.size == 1 and not allow_one_class:
         raise DataError(
             f"{data_path}: all {table.y.size} rows have target {classes[0]}; training "
             f"needs both classes"

@@ -68,6 +68,21 @@ def test_refuses_data_of_one_class(tmp_path):
         train(RECIPE, initial_weights(RECIPE), data, round_kind=RoundKind.TRAINING)
 
 
+def test_one_class_may_take_part_when_told_so(tmp_path):
+    data = csv(tmp_path, [(30, 20, 0), (40, 30, 0)])
+
+    result = train(
+        RECIPE,
+        initial_weights(RECIPE),
+        data,
+        round_kind=RoundKind.TRAINING,
+        allow_one_class=True,
+    )
+
+    assert result.weights["linear.bias"] < 0
+    assert "auc" not in result.metrics
+
+
 def test_statistics_of_one_class_are_welcome(tmp_path):
     data = csv(tmp_path, [(30, 20, 0), (40, 30, 0)])
 

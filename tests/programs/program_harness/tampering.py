@@ -18,6 +18,7 @@ from program_harness.chain import (
     DATA,
     DISCRIMINATOR,
     DUPLICATE,
+    ESCALATION,
     EXECUTABLE,
     HAS_ONE,
     IN_USE,
@@ -29,6 +30,7 @@ from program_harness.chain import (
     PROGRAM,
     SEEDS,
     SIGNER,
+    SPACE,
     TOO_SMALL,
     Call,
 )
@@ -70,7 +72,13 @@ BELONGING: Final[Mapping[str, Errors]] = {
     "update": ("UpdateMismatch", "AccountMismatch", SEEDS, ADDRESS),
     "proposer_update": ("NotProposer", "UpdateMismatch", SEEDS, ADDRESS),
 }
-ELSEWHERE: Final[Errors] = ("AccountMismatch", SEEDS, ADDRESS, HAS_ONE)
+ELSEWHERE: Final[Errors] = (
+    "AccountMismatch",
+    "PolicyMismatch",
+    SEEDS,
+    ADDRESS,
+    HAS_ONE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,8 @@ def _cases(name: str) -> Iterator[Case]:
         elif account in KINDS and account != "role":  # `roles` has these cases
             yield from _account_cases(account)
     yield Case("other", "event_authority", (SEEDS, ADDRESS), _other)
-    yield Case("other", "program", (PROGRAM, ADDRESS, EXECUTABLE), _other)
+    # The slot `program` only makes the program known to the runtime for its call of
+    # itself. Nothing reads it, and that call always goes to the program itself.
     yield Case("missing-last-account", "", (KEYS,), _without_last)
     if row.arguments.fields:
         yield Case("short-data", "", (DATA,), _short_data)
@@ -152,7 +161,9 @@ def _flag_cases(account: str, flags: str) -> Iterator[Case]:
     if "s" in flags:
         yield Case("unsigned", account, (SIGNER,), _unsigned)
     if "w" in flags:
-        yield Case("read-only", account, (SIGNER if "s" in flags else MUT,), _read_only)
+        # What is to be made fails in the call that makes it.
+        errors = (SIGNER,) if "s" in flags else (MUT, ESCALATION)
+        yield Case("read-only", account, errors, _read_only)
     if "w" in flags and account in KINDS:
         yield Case("alias", account, (DUPLICATE,), _alias)
     if account == "system":
@@ -166,11 +177,16 @@ def _account_cases(account: str) -> Iterator[Case]:
     elsewhere = BELONGING.get(account, ELSEWHERE)
     yield Case("owner", account, (OWNER,), _other_owner)
     yield Case("discriminator", account, (DISCRIMINATOR,), _other_discriminator)
-    yield Case("truncated", account, (TOO_SMALL,), _truncated)
-    yield Case("absent", account, (MISSING, OWNER), _absent)
-    yield Case("bump", account, (SEEDS, *elsewhere), _other_bump)
+    yield Case("truncated", account, (TOO_SMALL, SPACE), _truncated)
+    yield Case("absent", account, (MISSING, OWNER, TOO_SMALL), _absent)
+    if account != "config":
+        # The Config's address has no variable seed: it is compared with a constant, and
+        # the bump that it stores is never used.
+        yield Case("bump", account, (SEEDS, *elsewhere), _other_bump)
     yield Case("copied", account, (SEEDS, *elsewhere), _copied)
-    yield Case("kind", account, (DISCRIMINATOR, TOO_SMALL, DUPLICATE), _other_kind)
+    yield Case(
+        "kind", account, (DISCRIMINATOR, TOO_SMALL, SPACE, DUPLICATE), _other_kind
+    )
     if account != "config":
         yield Case("foreign", account, elsewhere, _foreign)
 

@@ -3,7 +3,7 @@
 One module per step, in the order in which `build` calls them:
 
 * `packages`   which Debian packages it takes, and that they fit together;
-* `compile`    cargo and rustc: crate -> LLVM bitcode of the crate, its dependencies and std;
+* `compile`    cargo and rustc: crate -> bitcode of it, its dependencies and std;
 * `lower`      link, `passes/` (a plugin of LLVM), llc: bitcode -> BPF object;
 * `relink`     BPF object -> sBPF v3 program, which needs no relocation at load time;
 * `idl`        the interface description, printed by the crate's own tests on the host.

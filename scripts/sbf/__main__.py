@@ -14,8 +14,10 @@ SHIPPED = ROOT / "client" / "flair_client" / "chain"
 
 
 def main(arguments: list[str]) -> int:
-    """Builds or checks; returns the exit code (0 done, 1 refused or different, 2 wrong usage)."""
+    """Builds or checks; returns the exit code: 0 done, 1 refused or different."""
     options = _parser().parse_args(arguments)
+    # cargo runs in the crate's folder
+    crate, target_dir = options.crate.resolve(), options.target_dir.resolve()
     outputs = Outputs(
         options.out,
         None if options.no_idl else options.idl or options.out.with_suffix(".json"),
@@ -24,9 +26,9 @@ def main(arguments: list[str]) -> int:
         if options.install:
             install()
         if options.check:
-            check(options.crate, outputs, options.target_dir)
+            check(crate, outputs, target_dir)
         else:
-            build(options.crate, outputs, options.target_dir)
+            build(crate, outputs, target_dir)
     except BuildError as error:
         progress(f"error: {error}")
         return 1
@@ -40,7 +42,7 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="build-program",
-        description="Builds the Solana program and its interface with the compilers that Debian packages.",
+        description="Builds the Solana program and its interface from packages.",
     )
     add = parser.add_argument
     add(

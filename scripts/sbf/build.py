@@ -1,4 +1,4 @@
-"""From a crate to the two files that the client ships: the program and its interface."""
+"""From a crate to the files that the client ships: a program and its interface."""
 
 import fcntl
 import json
@@ -61,8 +61,12 @@ def check(crate: Path, shipped: Outputs, target_dir: Path) -> None:
     """Builds a program anew and compares it with the shipped one, byte for byte.
 
     Raises:
-        BuildError: They differ, or a shipped file is missing; the text names the first difference.
+        BuildError: They differ (the text names the first difference), or a file
+            is missing.
     """
+    for path in filter(None, (shipped.program, shipped.idl)):
+        if not path.is_file():
+            raise BuildError(f"{path} is missing")
     with TemporaryDirectory() as folder:
         built = Outputs(
             Path(folder) / "program.so", shipped.idl and Path(folder) / "program.json"
@@ -75,17 +79,16 @@ def check(crate: Path, shipped: Outputs, target_dir: Path) -> None:
 
 
 def _compare(shipped: Path, built: Path, versions: Versions) -> None:
-    if not shipped.is_file():
-        message = f"{shipped} is missing"
-        raise BuildError(message)
     old, new = shipped.read_bytes(), built.read_bytes()
     if old != new:
-        message = f"{shipped} differs from what its sources give with {versions}: {first_difference(old, new)}"
-        raise BuildError(message)
+        raise BuildError(
+            f"{shipped} differs from what its sources give with {versions}: "
+            f"{first_difference(old, new)}"
+        )
 
 
 def first_difference(old: bytes, new: bytes) -> str:
-    """Names the first place at which shipped and built bytes differ: a path in JSON, else a byte."""
+    """Names where shipped and built bytes first differ: a path in JSON, else a byte."""
     try:
         return _json_difference(json.loads(old), json.loads(new), "")
     except ValueError:
@@ -95,14 +98,16 @@ def first_difference(old: bytes, new: bytes) -> str:
         min(len(old), len(new)),
     )
     shown = [f"{data[at]:#04x}" if at < len(data) else "the end" for data in (old, new)]
-    return f"at byte {at} shipped {shown[0]}, built {shown[1]} ({len(old)} and {len(new)} bytes)"
+    sizes = f"{len(old)} and {len(new)} bytes"
+    return f"at byte {at} shipped {shown[0]}, built {shown[1]} ({sizes})"
 
 
 def _json_difference(old: object, new: object, path: str) -> str:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             if key not in old or key not in new:
-                return f"{path}.{key} only in the {'built' if key in new else 'shipped'} one"
+                owner = "built" if key in new else "shipped"
+                return f"{path}.{key} only in the {owner} one"
             if old[key] != new[key]:
                 return _json_difference(old[key], new[key], f"{path}.{key}")
     if isinstance(old, list) and isinstance(new, list):
@@ -110,10 +115,10 @@ def _json_difference(old: object, new: object, path: str) -> str:
             if a != b:
                 return _json_difference(a, b, f"{path}[{number}]")
         if len(old) != len(new):
-            return f"{path} has {len(old)} entries in the shipped one, {len(new)} in the built one"
+            return f"{path} has {len(old)} entries shipped, {len(new)} built"
     if old == new:
         return "only in their white space or order of keys"
-    return f"{path} is {json.dumps(old)} in the shipped one, {json.dumps(new)} in the built one"
+    return f"{path} is {json.dumps(old)} shipped, {json.dumps(new)} built"
 
 
 @contextmanager

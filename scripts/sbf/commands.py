@@ -1,4 +1,4 @@
-"""Running the tools: quiet when they succeed, everything that they said when they fail."""
+"""Running the tools: quiet when they succeed, all that they said when they fail."""
 
 import os
 import subprocess
@@ -27,10 +27,12 @@ def run(
         command: Program and arguments; no shell is involved.
         cwd: Folder to run in; the caller's when absent.
         environment: Variables to add to the caller's.
-        show_errors: Let the tool write to our stderr as it goes (compilers, installers).
+        show_errors: Let the tool write to our stderr as it goes (compilers,
+            installers).
 
     Raises:
-        BuildError: The tool is missing or failed; the text ends with all that it printed.
+        BuildError: The tool is missing or failed; the text ends with all that it
+            printed.
     """
     words = [str(word) for word in command]
     try:
@@ -45,8 +47,7 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
-        message = f"{words[0]} is missing"
-        raise BuildError(message) from error
+        raise BuildError(f"{words[0]} is missing") from error
     if done.returncode != 0:
         said = "\n".join(
             part.strip() for part in (done.stdout, done.stderr) if part and part.strip()

@@ -1,11 +1,12 @@
-"""Crate to bitcode: cargo and rustc for the target `sbf-solana`, with std built from its sources.
+"""Crate to bitcode: cargo and rustc for the target `sbf-solana`, std included.
 
 Three things make rustc take a target that it does not know:
 
-* `RUSTC_BOOTSTRAP` allows the `-Z` options of cargo (`build-std`, a target from a file);
-* the target file names `zkvm` as its system, because std refuses to be built for an unknown one;
-  crates see `target_os="solana"` as well, which is what they ask for;
-* `target_arch="csky"` is only there for the one constant (an alignment) that std looks up by it.
+* `RUSTC_BOOTSTRAP` allows cargo's `-Z` options (`build-std`, a target from a file);
+* the target file names `zkvm` as its system, because std refuses to be built for an
+  unknown one; crates see `target_os="solana"` as well, which is what they ask for;
+* `target_arch="csky"` is only there for the one constant (an alignment) that std looks
+  up by it.
 """
 
 import json
@@ -71,9 +72,13 @@ def find_crate(folder: Path) -> Crate:
     """
     manifest = folder / "Cargo.toml"
     if not manifest.is_file():
-        message = f"{folder} has no Cargo.toml"
-        raise BuildError(message)
-    locate = [CARGO, "locate-project", "--workspace", "--message-format=plain"]
+        raise BuildError(f"{folder} has no Cargo.toml")
+    locate: list[str | Path] = [
+        CARGO,
+        "locate-project",
+        "--workspace",
+        "--message-format=plain",
+    ]
     workspace = Path(run(locate, cwd=folder).stdout.strip()).parent
     listed = run(
         [CARGO, "metadata", "--no-deps", "--format-version=1"], cwd=folder
@@ -81,8 +86,7 @@ def find_crate(folder: Path) -> Crate:
     for package in json.loads(listed)["packages"]:
         if Path(package["manifest_path"]) == manifest.resolve():
             return Crate(folder, package["name"], workspace)
-    message = f"{manifest} has no [package]"
-    raise BuildError(message)
+    raise BuildError(f"{manifest} has no [package]")
 
 
 def compile_crate(
@@ -92,15 +96,17 @@ def compile_crate(
 
     Args:
         crate: What to compile.
-        target_dir: Where cargo keeps its work; std and dependencies are taken from there when they are fresh.
-        afresh: Compile the workspace's own crates even if cargo thinks that nothing changed (it goes by
-            file times, which a check must not trust).
+        target_dir: Where cargo keeps its work; std and dependencies are taken from
+            there when they are fresh.
+        afresh: Compile the workspace's own crates even if cargo thinks that nothing
+            changed (it goes by file times, which a check must not trust).
 
     Returns:
         The libraries to link, in an order that does not depend on the machine.
 
     Raises:
-        BuildError: cargo failed (its messages went to stderr), or the crate is no library.
+        BuildError: cargo failed (its messages went to stderr), or the crate is no
+            library.
     """
     options = [
         "--release",
@@ -110,7 +116,7 @@ def compile_crate(
     ]
     if afresh:
         forget(crate, target_dir, options)
-    command = [CARGO, "build", "--quiet", *crate.locked, *options]
+    command: list[str | Path] = [CARGO, "build", "--quiet", *crate.locked, *options]
     command += [
         "-Zbuild-std=std,panic_abort",
         "-Zbuild-std-features=",
@@ -119,8 +125,10 @@ def compile_crate(
     done = run(command, cwd=crate.folder, environment=_environment(), show_errors=True)
     libraries = dict(_libraries(done.stdout))
     if crate.package.replace("-", "_") not in libraries.values():
-        message = f'the crate {crate.package} is no library (its crate-type must contain "lib")'
-        raise BuildError(message)
+        raise BuildError(
+            f"the crate {crate.package} is no library: "
+            'its crate-type must contain "lib"'
+        )
     return sorted(libraries)
 
 
@@ -154,7 +162,7 @@ def _environment() -> dict[str, str]:
 
 
 def _libraries(messages: str) -> Iterator[tuple[Path, str]]:
-    """Libraries of exactly this build (the folder may hold older ones), with their names."""
+    """Libraries of exactly this build, with names; the folder may hold older ones."""
     for line in messages.splitlines():
         message = json.loads(line)
         if message["reason"] != "compiler-artifact":

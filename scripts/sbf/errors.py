@@ -2,4 +2,4 @@
 
 
 class BuildError(Exception):
-    """The program cannot be built, or differs from the shipped one; the text is for the user."""
+    """The program cannot be built, or is not what its sources give; says why."""

@@ -1,8 +1,8 @@
 """The interface description (IDL, specification 0.1.0) of an Anchor program.
 
-Anchor's macros write a test for each part of the interface, which prints the part between markers. The
-tests run on the host, with the same compiler as the program; the parts are put together here, sorted, so
-that the same sources give the same bytes.
+Anchor's macros write a test for each part of the interface, which prints the part
+between markers. The tests run on the host, with the same compiler as the program; the
+parts are put together here, sorted, so that the same sources give the same bytes.
 """
 
 import json
@@ -41,10 +41,11 @@ def generate_idl(crate: Crate, target_dir: Path) -> str:
     """Compiles the crate's interface tests, runs them and returns the IDL as JSON text.
 
     Raises:
-        BuildError: The crate does not compile under `idl-build`, or what it printed is no interface.
+        BuildError: The crate does not compile under `idl-build`, or what it printed is
+            no interface.
     """
     features = "--features=idl-build,no-entrypoint"
-    command = [
+    command: list[str | Path] = [
         CARGO,
         "test",
         "--quiet",
@@ -83,8 +84,9 @@ def read_parts(output: str) -> Parts:
         try:
             value = json.loads(text)
         except ValueError as error:
-            message = f"the interface part '{kind}' is no JSON: {error}"
-            raise BuildError(message) from error
+            raise BuildError(
+                f"the interface part '{kind}' is no JSON: {error}"
+            ) from error
         if kind == "program":
             parts.program = value
         elif kind == "const":
@@ -95,8 +97,7 @@ def read_parts(output: str) -> Parts:
             parts.events.append(value["event"])
             parts.types.update({defined["name"]: defined for defined in value["types"]})
         else:
-            message = f"the interface part '{kind}' is unknown"
-            raise BuildError(message)
+            raise BuildError(f"the interface part '{kind}' is unknown")
     return parts
 
 
@@ -112,8 +113,7 @@ def _sections(output: str) -> Iterator[tuple[str, str]]:
                 break
             body.append(inner)
         else:
-            message = f"the interface part '{kind}' is not closed"
-            raise BuildError(message)
+            raise BuildError(f"the interface part '{kind}' is not closed")
         yield kind, "\n".join(body)
 
 
@@ -121,11 +121,14 @@ def assemble(parts: Parts) -> Json:
     """Puts the parts together, each list sorted by name (errors by code).
 
     Raises:
-        BuildError: There is no program or no address, or two things share a name, a code or a discriminator.
+        BuildError: There is no program or no address, or two things share a name, a
+            code or a discriminator.
     """
     if parts.program is None or not parts.address:
-        message = "the crate printed no program and address: is it an Anchor program with the feature idl-build?"
-        raise BuildError(message)
+        raise BuildError(
+            "the crate printed no program and address: "
+            "is it an Anchor program with the feature idl-build?"
+        )
     types = parts.types | {
         defined["name"]: defined for defined in parts.program["types"]
     }
@@ -140,8 +143,10 @@ def assemble(parts: Parts) -> Json:
         "constants": _by_name(parts.constants),
     }
     if idl["metadata"].get("spec") != SPECIFICATION:
-        message = f"the interface follows specification {idl['metadata'].get('spec')}, not {SPECIFICATION}"
-        raise BuildError(message)
+        raise BuildError(
+            f"the interface follows specification {idl['metadata'].get('spec')}, "
+            f"not {SPECIFICATION}"
+        )
     idl = _short_names(idl)
     _refuse_doubles(idl)
     return idl
@@ -190,13 +195,14 @@ def _refuse_doubles(idl: Json) -> None:
             discriminator, name = bytes(value["discriminator"]), value["name"]
             for other, other_name in seen.items():
                 if discriminator.startswith(other) or other.startswith(discriminator):
-                    message = (
+                    raise BuildError(
                         f"{kind} {other_name} and {name} begin with the same bytes"
                     )
-                    raise BuildError(message)
             seen[discriminator] = name
     codes: dict[int, str] = {}
     for error in idl["errors"]:
         if codes.setdefault(error["code"], error["name"]) != error["name"]:
-            message = f"errors {codes[error['code']]} and {error['name']} share the code {error['code']}"
-            raise BuildError(message)
+            raise BuildError(
+                f"errors {codes[error['code']]} and {error['name']} "
+                f"share the code {error['code']}"
+            )

@@ -1,4 +1,4 @@
-"""Bitcode to a BPF object: link, the passes of `passes/`, the code generator of upstream LLVM."""
+"""Bitcode to a BPF object: link, the passes of `passes/`, LLVM's code generator."""
 
 import hashlib
 import re
@@ -14,13 +14,13 @@ from sbf.packages import LLVM
 PASSES = Path(__file__).resolve().parent / "passes"
 
 ROOTS = ("entrypoint", "__bpf_trap")
-"""What the loader calls, and what the code generator calls for code that cannot be reached."""
+"""What the loader calls, and what llc calls where control must not come."""
 
 DIVISIONS = ("__udivti3", "__umodti3", "__divti3", "__modti3")
 """Functions of compiler_builtins that `sbf-divide` may call."""
 
 BEFORE = "sbf-panic,sbf-libc,internalize,globaldce"
-"""Panics first: what only they reach is then dropped before it costs time or is refused."""
+"""Panics first: what only they reach is dropped before it costs time or is refused."""
 
 _EXPAND = ["sbf-divide", "sbf-shift", "sbf-multiply", "sbf-memory"]
 
@@ -32,7 +32,7 @@ AFTER = ",".join(
         *_EXPAND,
         "internalize",
         "globaldce",
-        # after the divisions, whose functions take four registers and return through a fifth
+        # last, so that every call that there will be is there
         "sbf-pack",
         "function(sroa,instcombine,simplifycfg)",
         # the clean-up may make new wide products and memory intrinsics of the old ones
@@ -41,7 +41,7 @@ AFTER = ",".join(
 )
 
 FRAME_BYTES = 4096
-"""sBPF gives each call a frame of this size; a larger one would silently overwrite its caller's."""
+"""Size of a call's frame in sBPF; a larger one would overwrite the caller's."""
 
 LLC = [
     f"llc-{LLVM}",
@@ -55,7 +55,7 @@ LLC = [
 
 
 def build_plugin(target_dir: Path) -> Path:
-    """Compiles `passes/` to a plugin of LLVM; kept in the target folder under its digest.
+    """Compiles `passes/` to a plugin of LLVM, kept in the target folder by its digest.
 
     Raises:
         BuildError: g++ failed.
@@ -114,7 +114,8 @@ def to_object(module: Path, plugin: Path, output: Path) -> None:
         output: The BPF object to write.
 
     Raises:
-        BuildError: A pass or the code generator refused something; the text names the function.
+        BuildError: A pass or the code generator refused something; the text names the
+            function.
     """
     with TemporaryDirectory() as folder:
         live, final = Path(folder) / "live.bc", Path(folder) / "final.bc"
@@ -135,7 +136,7 @@ def to_object(module: Path, plugin: Path, output: Path) -> None:
 
 
 def _generate(module: Path, output: Path) -> None:
-    # not `run`: llc exits with 0 after warnings that mean wrong code
+    # not `run`: a warning of llc means wrong code as well
     done = subprocess.run(
         [*LLC, module, "-o", output],
         capture_output=True,
@@ -143,18 +144,23 @@ def _generate(module: Path, output: Path) -> None:
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    complaints = _demangle(done.stderr.strip())
-    too_large = re.findall(r"in function (.+?) .*?stack limit", complaints)
+    complaints = list(
+        dict.fromkeys(filter(None, map(str.strip, done.stderr.split("\n"))))
+    )
+    too_large = [
+        found[1]
+        for line in complaints
+        if (found := re.search(r"in function (\S+) .*stack limit", line))
+    ]
     if too_large:
-        names = ", ".join(dict.fromkeys(too_large))
-        message = f"frames larger than {FRAME_BYTES} bytes: {names}"
-        raise BuildError(message)
+        names = _demangle(", ".join(dict.fromkeys(too_large)))
+        raise BuildError(f"stack frames that reach {FRAME_BYTES} bytes: {names}")
     if done.returncode != 0 or complaints:
-        message = f"llc refused the program:\n{complaints}"
-        raise BuildError(message)
+        said = _demangle("\n".join(complaints))
+        raise BuildError(f"the code generator refused the program:\n{said}")
 
 
 def _demangle(text: str) -> str:
     return subprocess.run(
         [f"llvm-cxxfilt-{LLVM}"], input=text, capture_output=True, text=True, check=True
-    ).stdout
+    ).stdout.strip()

@@ -10,7 +10,7 @@ from sbf.commands import progress, run
 from sbf.errors import BuildError
 
 RUST = "1.96"
-"""Release of rustc that the passes, the target file and std's sources were tried with."""
+"""Release of rustc that the passes, the target file and std were tried with."""
 LLVM = 22
 """Release of LLVM: rustc's bitcode is only read safely by the release that wrote it."""
 
@@ -25,12 +25,12 @@ PACKAGES = {
     f"llvm-{LLVM}-dev": f"1:{LLVM}.*",
     "g++": "*",
 }
-"""Package to the pattern of its version; the patterns pin what the built bytes depend on."""
+"""Package to the pattern of its version; they pin what the bytes depend on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What compiles: shown to the user, since the bytes of the program depend on both."""
+    """What compiles: shown to the user, since the program's bytes depend on both."""
 
     rustc: str
     llvm: str
@@ -54,8 +54,9 @@ def install() -> None:
     if not absent:
         return
     if shutil.which("apt-get") is None:
-        message = f"apt-get is missing, and so are the packages {', '.join(absent)}"
-        raise BuildError(message)
+        raise BuildError(
+            f"apt-get is missing, and so are the packages {', '.join(absent)}"
+        )
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]
     progress(f"installing {', '.join(absent)}")
     wanted = [
@@ -72,23 +73,24 @@ def require() -> Versions:
     """Checks that the tools are there and that rustc and LLVM are of one release.
 
     Raises:
-        BuildError: A package is missing, or versions differ from each other or from the pins.
+        BuildError: A package is missing, or versions differ from each other or from the
+            pins.
     """
     absent = missing()
     if absent:
-        message = f"these Debian packages are missing: {' '.join(absent)} (--install installs them)"
-        raise BuildError(message)
+        raise BuildError(
+            f"these Debian packages are missing: {' '.join(absent)} "
+            "(--install installs them)"
+        )
     said = run([RUSTC, "-vV"]).stdout
     rustc, of_rustc = _field(said, "release"), _field(said, "LLVM version")
     installed = run([f"llvm-config-{LLVM}", "--version"]).stdout.strip()
     if not rustc.startswith(f"{RUST}."):
-        message = f"{RUSTC} is release {rustc}, the build is pinned to {RUST}"
-        raise BuildError(message)
+        raise BuildError(f"{RUSTC} is release {rustc}, the build is pinned to {RUST}")
     if of_rustc != installed:
-        message = (
+        raise BuildError(
             f"{RUSTC} was built with LLVM {of_rustc}, but llvm-{LLVM} is {installed}"
         )
-        raise BuildError(message)
     return Versions(rustc, installed)
 
 
@@ -105,6 +107,5 @@ def _is_installed(name: str) -> bool:
 def _field(text: str, name: str) -> str:
     found = re.search(rf"^{name}: (\S+)$", text, re.MULTILINE)
     if found is None:
-        message = f"{RUSTC} -vV does not tell its {name}"
-        raise BuildError(message)
+        raise BuildError(f"{RUSTC} -vV does not tell its {name}")
     return found[1]

@@ -1,21 +1,24 @@
-"""BPF object, as llc writes it, to an sBPF v3 program, which needs no relocation at load time.
+"""BPF object, as llc writes it, to an sBPF v3 program, which is loaded as it is.
 
 A program of version 3 is an ELF file that the runtime maps as it is:
 
 | bytes | what |
 |---|---|
-| 0..64 | ELF header: `e_type` 3 (shared object), `e_machine` 247 (BPF), `e_flags` 3 (the version), `e_entry` the address of `entrypoint` |
+| 0..64 | ELF header: `e_type` 3 (shared object), `e_machine` 247 (BPF), `e_flags` 3
+  (the version), `e_entry` the address of `entrypoint` |
 | 64..120 | program header of the constants: `PT_LOAD`, readable, address 0 |
 | 120..176 | program header of the code: `PT_LOAD`, executable, address 2^32 |
-| 176.. | constants: 16 zero bytes (so that address 0 stays null), then each read-only section, aligned |
+| 176.. | constants: 16 zero bytes (address 0 stays null), then each read-only section,
+  aligned |
 | then.. | code: each executable section, aligned to an instruction (8 bytes) |
 
-There are no sections, symbols or dynamic entries. A call holds in its immediate either the distance in
-instructions (source register 1) or, for a function of the runtime, the murmur3 hash of its name (source
-register 0). Function pointers and addresses of constants are plain numbers.
+There are no sections, symbols or dynamic entries. A call holds in its immediate either
+the distance in instructions (source register 1) or, for a function of the runtime, the
+murmur3 hash of its name (source register 0). Function pointers and addresses of
+constants are plain numbers.
 
-Everything that the loader could not map is refused here by name: undefined symbols, writable sections,
-relocations of another kind.
+Everything that the loader could not map is refused here by name: undefined symbols,
+writable sections, relocations of another kind.
 """
 
 import struct
@@ -45,7 +48,7 @@ ENTRYPOINT = "entrypoint"
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One of the two parts that the runtime maps: where it starts, and its bytes so far."""
+    """One of the two parts that the runtime maps: its address and its bytes so far."""
 
     address: int
     flags: int
@@ -80,15 +83,18 @@ def relink(source: Path, output: Path) -> None:
         output: File to write.
 
     Raises:
-        BuildError: The object is none, or holds something that a program cannot have; the text names it.
+        BuildError: The object is none, or holds something that a program cannot have;
+            the text names it.
     """
     with source.open("rb") as file:
         try:
             elf = ELFFile(file)
+            if elf["e_machine"] != "EM_BPF" or elf["e_type"] != "ET_REL":
+                made = f"{elf['e_machine']}, {elf['e_type']}"
+                raise BuildError(f"{source} is no BPF object: {made}")
             output.write_bytes(_program(elf))
         except ELFError as error:
-            message = f"{source} is no BPF object: {error}"
-            raise BuildError(message) from error
+            raise BuildError(f"{source} is no BPF object: {error}") from error
 
 
 def _program(elf: Any) -> bytes:
@@ -110,10 +116,9 @@ def _place_sections(elf: Any, constants: Region, code: Region) -> dict[int, Plac
             continue
         # .data.rel.ro is writable for a loader that relocates; here nothing does
         if section["sh_flags"] & 1 and not section.name.startswith(".data.rel.ro"):
-            message = (
+            raise BuildError(
                 f"writable static in section {section.name}: {_names(elf, number)}"
             )
-            raise BuildError(message)
         region, alignment = (
             (code, INSTRUCTION_BYTES)
             if executable
@@ -135,8 +140,7 @@ def _names(elf: Any, section: int) -> str:
 def _symbols(elf: Any) -> Any:
     table = elf.get_section_by_name(".symtab")
     if table is None:
-        message = "the object has no symbol table"
-        raise BuildError(message)
+        raise BuildError("the object has no symbol table")
     return table
 
 
@@ -147,8 +151,9 @@ def _relocations(
     symbols = _symbols(elf)
     for section in elf.iter_sections():
         if section["sh_type"] == "SHT_RELA" and section["sh_info"] in places:
-            message = f"relocation section {section.name} of a kind that BPF objects do not have"
-            raise BuildError(message)
+            raise BuildError(
+                f"relocation section {section.name} of a kind foreign to BPF"
+            )
         if section["sh_type"] != "SHT_REL" or section["sh_info"] not in places:
             continue
         target = places[section["sh_info"]]
@@ -160,14 +165,13 @@ def _relocations(
 def _relocate(
     place: Place, relocation: Any, symbol: Any, places: dict[int, Place]
 ) -> None:
-    """Writes one address or call; what the assembler left in its place is added to the symbol's address."""
+    """Writes one address or call; what the assembler left there is added to it."""
     kind, data, at = relocation["r_info_type"], place.region.data, place.offset
     if symbol["st_shndx"] == "SHN_UNDEF":
         _call_runtime(place, kind, symbol.name)
         return
     if symbol["st_shndx"] not in places:
-        message = f"symbol {symbol.name} lies in no section of the program"
-        raise BuildError(message)
+        raise BuildError(f"symbol {symbol.name} lies in no section of the program")
     address = places[symbol["st_shndx"]].address + symbol["st_value"]
     if kind == R_BPF_64_64:  # the two halves of an lddw
         address += _u32(data, at + 4) | _u32(data, at + 12) << 32
@@ -186,8 +190,9 @@ def _relocate(
         struct.pack_into("<i", data, at + 4, distance // INSTRUCTION_BYTES)
         data[at + 1] = data[at + 1] & 0x0F | 0x10
     else:
-        message = f"relocation of type {kind} against {symbol.name or 'a section'}"
-        raise BuildError(message)
+        raise BuildError(
+            f"relocation of type {kind} against {symbol.name or 'a section'}"
+        )
 
 
 def _u32(data: bytearray, at: int) -> int:
@@ -196,8 +201,7 @@ def _u32(data: bytearray, at: int) -> int:
 
 def _call_runtime(place: Place, kind: int, name: str) -> None:
     if kind != R_BPF_64_32 or name not in SYSCALLS:
-        message = f"undefined symbol {name}"
-        raise BuildError(message)
+        raise BuildError(f"undefined symbol {name}")
     data, at = place.region.data, place.offset
     data[at + 1] &= 0x0F
     struct.pack_into("<I", data, at + 4, mmh3.hash(name.encode(), 0, signed=False))
@@ -207,8 +211,7 @@ def _entry(elf: Any, places: dict[int, Place]) -> int:
     for symbol in _symbols(elf).get_symbol_by_name(ENTRYPOINT) or []:
         if symbol["st_shndx"] in places:
             return int(places[symbol["st_shndx"]].address + symbol["st_value"])
-    message = f"the program defines no {ENTRYPOINT}"
-    raise BuildError(message)
+    raise BuildError(f"the program defines no {ENTRYPOINT}")
 
 
 def _file(constants: Region, code: Region, entry: int) -> bytes:

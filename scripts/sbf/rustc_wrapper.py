@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Stands between cargo and rustc: the two changes to a command line that no option of cargo makes.
+"""Stands between cargo and rustc, for two changes that no option of cargo makes.
 
-* `--cfg restricted_std` goes: std gives it to itself on a target that it does not know, and every
-  crate that uses std would then need a nightly feature.
-* The folders of this machine leave the program: panic messages carry the path of their source, and
-  the same sources must give the same bytes in any folder, for any user.
+* `--cfg restricted_std` goes: std gives it to itself on a target that it does not know,
+  and every crate that uses std would then need a nightly feature.
+* The folders of this machine leave the program: panic messages carry the path of their
+  source, and the same sources must give the same bytes in any folder, for any user.
 """
 
 import os
 import sys
+from pathlib import Path
 
 
 def arguments(given: list[str]) -> list[str]:
@@ -20,7 +21,7 @@ def arguments(given: list[str]) -> list[str]:
         else:
             kept.append(word)
     # rustc takes the last prefix that fits, so the more special folders come later
-    folders = {os.getcwd(): "/workspace"}
+    folders = {str(Path.cwd()): "/workspace"}
     package = "-".join(
         os.environ.get(f"CARGO_PKG_{part}", "") for part in ("NAME", "VERSION")
     )
@@ -32,4 +33,4 @@ def arguments(given: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    os.execvp(sys.argv[1], [sys.argv[1], *arguments(sys.argv[2:])])
+    os.execvp(sys.argv[1], [sys.argv[1], *arguments(sys.argv[2:])])  # noqa: S606

@@ -1,4 +1,4 @@
-"""The probe, a program that does on request what the build has to adapt; and a compiler for snippets of LLVM's assembly."""
+"""The probe (a program that does what the build adapts), and snippets of assembly."""
 
 import sys
 from collections.abc import Callable

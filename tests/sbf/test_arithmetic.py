@@ -7,8 +7,14 @@ import pytest
 
 pytestmark = pytest.mark.sbf
 
-TYPES = {"u32": (0, 32, False), "i32": (1, 32, True), "u64": (2, 64, False),
-         "i64": (3, 64, True), "u128": (4, 128, False), "i128": (5, 128, True)}
+TYPES = {
+    "u32": (0, 32, False),
+    "i32": (1, 32, True),
+    "u64": (2, 64, False),
+    "i64": (3, 64, True),
+    "u128": (4, 128, False),
+    "i128": (5, 128, True),
+}
 
 
 def wrap(value: int, bits: int, *, signed: bool = False) -> int:
@@ -33,8 +39,10 @@ def pairs(bits: int, seed: str) -> list[tuple[int, int]]:
     made = [(rng.choice(values), rng.choice(values)) for _ in range(120)]
     made += [(rng.getrandbits(bits), rng.getrandbits(bits)) for _ in range(40)]
     # around the square root, where a product begins to overflow
-    made += [(rng.getrandbits(rng.randint(1, bits)), rng.getrandbits(rng.randint(1, bits)))
-             for _ in range(60)]
+    made += [
+        (rng.getrandbits(rng.randint(1, bits)), rng.getrandbits(rng.randint(1, bits)))
+        for _ in range(60)
+    ]
     return made
 
 
@@ -86,16 +94,26 @@ def test_wide_shifts_equal_pythons(probe):
     for by in range(128):
         for a in (1, -1, 1 << 127, 1 << 64, rng.getrandbits(128)):
             u, s = wrap(a, 128), wrap(a, 128, signed=True)
-            expected = le(u << by) + le(u >> by) + le(s >> by) + le(u << by | u >> (128 - by))
+            expected = (
+                le(u << by) + le(u >> by) + le(s >> by) + le(u << by | u >> (128 - by))
+            )
             assert probe(b"s" + le(a) + bytes([by])) == expected, (a, by)
 
 
 def test_counts_and_byte_order_equal_pythons(probe):
     def counts(value: int, bits: int) -> list[int]:
         text = f"{value:0{bits}b}"
-        return [bits - len(text.lstrip("0")), bits - len(text.rstrip("0")), text.count("1")]
+        return [
+            bits - len(text.lstrip("0")),
+            bits - len(text.rstrip("0")),
+            text.count("1"),
+        ]
 
-    for a in [*edges(128), 0, *(random.Random("bits").getrandbits(128) for _ in range(20))]:
+    for a in [
+        *edges(128),
+        0,
+        *(random.Random("bits").getrandbits(128) for _ in range(20)),
+    ]:
         low = wrap(a, 64)
         expected = bytes(counts(a, 128) + counts(low, 64)) + le(a)[::-1]
         expected += le(int(f"{low:064b}"[::-1], 2), 64)
@@ -103,14 +121,23 @@ def test_counts_and_byte_order_equal_pythons(probe):
 
 
 def test_text_of_wide_numbers_equals_pythons(probe):
-    for a in [*edges(128)[::5], 0, *(random.Random("text").getrandbits(128) for _ in range(10))]:
+    for a in [
+        *edges(128)[::5],
+        0,
+        *(random.Random("text").getrandbits(128) for _ in range(10)),
+    ]:
         width = a % 50
         signed, word = wrap(a, 128, signed=True), wrap(a, 64, signed=True)
-        expected = (f"{a} {signed} {a:x} {a:#034b} {a:>{width}} Some({word}) {a % 256:5}|{a % 65536:<5}"
-                    f"|{wrap(a, 32, signed=True):+}")
+        expected = (
+            f"{a} {signed} {a:x} {a:#034b} {a:>{width}} Some({word}) "
+            f"{a % 256:5}|{a % 65536:<5}"
+            f"|{wrap(a, 32, signed=True):+}"
+        )
         assert probe(b"t" + le(a) + bytes([width])) == expected.encode(), a
 
 
 def test_arguments_are_read_as_little_endian(probe):
     # so that the other tests do not agree with the probe in a common mistake
-    assert probe(b"w" + struct.pack("<QQQQ", 3, 0, 5, 0))[:8] == bytes([15, 0, 0, 0, 0, 0, 0, 0])
+    assert probe(b"w" + struct.pack("<QQQQ", 3, 0, 5, 0))[:8] == bytes(
+        [15, 0, 0, 0, 0, 0, 0, 0]
+    )

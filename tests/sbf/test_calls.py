@@ -1,4 +1,4 @@
-"""Calls through tables and pointers and with many arguments, against the same arithmetic in Python."""
+"""Calls through tables, pointers and with many arguments, against Python."""
 
 import random
 import struct
@@ -22,15 +22,20 @@ def rotated(value: int, by: int) -> int:
     return (value << by | value >> (64 - by)) & M64
 
 
-def down(n: int, a: int, b: int, c: int, d: int, e: int) -> int:
-    return a ^ e if n == 0 else (down(n - 1, b, c, d, e, a) + n) & M64
+def down(n: int, *numbers: int) -> int:
+    first, *others = numbers
+    if n == 0:
+        return first ^ others[-1]
+    return (down(n - 1, *others, first) + n) & M64
 
 
 def expected_of(which: int, numbers: list[int], h: int, wides: list[int]) -> bytes:
     a, b, c, d, e, f, g = numbers
     u, v, w = wides
     weighted = sum(k * n for k, n in enumerate([*numbers, h], 1))
-    mixed = a ^ rotated(b, 1) ^ rotated(c, 2) ^ rotated(d, 3) ^ rotated(e ^ f, 4) ^ g ^ h
+    mixed = (
+        a ^ rotated(b, 1) ^ rotated(c, 2) ^ rotated(d, 3) ^ rotated(e ^ f, 4) ^ g ^ h
+    )
     out = q(weighted) + q(mixed if which else weighted)
     out += x(u + (v << 1 & M128) - w + a * h)
     out += x(v + (u << 1 & M128) - w + b * h)
@@ -68,10 +73,17 @@ def test_objects_answer_for_themselves(probe):
 
 
 def test_collections_sort_and_count(probe):
-    words = random.Random("words").choices(["model", "delta", "norm", "größe", "", "x"], k=40)
-    counts = dict(sorted(((w, words.count(w)) for w in set(words)), key=lambda p: p[0].encode()))
-    listed = sorted(((n, w.upper()) for w, n in counts.items()),
-                    key=lambda p: (p[0], p[1].encode()), reverse=True)
+    words = random.Random("words").choices(
+        ["model", "delta", "norm", "größe", "", "x"], k=40
+    )
+    counts = dict(
+        sorted(((w, words.count(w)) for w in set(words)), key=lambda p: p[0].encode())
+    )
+    listed = sorted(
+        ((n, w.upper()) for w, n in counts.items()),
+        key=lambda p: (p[0], p[1].encode()),
+        reverse=True,
+    )
     first = ", ".join(f'"{word}": {n}' for word, n in counts.items())
     second = ", ".join(f'({n}, "{word}")' for n, word in listed)
     assert probe(b"r" + " ".join(words).encode()) == f"{{{first}}} [{second}]".encode()
@@ -82,11 +94,11 @@ def test_panic_aborts(probe, way):
     # the index, sum, length and so on that each way needs to fail
     number = {1: 3, 2: 1, 5: 1 << 40}.get(way, 5)
     assert probe(b"p" + bytes([way]) + q(number)) is None
-    assert any("SBF program panicked" in line or "abort" in line.lower() for line in probe.logs), probe.logs
+    assert any(
+        "SBF program panicked" in line or "abort" in line.lower() for line in probe.logs
+    ), probe.logs
 
 
 def test_program_runs_on_after_a_panic(probe):
     assert probe(b"p\0" + q(1)) is None
     assert probe(b"a" + bytes(200)) == bytes(200)
-
-

@@ -22,7 +22,10 @@ def test_functions_with_lengths_known_late(probe):
         for _ in range(12):
             length = rng.choice([0, 1, size // 2, rng.randint(0, size)])
             to, start = (rng.randint(0, size - length) for _ in range(2))
-            data, fill = rng.choice([rng.randbytes(size), bytes(size)]), rng.randrange(256)
+            data, fill = (
+                rng.choice([rng.randbytes(size), bytes(size)]),
+                rng.randrange(256),
+            )
             out = moved(data, to, start, length)
             half = size // 2
             head, tail = bytes(out[:half]), bytes(out[half : 2 * half])
@@ -52,5 +55,3 @@ def test_functions_with_lengths_known_early(probe):
 def test_value_is_assigned_to_itself(probe):
     data = random.Random("assign").randbytes(200)
     assert probe(b"a" + data) == data
-
-

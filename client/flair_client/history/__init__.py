@@ -1,0 +1,1 @@
+"""History: walking commits, folding events, and checking one against the other."""

@@ -1,0 +1,168 @@
+"""What a repository's events say happened, as values. Filled by replay, then read only.
+
+No chain, no store: what commits claim is compared with these elsewhere.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from flair_client.chain.accounts import PolicyParams
+from flair_client.ids import ZERO_ADDRESS, Address, CommitId, Digest
+from flair_client.objects import CommitKind
+
+ZERO_DIGEST = Digest(bytes(32))
+ZERO_COMMIT = CommitId(bytes(32))
+
+
+class RoundPhase(StrEnum):
+    """Where a round stands by the events."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    MERGED = "merged"
+    ABORTED = "aborted"
+    OVERTAKEN = "overtaken"  # the head moved otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """A policy as `PolicyCreated` wrote it down."""
+
+    address: Address
+    index: int
+    digest: Digest
+    params: PolicyParams
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRecord:
+    """A role that was granted and not revoked. `branch` zero: the whole repository."""
+
+    grantee: Address
+    branch: Address
+    scope: int
+    expires_at: int
+
+    def holds(self, branch: Address, scope: int, now: int) -> bool:
+        """Whether the role gives this right on this branch at this time."""
+        return (
+            bool(self.scope & scope)
+            and self.branch in (ZERO_ADDRESS, branch)
+            and (self.expires_at == 0 or now < self.expires_at)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRecord:
+    """An update that was pushed and not withdrawn.
+
+    Attributes:
+        pushed_seq: number of its `UpdatePushed` event.
+        reject_reason: code of the owner's rejection; 0 while it is accepted.
+    """
+
+    contributor: Address
+    commit_id: CommitId
+    payload_digest: Digest
+    weight: int
+    pushed_seq: int
+    pushed_at: int
+    reject_reason: int = 0
+
+
+@dataclass(slots=True)
+class RoundRecord:
+    """One round.
+
+    Attributes:
+        policy: index of the policy that the round pins.
+        updates: by contributor; withdrawn ones are gone.
+        update_root, n_accumulated, weight_accumulated: as `MergeAccumulated` left them.
+        frozen_seq: number of the event after which the set of accepted updates cannot
+            change any more, since all of them are accumulated; 0 before.
+        proposers: who proposed which commit.
+        merge_lambda: as `MergeFinalized` says; None before.
+    """
+
+    branch: Address
+    round_index: int
+    policy_index: int
+    base_commit: CommitId
+    base_seq: int
+    opened_seq: int
+    deadline: int
+    phase: RoundPhase = RoundPhase.OPEN
+    closed_at: int = 0
+    updates: dict[Address, UpdateRecord] = field(default_factory=dict)
+    update_root: Digest = ZERO_DIGEST
+    n_accumulated: int = 0
+    weight_accumulated: int = 0
+    frozen_seq: int = 0
+    proposers: dict[CommitId, Address] = field(default_factory=dict)
+    merge_lambda: int | None = None
+
+    def accepted(self) -> tuple[UpdateRecord, ...]:
+        """The updates that count, in the order in which the chain adds them up.
+
+        Weight descending, then contributor ascending.
+        """
+        counted = (
+            update for update in self.updates.values() if not update.reject_reason
+        )
+        return tuple(sorted(counted, key=lambda u: (-u.weight, u.contributor.raw)))
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRecord:
+    """One move of a branch's head.
+
+    Attributes:
+        event_seq: number of its event.
+        head_seq: the branch's sequence after it.
+        may_sign: who could have been the author of a root, snapshot or revert here.
+        round: the merged round; None for other kinds.
+    """
+
+    kind: CommitKind
+    branch: Address
+    event_seq: int
+    old_head: CommitId
+    new_head: CommitId
+    head_seq: int
+    time: int
+    may_sign: frozenset[Address]
+    round: RoundRecord | None = None
+
+
+@dataclass(slots=True)
+class BranchRecord:
+    """One branch and every move of its head, oldest first."""
+
+    address: Address
+    name: str
+    policy_index: int
+    protected: bool
+    round_index: int
+    moves: list[MoveRecord] = field(default_factory=list)
+    live_round: RoundRecord | None = None
+
+    @property
+    def head(self) -> CommitId:
+        """The head; zero before the root."""
+        return self.moves[-1].new_head if self.moves else ZERO_COMMIT
+
+
+@dataclass(slots=True)
+class RepoHistory:
+    """Everything that a repository's events say, up to `event_seq`."""
+
+    repo: Address
+    creator: Address = ZERO_ADDRESS
+    authority: Address = ZERO_ADDRESS
+    name: str = ""
+    event_seq: int = 0
+    root: Digest = ZERO_DIGEST
+    policies: dict[int, PolicyRecord] = field(default_factory=dict)
+    branches: dict[Address, BranchRecord] = field(default_factory=dict)
+    rounds: dict[tuple[Address, int], RoundRecord] = field(default_factory=dict)
+    roles: dict[tuple[Address, Address], RoleRecord] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Builders of small valid objects for everybody's tests; each field can be replaced."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from flair_client.arithmetic import bytes_from_values
 from flair_client.delta import DeltaTerms, write_delta
-from flair_client.encoding import block_cid, sign_commit
+from flair_client.encoding import sign_commit
+from flair_client.encoding.rules import RAW_CHUNK_SIZE
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Address, Cid, CommitId, Digest
 from flair_client.objects import (
     Commit,
@@ -115,20 +117,20 @@ def sign(commit: Commit, n: int = 1) -> Commit:
 def make_entry(
     store: Store, name: str, values: npt.NDArray[Any], role: Role = Role.TRAIN
 ) -> TensorEntry:
-    """A tensor of at most one block, with encoding `raw`."""
+    """A tensor with encoding `raw`."""
     dtype = _NUMPY_DTYPES[values.dtype]
     raw = bytes_from_values(values, dtype)
-    cid = block_cid(CODEC_RAW, raw)
-    if raw:
-        store.put(CODEC_RAW, raw)
+    chunks = [
+        raw[at : at + RAW_CHUNK_SIZE] for at in range(0, len(raw), RAW_CHUNK_SIZE)
+    ]
     return TensorEntry(
         name=name,
         dtype=dtype,
         shape=tuple(values.shape),
         role=role,
-        digest=Digest(cid.digest),
+        digest=Digest(hashlib.sha256(raw).digest()),
         encoding=TensorEncodingId.RAW,
-        blocks=(cid,) if raw else (),
+        blocks=tuple(store.put(CODEC_RAW, chunk) for chunk in chunks),
     )
 
 

@@ -1,0 +1,134 @@
+"""Methods that read transactions of the past."""
+
+import base64
+from typing import Any, Final
+
+import base58
+from solders.transaction import VersionedTransaction
+
+from flair_client.localnet.faults import (
+    UNSUPPORTED_VERSION,
+    RpcFault,
+    invalid_params,
+)
+from flair_client.localnet.ledger import Entry
+from flair_client.localnet.methods.registry import Node, method, with_context
+from flair_client.localnet.outcomes import transaction_json, transaction_version
+from flair_client.localnet.params import (
+    Params,
+    check_context_slot,
+    option_whole,
+    parse_signature,
+)
+
+_STATUSES_LIMIT: Final = 256
+_HISTORY_LIMIT: Final = 1000
+
+
+@method("getSignatureStatuses")
+def get_signature_statuses(node: Node, params: Params) -> dict[str, Any]:
+    """How far transactions have come: on disk is final here."""
+    signatures = [parse_signature(one) for one in params.array(0, _STATUSES_LIMIT)]
+    params.options(1)
+    entries = [node.bank.ledger.entry(one) for one in signatures]
+    return with_context(
+        node, [None if entry is None else _status(entry) for entry in entries]
+    )
+
+
+def _status(entry: Entry) -> dict[str, Any]:
+    return {
+        "slot": entry.moment.slot,
+        "confirmations": None,
+        "err": entry.meta["err"],
+        "status": entry.meta["status"],
+        "confirmationStatus": "finalized",
+    }
+
+
+@method("getTransaction")
+def get_transaction(node: Node, params: Params) -> dict[str, Any] | None:
+    """A transaction with its outcome, or null."""
+    signature = parse_signature(params.get(0))
+    # The second parameter may also be just the encoding.
+    given = params.get(1)
+    options = {"encoding": given} if isinstance(given, str) else params.options(1)
+    entry = node.bank.ledger.entry(signature)
+    if entry is None:
+        return None
+    tx = VersionedTransaction.from_bytes(entry.wire)
+    version = transaction_version(tx)
+    shown = {
+        "slot": entry.moment.slot,
+        "blockTime": entry.moment.unix_timestamp,
+        "transaction": _encode(tx, entry.wire, options.get("encoding") or "json"),
+        "meta": dict(entry.meta),
+    }
+    supported = options.get("maxSupportedTransactionVersion")
+    if supported is None:
+        if version != "legacy":
+            raise _unsupported(version)
+        # As on a real node: loaded addresses and version only for who asks for them.
+        del shown["meta"]["loadedAddresses"]
+        return shown
+    if version != "legacy" and int(version) > option_whole(
+        options, "maxSupportedTransactionVersion", 0
+    ):
+        raise _unsupported(version)
+    return {**shown, "version": version}
+
+
+def _unsupported(version: str | int) -> RpcFault:
+    return RpcFault(
+        UNSUPPORTED_VERSION,
+        f"Transaction version ({version}) is not supported by the requesting client. "
+        "Please try the request again with the following configuration parameter: "
+        f'"maxSupportedTransactionVersion": {version}',
+    )
+
+
+def _encode(tx: VersionedTransaction, wire: bytes, encoding: str) -> Any:
+    match encoding:
+        # Instructions are not parsed; "json" is what a node without parsers gives.
+        case "json" | "jsonParsed":
+            return transaction_json(tx)
+        case "base64":
+            return [base64.b64encode(wire).decode(), "base64"]
+        case "base58":
+            return [base58.b58encode(wire).decode(), "base58"]
+        case "binary":
+            return base58.b58encode(wire).decode()
+    raise invalid_params(f"unknown encoding {encoding!r}")
+
+
+@method("getSignaturesForAddress")
+def get_signatures_for_address(node: Node, params: Params) -> list[dict[str, Any]]:
+    """An address's transactions, newest first."""
+    address = params.address(0)
+    options = params.options(1)
+    check_context_slot(options, node.bank.clock.now().slot)
+    limit = option_whole(options, "limit", _HISTORY_LIMIT)
+    if not 1 <= limit <= _HISTORY_LIMIT:
+        raise invalid_params(f"Invalid limit; max {_HISTORY_LIMIT}")
+    below: int | None = None
+    if options.get("before") is not None:
+        before = node.bank.ledger.entry(parse_signature(options["before"]))
+        if before is None:
+            return []
+        below = before.moment.slot
+    above = -1
+    if options.get("until") is not None:
+        until = node.bank.ledger.entry(parse_signature(options["until"]))
+        above = -1 if until is None else until.moment.slot
+    entries = node.bank.ledger.history(address, above=above, below=below, limit=limit)
+    return [
+        {
+            "signature": base58.b58encode(entry.signature).decode(),
+            "slot": entry.moment.slot,
+            "err": entry.meta["err"],
+            "memo": None,
+            "blockTime": entry.moment.unix_timestamp,
+            "confirmationStatus": "finalized",
+        }
+        for entry in entries
+    ]

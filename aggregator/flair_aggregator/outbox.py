@@ -1,0 +1,217 @@
+"""The aggregator's notebook: what it meant to do, and what came of it. SQLite.
+
+Nothing is decided from it but one thing: a merge commit that was made once is
+proposed again after a restart instead of being made anew. Losing the file loses no
+work: the chain says where a round stands, and the same round gives the same commit.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import (
+    Engine,
+    ForeignKey,
+    LargeBinary,
+    MetaData,
+    String,
+    UniqueConstraint,
+    create_engine,
+    event,
+    select,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from flair_client.ids import Address, CommitId
+
+_NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RoundName:
+    """Which round, on which cluster: outboxes may outlive a localnet."""
+
+    genesis_hash: str
+    branch: Address
+    round_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One step as written down.
+
+    Attributes:
+        outcome: `done`, `already done`, or why it failed; None while it is open.
+    """
+
+    intent_id: int
+    branch: Address
+    round_index: int
+    step: str
+    subject: str
+    intended_at: int
+    outcome: str | None
+    tx_signature: str | None
+
+
+class Base(DeclarativeBase):
+    """Tables of the outbox."""
+
+    metadata = MetaData(naming_convention=_NAMING)
+
+
+class RoundRow(Base):
+    """A round that we worked on, and the merge commit that we made for it."""
+
+    __tablename__ = "rounds"
+    __table_args__ = (UniqueConstraint("genesis_hash", "branch", "round_index"),)
+
+    round_id: Mapped[int] = mapped_column(primary_key=True)
+    genesis_hash: Mapped[str] = mapped_column(String(64))
+    branch: Mapped[str] = mapped_column(String(64))
+    round_index: Mapped[int]
+    merge_commit: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    # The chain's sum of the updates that the commit was made from.
+    update_root: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+
+
+class IntentRow(Base):
+    """A step: written before it is sent, completed when its result is known."""
+
+    __tablename__ = "intents"
+
+    intent_id: Mapped[int] = mapped_column(primary_key=True)
+    # Serves `latest` and `unfinished`.
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.round_id"), index=True)
+    step: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(128))
+    intended_at: Mapped[int]
+    finished_at: Mapped[int | None]
+    outcome: Mapped[str | None] = mapped_column(String(300))
+    tx_signature: Mapped[str | None] = mapped_column(String(128))
+
+
+class Outbox:
+    """Access to the outbox; one unit of work per call, several processes at once."""
+
+    def __init__(self, engine: Engine, *, now: Callable[[], int]) -> None:
+        self._engine = engine
+        self._now = now
+
+    def begin(self, name: RoundName, step: str, subject: str) -> int:
+        """Writes down what is about to be sent. Gives the intent's number."""
+        with Session(self._engine) as session, session.begin():
+            row = IntentRow(
+                round_id=_round_row(session, name).round_id,
+                step=step,
+                subject=subject,
+                intended_at=self._now(),
+            )
+            session.add(row)
+            session.flush()
+            return row.intent_id
+
+    def finish(
+        self, intent_id: int, outcome: str, tx_signature: str | None = None
+    ) -> None:
+        """Writes down what came of it."""
+        with Session(self._engine) as session, session.begin():
+            row = session.get_one(IntentRow, intent_id)
+            row.finished_at = self._now()
+            row.outcome = outcome[:300]
+            row.tx_signature = tx_signature
+
+    def merge_commit(self, name: RoundName, update_root: bytes) -> CommitId | None:
+        """The merge commit made for this round and this sum of updates, if any."""
+        with Session(self._engine) as session, session.begin():
+            row = _round_row(session, name)
+            if row.merge_commit is None or row.update_root != update_root:
+                return None
+            return CommitId(row.merge_commit)
+
+    def keep_merge_commit(
+        self, name: RoundName, update_root: bytes, commit_id: CommitId
+    ) -> None:
+        """Remembers the merge commit, so that a restart proposes the same one."""
+        with Session(self._engine) as session, session.begin():
+            row = _round_row(session, name)
+            row.merge_commit = commit_id.raw
+            row.update_root = update_root
+
+    def latest(self, limit: int = 20) -> tuple[Intent, ...]:
+        """The last steps, newest first."""
+        query = (
+            select(IntentRow, RoundRow)
+            .join(RoundRow, IntentRow.round_id == RoundRow.round_id)
+            .order_by(IntentRow.intent_id.desc())
+            .limit(limit)
+        )
+        with Session(self._engine) as session:
+            return tuple(_intent(*row) for row in session.execute(query))
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._engine.dispose()
+
+
+def open_outbox(path: Path, *, now: Callable[[], int] | None = None) -> Outbox:
+    """Opens or makes the outbox file.
+
+    Args:
+        path: the SQLite file; its folder is made.
+        now: seconds, for the notes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _set_pragmas(connection: object, _record: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    Base.metadata.create_all(engine)
+    return Outbox(engine, now=now or _wall_clock)
+
+
+def _wall_clock() -> int:
+    return int(time.time())
+
+
+def _round_row(session: Session, name: RoundName) -> RoundRow:
+    query = select(RoundRow).where(
+        RoundRow.genesis_hash == name.genesis_hash,
+        RoundRow.branch == str(name.branch),
+        RoundRow.round_index == name.round_index,
+    )
+    row = session.scalar(query)
+    if row is None:
+        row = RoundRow(
+            genesis_hash=name.genesis_hash,
+            branch=str(name.branch),
+            round_index=name.round_index,
+        )
+        session.add(row)
+        session.flush()
+    return row
+
+
+def _intent(row: IntentRow, round_row: RoundRow) -> Intent:
+    return Intent(
+        row.intent_id,
+        Address.parse(round_row.branch),
+        round_row.round_index,
+        row.step,
+        row.subject,
+        row.intended_at,
+        row.outcome,
+        row.tx_signature,
+    )

@@ -1,0 +1,49 @@
+"""The outbox remembers across restarts, and two processes may use it."""
+
+from flair_aggregator.outbox import RoundName, open_outbox
+from flair_client.ids import Address, CommitId
+
+ROUND = RoundName("genesis", Address(bytes([1]) * 32), 3)
+COMMIT = CommitId(bytes([2]) * 32)
+ROOT = bytes([3]) * 32
+
+
+def test_steps_are_there_after_a_restart_with_what_came_of_them(tmp_path):
+    path = tmp_path / "deep" / "outbox.sqlite"
+    first = open_outbox(path, now=lambda: 7)
+    done = first.begin(ROUND, "round_close", "")
+    first.finish(done, "done", "signature")
+    first.begin(ROUND, "merge_propose", "2f")
+    first.close()
+
+    again = open_outbox(path, now=lambda: 8)
+    latest = again.latest()
+    again.close()
+
+    assert [(one.step, one.outcome, one.tx_signature) for one in latest] == [
+        ("merge_propose", None, None),
+        ("round_close", "done", "signature"),
+    ]
+    assert {one.intended_at for one in latest} == {7}
+    assert {(one.branch, one.round_index) for one in latest} == {(ROUND.branch, 3)}
+
+
+def test_merge_commit_is_kept_for_the_same_sum_only(tmp_path):
+    outbox = open_outbox(tmp_path / "outbox.sqlite")
+    rival = open_outbox(tmp_path / "outbox.sqlite")
+    outbox.keep_merge_commit(ROUND, ROOT, COMMIT)
+
+    assert rival.merge_commit(ROUND, ROOT) == COMMIT
+    assert rival.merge_commit(ROUND, bytes(32)) is None
+    other = RoundName("another cluster", ROUND.branch, ROUND.round_index)
+    assert rival.merge_commit(other, ROOT) is None
+    outbox.close()
+    rival.close()
+
+
+def test_long_outcomes_are_cut(tmp_path):
+    outbox = open_outbox(tmp_path / "outbox.sqlite")
+    outbox.finish(outbox.begin(ROUND, "round_close", ""), "x" * 1000)
+
+    assert len(outbox.latest()[0].outcome or "") == 300
+    outbox.close()

@@ -70,6 +70,7 @@ PROGRAM_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     6043: ("ExpiryInPast", "the expiry has passed already"),
     6044: ("ReservedNotZero", "reserved bytes must be zero"),
     6045: ("StatementUnexpected", "the policy asks for no proof"),
+    6046: ("InvariantBroken", "the bookkeeping of an account contradicts itself"),
 }
 
 

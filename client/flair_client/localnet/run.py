@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -212,7 +213,18 @@ def _serve(app: "Starlette", listener: socket.socket) -> None:
     import uvicorn
 
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[listener])
+    # uvicorn ends in good order and then raises the signal once more; this process
+    # still has a ledger to close.
+    held = {
+        one: signal.signal(one, lambda *_: None)
+        for one in (signal.SIGTERM, signal.SIGINT)
+        if threading.current_thread() is threading.main_thread()
+    }
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        for one, handler in held.items():
+            signal.signal(one, handler)
 
 
 def _write_ready(localnet: Localnet) -> None:

@@ -1,0 +1,208 @@
+"""Makes a workspace for a new model: recipe, card and first weights."""
+
+import csv
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import safetensors.numpy
+
+from flair_client.config_file import write_text
+from flair_client.errors import DataError, UsageError
+from flair_client.training.recipe import (
+    DEFAULT_ROLES,
+    LOGISTIC_REGRESSION,
+    Column,
+    TrainingRecipe,
+    parse_recipe,
+    recipe_text,
+)
+from flair_client.training.run import initial_weights
+from flair_client.weights import read_safetensors
+from flair_client.workspace import CARD_FILE, Workspace, make_workspace
+
+_MAX_ROWS_LOOKED_AT: Final = 100_000
+_METRICS: Final = ("auc", "accuracy", "log_loss")
+_CARD: Final = """# Model card
+
+What the model is for, on whose data it is trained, what it must not be used for.
+
+## Intended use
+
+## Data
+
+## Limits
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """A workspace.
+
+    Attributes:
+        created: files that this run made; those that were there are not in it.
+        guessed_ranges: whether plausible ranges were taken from a file, and want a
+            look before anything is published.
+    """
+
+    folder: str
+    created: tuple[str, ...]
+    n_columns: int
+    guessed_ranges: bool
+
+
+def init(
+    folder: Path,
+    *,
+    columns: Sequence[Column] = (),
+    target: str = "target",
+    statistics: bool = True,
+    weights: Path | None = None,
+) -> InitResult:
+    """Makes a workspace; what is there already stays as it is.
+
+    Args:
+        folder: made when it is not there.
+        columns: inputs of a logistic regression; none for weights of another kind.
+        target: the column that is 0 or 1.
+        statistics: whether round 0 collects means and deviations.
+        weights: a safetensors file to begin with, instead of zeros.
+
+    Raises:
+        UsageError: neither columns nor weights are given for a new workspace.
+        ObjectInvalid: the weights are no valid safetensors file.
+    """
+    workspace = Workspace(folder.absolute())
+    is_new = not workspace.recipe_path.exists()
+    if is_new and not columns and weights is None:
+        raise UsageError("a new model needs columns, or a file of weights")
+    if weights is not None:
+        with read_safetensors(weights):
+            pass
+    workspace = make_workspace(folder)
+    created = []
+    with workspace.lock():
+        if is_new:
+            recipe = _recipe(columns, target, statistics=statistics)
+            write_text(workspace.recipe_path, recipe_text(recipe))
+            created.append(workspace.recipe_path.name)
+        if not (workspace.folder / CARD_FILE).exists():
+            write_text(workspace.folder / CARD_FILE, _CARD)
+            created.append(CARD_FILE)
+        if not workspace.weights_path.exists():
+            _write_weights(workspace, weights)
+            created.append(workspace.weights_path.name)
+        recipe = parse_recipe(workspace.recipe_path.read_bytes())
+    return InitResult(
+        str(workspace.folder), tuple(created), len(recipe.columns), guessed_ranges=False
+    )
+
+
+def columns_from_csv(path: Path, target: str) -> tuple[Column, ...]:
+    """Every column of numbers in a file, but the target, with a range around them.
+
+    The range is that of the values, half as much again on both sides. It is public with
+    the recipe: the author of a recipe must look at it.
+
+    Raises:
+        DataError: the file cannot be read, has no such target, or no other column.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            names = list(rows.fieldnames or ())
+            if target not in names:
+                raise DataError(f"{path}: there is no column {target!r}")
+            ranges = _ranges(rows, [name for name in names if name != target])
+    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+        raise DataError(f"{path}: cannot be read: {exc}") from exc
+    if not ranges:
+        raise DataError(f"{path}: there is no column of numbers besides {target!r}")
+    return tuple(
+        Column(name, *_widened(low, high)) for name, (low, high) in ranges.items()
+    )
+
+
+def _ranges(
+    rows: "csv.DictReader[str]", names: Sequence[str]
+) -> dict[str, tuple[float, float]]:
+    ranges: dict[str, tuple[float, float]] = {}
+    dropped: set[str] = set()
+    for count, row in enumerate(rows):
+        if count >= _MAX_ROWS_LOOKED_AT:
+            break
+        for name in names:
+            text = (row.get(name) or "").strip()
+            if not text or text == "?" or name in dropped:
+                continue
+            try:
+                value = float(text)
+            except ValueError:
+                dropped.add(name)
+                continue
+            if math.isfinite(value):
+                low, high = ranges.get(name, (value, value))
+                ranges[name] = (min(low, value), max(high, value))
+    return {
+        name: ranges[name] for name in names if name in ranges and name not in dropped
+    }
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    margin = (high - low) / 2 or max(1.0, abs(low) / 2)
+    floor = 0.0 if low >= 0 else low - margin
+    return (min(floor, low), float(f"{high + margin:.3g}") if high else high + margin)
+
+
+def _recipe(
+    columns: Sequence[Column], target: str, *, statistics: bool
+) -> TrainingRecipe:
+    return TrainingRecipe(
+        model=LOGISTIC_REGRESSION if columns else "",
+        columns=tuple(columns),
+        target=target,
+        statistics=statistics and bool(columns),
+        statistics_min_rows=10,
+        epochs=20,
+        learning_rate=0.1,
+        batch_size=32,
+        l2=0.0,
+        seed=0,
+        roles=DEFAULT_ROLES,
+        metrics=_METRICS,
+        policy={},
+    )
+
+
+def _write_weights(workspace: Workspace, source: Path | None) -> None:
+    path = workspace.weights_path
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        if source is None:
+            recipe = parse_recipe(workspace.recipe_path.read_bytes())
+            tensors = {
+                name: np.ascontiguousarray(tensor)
+                for name, tensor in initial_weights(recipe).items()
+            }
+            safetensors.numpy.save_file(tensors, temporary)
+        else:
+            with source.open("rb") as old, temporary.open("wb") as new:
+                _copy(old.fileno(), new.fileno())
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _copy(source: int, target: int) -> None:
+    left = os.fstat(source).st_size
+    while left:
+        n_copied = os.copy_file_range(source, target, left)
+        if not n_copied:
+            break
+        left -= n_copied

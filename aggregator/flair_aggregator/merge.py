@@ -1,0 +1,92 @@
+"""Makes a round's merge commit: weights, report, events, signature. Sends nothing.
+
+Everything in it follows from the events of the round and the wallet, so that it has the
+same id whenever and wherever the same wallet makes it.
+"""
+
+import json
+from collections.abc import Sequence
+
+from flair_client.chain.signer import Signer
+from flair_client.encoding import (
+    encode_commit,
+    encode_event_list,
+    encode_manifest,
+    sign_commit,
+)
+from flair_client.history.events import cap_events
+from flair_client.history.records import RoundRecord, UpdateRecord
+from flair_client.history.verify_merge import (
+    merged_updates,
+    recompute,
+    strategy_record,
+)
+from flair_client.history.verify_move import CheckedCommit, Evidence, terms_of
+from flair_client.history.verify_update import RoundTerms, verify_update
+from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, CommitId
+from flair_client.objects import Commit, CommitKind, Delta, EventList
+
+
+def make_merge(
+    evidence: Evidence, record: RoundRecord, head: CheckedCommit, signer: Signer
+) -> CommitId:
+    """Puts the merge commit and all its blocks into the store.
+
+    Args:
+        evidence: events, replayed, and the store.
+        record: the round, closed and with every update accumulated.
+        head: the branch's head, verified; the round's base.
+        signer: who will propose it.
+
+    Raises:
+        VerificationError: an update is not sound.
+        StoreFull, StoreUnavailable: nothing was made.
+    """
+    store = evidence.store
+    terms = terms_of(evidence.history, record)
+    updates = merged_updates(record)
+    deltas = [verify_update(store, terms, u, head.manifest)[1] for u in updates]
+    listed = EventList(
+        first_seq=head.last_seq + 1,
+        events=tuple(cap_events(evidence.events[head.last_seq : record.frozen_seq])),
+    )
+    with store.batch():
+        manifest = recompute(store, store, terms, head.manifest, updates, deltas)
+        commit = Commit(
+            kind=CommitKind.MERGE,
+            repo=terms.repo,
+            branch=terms.branch,
+            parents=(head.commit_id, *(u.commit_id for u in updates)),
+            author=signer.address,
+            message=f"merge round {terms.round_index}: {len(updates)} updates",
+            time=record.closed_at,
+            policy=terms.policy,
+            round_index=terms.round_index,
+            weights=store.put(CODEC_DAG_CBOR, encode_manifest(manifest)),
+            recipe=head.recipe,
+            strategy=strategy_record(terms, (u.weight for u in updates)),
+            report=store.put(CODEC_RAW, merge_report(terms, updates, deltas)),
+            events=store.put(CODEC_DAG_CBOR, encode_event_list(listed)),
+        )
+        signed = sign_commit(commit, signer.address, signer.sign)
+        cid = store.put(CODEC_DAG_CBOR, encode_commit(signed))
+    return CommitId(cid.digest)
+
+
+def merge_report(
+    terms: RoundTerms, updates: Sequence[UpdateRecord], deltas: Sequence[Delta]
+) -> bytes:
+    """Facts about each update, as JSON whose bytes follow from the updates alone."""
+    rows = [
+        {
+            "contributor": str(update.contributor),
+            "commit": str(update.commit_id),
+            "weight": update.weight,
+            "norm_sq": str(delta.norm_sq),
+            "norm_bound_sq": str(terms.params.norm_bound_sq),
+            "n_changed_tensors": sum(bool(tensor.blocks) for tensor in delta.tensors),
+        }
+        for update, delta in zip(updates, deltas, strict=True)
+    ]
+    report = {"v": 1, "round_index": terms.round_index, "updates": rows}
+    return json.dumps(report, sort_keys=True, separators=(",", ":")).encode()

@@ -115,6 +115,16 @@ class ChainClient:
         where = find_round_pda(branch, round_index, self.program_id)[0]
         return self._maybe(RoundAccount, where)
 
+    def rounds(self, branch: Address) -> list[RoundAccount]:
+        """Gives a branch's rounds whose accounts still exist, oldest first."""
+        found = self._find(RoundAccount, {"branch": branch.raw})
+        return sorted(found, key=lambda one: one.round_index)
+
+    def branch_candidates(self, branch: Address) -> list[MergeCandidateAccount]:
+        """Gives the merges proposed for any round of a branch, oldest first."""
+        found = self._find(MergeCandidateAccount, {"branch": branch.raw})
+        return sorted(found, key=lambda one: (one.proposed_at, one.commit_id))
+
     def updates(self, round_address: Address) -> list[UpdateAccount]:
         """Gives a round's updates, by weight descending, then contributor ascending.
 

@@ -106,7 +106,8 @@ def load_wallet(path: Path) -> KeypairSigner:
         WalletError: missing, readable by others, or not a key pair.
     """
     try:
-        opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Not blocking: a pipe in the wallet's place is refused, not waited for.
+        opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(opened, "rb") as file:
             # The open file is asked, so that nobody can swap it in between.
             status = os.fstat(file.fileno())

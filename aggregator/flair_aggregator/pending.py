@@ -1,0 +1,87 @@
+"""What waits on a branch, read from the chain: the live round and what others left.
+
+By RPC here; whatever else mirrors the chain can take its place.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from flair_aggregator.round import BranchView, Leftover, Located, RoundView
+from flair_client.chain.accounts import RoundAccount, UpdateAccount
+from flair_client.chain.client import ChainClient
+from flair_client.chain.pdas import (
+    find_branch_pda,
+    find_candidate_pda,
+    find_round_pda,
+    find_update_pda,
+)
+from flair_client.ids import Address
+
+CLOCK: Final = Address.parse("SysvarC1ock11111111111111111111111111111111")
+# slot, epoch start, epoch, leader epoch: eight bytes each, then the time.
+_TIME_AT: Final = 32
+
+
+class Pending(Protocol):
+    """Where pending work is read from."""
+
+    def read(self, repo: Address, branch: str) -> BranchView:
+        """Everything on chain that concerns a branch, now; nothing verified yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class RpcPending:
+    """Reads pending work from an RPC."""
+
+    chain: ChainClient
+
+    def read(self, repo: Address, branch: str) -> BranchView:
+        """As `Pending.read`.
+
+        Raises:
+            ChainError: the RPC gives no usable answers.
+        """
+        account = self.chain.branch(repo, branch)
+        where = find_branch_pda(repo, branch, self.chain.program_id)[0]
+        rounds = [self._located(where, one) for one in self.chain.rounds(where)]
+        candidates = tuple(
+            Located(
+                find_candidate_pda(one.round, one.commit_id, self.chain.program_id)[0],
+                one,
+            )
+            for one in self.chain.branch_candidates(where)
+        )
+        live_index = account.round_index if account.round_live else None
+        live = None
+        leftovers = []
+        for one in rounds:
+            updates = self._updates(one.address)
+            if one.value.round_index != live_index:
+                leftovers.append(Leftover(one, updates))
+                continue
+            params = self.chain.policy(repo, one.value.policy_index).params
+            mine = tuple(c for c in candidates if c.value.round == one.address)
+            live = RoundView(one, params, updates, mine)
+        stale = tuple(c for c in candidates if c.value.round_index != live_index)
+        return BranchView(
+            self._now(), Located(where, account), live, tuple(leftovers), stale
+        )
+
+    def _located(self, branch: Address, one: RoundAccount) -> Located[RoundAccount]:
+        program_id = self.chain.program_id
+        return Located(find_round_pda(branch, one.round_index, program_id)[0], one)
+
+    def _updates(self, round_address: Address) -> tuple[Located[UpdateAccount], ...]:
+        program_id = self.chain.program_id
+        return tuple(
+            Located(find_update_pda(round_address, one.contributor, program_id)[0], one)
+            for one in self.chain.updates(round_address)
+        )
+
+    def _now(self) -> int:
+        """The chain's clock, which deadlines go by; else this machine's."""
+        raw = self.chain.rpc.get_account(CLOCK)
+        if raw is None or len(raw.data) < _TIME_AT + 8:
+            return int(time.time())
+        return int.from_bytes(raw.data[_TIME_AT : _TIME_AT + 8], "little", signed=True)

@@ -1,0 +1,130 @@
+"""Fetches a repository into a new workspace, verified from its first commit on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flair_client.context import Context
+from flair_client.errors import AccountMissing, UsageError, VerificationError
+from flair_client.history.verify import last_valid_head
+from flair_client.ids import CommitId
+from flair_client.porcelain.checkout import blocks_of, check_out, recipe_at
+from flair_client.porcelain.refs import (
+    remember_heads,
+    remember_verified,
+    resolve_commit,
+)
+from flair_client.porcelain.target import BranchTarget, find_repo
+from flair_client.porcelain.terms import save_terms, terms_now
+from flair_client.porcelain.trust import save_trust
+from flair_client.repo_address import RepoAddress
+from flair_client.workspace import Head, Workspace, make_workspace
+
+_MARKER = "clone"
+_DEFAULT_BRANCH = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Cloned:
+    """A new workspace.
+
+    Attributes:
+        commit: what is checked out.
+        n_verified: commits that were checked.
+        trusted: whether recipe, policy and owner were accepted at once.
+        fault: what is wrong with the branch's head; None where it is valid.
+    """
+
+    repo: RepoAddress
+    folder: str
+    branch: str
+    commit: CommitId
+    n_verified: int
+    trusted: bool
+    fault: str | None
+
+
+def clone(
+    ctx: Context, address: RepoAddress, folder: Path, *, trust: bool = False
+) -> Cloned:
+    """Makes a workspace of a repository, or goes on where an earlier run was cut off.
+
+    Args:
+        ctx: read only.
+        address: with a branch or commit where not `main` is meant.
+        folder: new, empty, or what an earlier run left behind.
+        trust: whether to accept recipe, policy and owner without a look.
+
+    Raises:
+        UsageError: the folder is in use.
+        AccountMissing: there is no such repository or branch.
+        VerificationError: not even the first commit is valid.
+    """
+    workspace = _prepare(folder, address)
+    with workspace.lock():
+        place, ref = _place(ctx, address)
+        branch = place.account.name
+        workspace.bind(address, branch, ctx.network.store_url)
+        store = blocks_of(ctx, workspace)
+        found = last_valid_head(
+            ctx.chain,
+            store,
+            place.repo.address,
+            branch,
+            genesis_hash=ctx.network.genesis_hash,
+            progress=ctx.progress,
+        )
+        if found.commit_id is None:
+            raise found.fault or VerificationError(
+                f"branch {branch!r}", "has no commit yet"
+            )
+        commit = found.commit_id
+        if ref is not None:
+            commit = resolve_commit(store, {branch: commit}, commit, ref)
+        remember_heads(workspace, {branch: found.commit_id})
+        remember_verified(workspace, [one.commit_id for one in found.commits])
+        check_out(ctx, workspace, store, Head(branch, None), commit)
+        terms = terms_now(place)
+        save_terms(workspace, terms)
+        if trust:
+            save_trust(workspace, terms, recipe_at(store, commit))
+        workspace.clear_marker(_MARKER)
+    return Cloned(
+        address.at(None),
+        str(workspace.folder),
+        branch,
+        commit,
+        len(found.commits),
+        trust,
+        None if found.fault is None else str(found.fault),
+    )
+
+
+def _prepare(folder: Path, address: RepoAddress) -> Workspace:
+    workspace = Workspace(folder.absolute())
+    begun = workspace.marker(_MARKER) if workspace.state_folder.is_dir() else None
+    if folder.is_dir() and any(folder.iterdir()):
+        if begun is None and workspace.state_folder.is_dir():
+            # Cut off between making the folder and the marker: nothing is in it yet.
+            inside = {path.name for path in folder.iterdir()}
+            if inside != {workspace.state_folder.name} or workspace.head() is not None:
+                raise UsageError(f"{folder} is a workspace already")
+        elif begun is None:
+            raise UsageError(f"{folder} is not empty")
+        elif begun.get("repo") != str(address):
+            raise UsageError(f"{folder} holds part of {begun.get('repo')}")
+    workspace = make_workspace(folder)
+    workspace.set_marker(_MARKER, {"repo": str(address)})
+    return workspace
+
+
+def _place(ctx: Context, address: RepoAddress) -> tuple[BranchTarget, str | None]:
+    """The branch that an address names, or `main` and the commit that it names."""
+    repo = find_repo(ctx, address)
+    if address.ref is None:
+        return repo.branch(_DEFAULT_BRANCH), None
+    try:
+        return repo.branch(address.ref.partition("~")[0]), (
+            address.ref if "~" in address.ref else None
+        )
+    except AccountMissing:
+        return repo.branch(_DEFAULT_BRANCH), address.ref

@@ -1,0 +1,333 @@
+"""Signs an update, or a snapshot, of the model at HEAD; nothing leaves the machine."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from flair_client.arithmetic import values_from_bytes
+from flair_client.context import Context
+from flair_client.delta import (
+    DeltaTerms,
+    make_integers,
+    validate_delta_header,
+    write_delta,
+)
+from flair_client.encoding import commit_id as id_of
+from flair_client.encoding import encode_commit, encode_delta, sign_commit
+from flair_client.errors import (
+    Refused,
+    StaleBase,
+    TensorMismatch,
+    UsageError,
+    WorkspaceError,
+)
+from flair_client.ids import CODEC_DAG_CBOR, Cid, CommitId
+from flair_client.objects import Commit, CommitKind, Manifest, Privacy, Role, Training
+from flair_client.porcelain.checkout import (
+    blocks_of,
+    manifest_of,
+    recipe_at,
+    training_recipe,
+)
+from flair_client.porcelain.terms import Terms
+from flair_client.porcelain.transfer import blocks_of_commit
+from flair_client.porcelain.trust import trust_offline
+from flair_client.store.base import Store
+from flair_client.training.recipe import TrainingRecipe
+from flair_client.weights import SafetensorsFile, load_tensor, read_safetensors
+from flair_client.workspace import Workspace
+
+PENDING: Final = "pending"
+TRAINED: Final = "trained"
+_NONCE_SIZE: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A signed update, and what of it would leave the machine.
+
+    Attributes:
+        weight: its weight in the merge.
+        n_bytes: of all blocks that a push sends.
+        n_tensors: tensors that are not all zero.
+        clipped: norm of the update before clipping divided by the policy's bound; at
+            most 1 means that nothing was clipped.
+        zero_share: share of changed values that were rounded to zero.
+        metrics: names and values that leave.
+    """
+
+    commit: CommitId
+    branch: str
+    round_index: int
+    base: CommitId
+    weight: int
+    samples_bucket: int
+    n_bytes: int
+    n_blocks: int
+    n_tensors: int
+    clipped: float
+    zero_share: float
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known about how the weights were made."""
+
+    num_samples: int
+    epochs: int
+    framework: str
+    seed: int | None
+    metrics: Mapping[str, float]
+
+
+def bucket(num_samples: int) -> int:
+    """The largest power of two that is not above a number of samples."""
+    return 1 << (max(num_samples, 1).bit_length() - 1)
+
+
+def commit(
+    ctx: Context,
+    workspace: Workspace,
+    *,
+    message: str,
+    weights: Path | None = None,
+    num_samples: int | None = None,
+) -> Committed:
+    """Signs the update that `flair train` made, or that lies in a file of weights.
+
+    Args:
+        ctx: with the contributor's wallet; the chain is not asked.
+        workspace: a clone, trusted.
+        message: what was done.
+        weights: new weights from elsewhere, as a safetensors file.
+        num_samples: how many samples stand behind that file.
+
+    Raises:
+        StaleBase: the update was trained from another commit than HEAD.
+        TrustRequired: recipe, policy or owner were not accepted.
+        TensorMismatch: other tensors than the base.
+        NotFinite: NaN or infinity.
+        Refused: the policy asks for privacy that is not given.
+    """
+    with workspace.lock():
+        head = workspace.head()
+        if head is None or head.commit is None:
+            raise WorkspaceError("nothing was checked out here yet")
+        store = blocks_of(ctx, workspace)
+        recipe = recipe_at(store, head.commit)
+        terms = trust_offline(ctx, workspace, recipe)
+        if terms.base != head.commit:
+            raise StaleBase(
+                f"HEAD is {head.commit.short}, the round's base {terms.base.short}"
+            )
+        _check_privacy(terms)
+        facts = _facts(workspace, head.commit, weights, num_samples)
+        manifest = manifest_of(store, head.commit)
+        path = weights or workspace.update_path
+        with store.batch():
+            made = _make_delta(ctx, store, terms, manifest, path)
+            signed = _sign(
+                ctx, store, terms, recipe, message=message, facts=facts, delta=made.cid
+            )
+        workspace.set_marker(
+            PENDING,
+            {
+                "kind": "update",
+                "commit": str(signed.commit_id),
+                "weight": min(
+                    bucket(facts.num_samples), terms.policy.params.weight_cap
+                ),
+                "nonce": secrets.token_hex(_NONCE_SIZE),
+            },
+        )
+    return _summary(store, terms, signed, made, facts)
+
+
+def _check_privacy(terms: Terms) -> None:
+    if terms.policy.params.dp_rule:
+        raise Refused(
+            "the policy requires differential privacy, which this version cannot give"
+        )
+
+
+def _facts(
+    workspace: Workspace, base: CommitId, weights: Path | None, num_samples: int | None
+) -> _Facts:
+    if weights is not None:
+        if num_samples is None:
+            raise UsageError("weights from elsewhere need the number of samples")
+        return _Facts(num_samples, 0, "other", None, {})
+    trained = workspace.marker(TRAINED)
+    if trained is None or not workspace.update_path.exists():
+        raise WorkspaceError("there is no update: nothing was trained here yet")
+    if trained.get("base") != str(base):
+        raise StaleBase("the update was trained from another commit than HEAD")
+    seed = trained.get("seed")
+    return _Facts(
+        int(trained["num_samples"]),
+        int(trained["epochs"]),
+        str(trained["framework"]),
+        None if seed is None else int(seed),
+        {name: float(value) for name, value in trained.get("metrics", {}).items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    cid: Cid
+    n_tensors: int
+    clipped: float
+    zero_share: float
+
+
+def _make_delta(
+    ctx: Context, store: Store, terms: Terms, base: Manifest, path: Path
+) -> _Made:
+    params = terms.policy.params
+    with read_safetensors(path) as file:
+        check_same_tensors(base, file)
+        differences = {}
+        for entry in base.tensors:
+            if not _is_sent(entry.role, is_statistics=terms.is_statistics):
+                if entry.role.is_shared:
+                    differences[entry.name] = np.zeros(entry.shape)
+                continue
+            new = values_from_bytes(file.tensor(entry.name), entry.dtype)
+            old = load_tensor(base, entry, store)
+            differences[entry.name] = new.astype(np.float64).reshape(
+                entry.shape
+            ) - old.astype(np.float64)
+    integers = make_integers(differences, params)
+    delta = write_delta(
+        store,
+        DeltaTerms(
+            repo=terms.repo,
+            branch=terms.branch,
+            contributor=ctx.wallet.address,
+            round_index=terms.round_index,
+            base=terms.base,
+            policy=terms.policy.digest,
+            bits=params.bits,
+            scale_exp=params.scale_exp,
+        ),
+        integers,
+    )
+    validate_delta_header(delta, base, params)
+    changed = sum(int(np.count_nonzero(values)) for values in differences.values())
+    kept = sum(int(np.count_nonzero(values)) for values in integers.values())
+    norm = np.sqrt(sum(float(np.vdot(d, d)) for d in differences.values()))
+    bound = float(np.sqrt(float(params.norm_bound_sq))) * 2.0**params.scale_exp
+    return _Made(
+        store.put(CODEC_DAG_CBOR, encode_delta(delta)),
+        sum(bool(values.any()) for values in integers.values()),
+        float(norm) / bound,
+        1 - kept / changed if changed else 0.0,
+    )
+
+
+def _is_sent(role: Role, *, is_statistics: bool) -> bool:
+    """Round 0 carries the averaged tensors alone, later rounds the trained ones."""
+    return role is (Role.AVERAGE if is_statistics else Role.TRAIN)
+
+
+def check_same_tensors(base: Manifest, file: SafetensorsFile) -> None:
+    """Refuses a file whose tensors are not those of the base.
+
+    Raises:
+        TensorMismatch: names the first one that differs, and both.
+    """
+    spans = file.header.spans
+    expected = base.by_name()
+    for name in sorted(expected.keys() | spans.keys()):
+        ours, theirs = expected.get(name), spans.get(name)
+        wanted = "nothing" if ours is None else _described(ours.dtype, ours.shape)
+        got = "nothing" if theirs is None else _described(theirs.dtype, theirs.shape)
+        if wanted != got:
+            raise TensorMismatch(name, wanted, got)
+
+
+def _described(dtype: Any, shape: tuple[int, ...]) -> str:
+    return f"{dtype} {list(shape)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    commit_id: CommitId
+    metrics: Mapping[str, float]
+
+
+def _sign(
+    ctx: Context,
+    store: Store,
+    terms: Terms,
+    recipe: Cid,
+    *,
+    message: str,
+    facts: _Facts,
+    delta: Cid,
+) -> _Signed:
+    params = terms.policy.params
+    metrics = allowed_metrics(training_recipe(store, recipe), facts.metrics)
+    unsigned = Commit(
+        kind=CommitKind.UPDATE,
+        repo=terms.repo,
+        branch=terms.branch,
+        parents=(terms.base,),
+        author=ctx.wallet.address,
+        message=message,
+        time=ctx.now(),
+        policy=terms.policy.digest,
+        round_index=terms.round_index,
+        delta=delta,
+        recipe=recipe,
+        training=Training(
+            samples_bucket=bucket(facts.num_samples),
+            epochs=facts.epochs,
+            framework=facts.framework,
+            seed=facts.seed,
+        ),
+        metrics=metrics or None,
+        privacy=Privacy(
+            mode="public",
+            clip=float(np.sqrt(float(params.norm_bound_sq))) * 2.0**params.scale_exp,
+        ),
+    )
+    block = encode_commit(sign_commit(unsigned, ctx.wallet.address, ctx.wallet.sign))
+    store.put(CODEC_DAG_CBOR, block)
+    return _Signed(id_of(block), metrics)
+
+
+def allowed_metrics(
+    recipe: TrainingRecipe, metrics: Mapping[str, float]
+) -> dict[str, float]:
+    """Only the metrics that the recipe lists."""
+    return {name: metrics[name] for name in sorted(metrics) if name in recipe.metrics}
+
+
+def _summary(
+    store: Store, terms: Terms, signed: _Signed, made: _Made, facts: _Facts
+) -> Committed:
+    outgoing = [
+        one
+        for one in blocks_of_commit(store, signed.commit_id)
+        if not one.what.startswith("recipe")
+    ]
+    return Committed(
+        signed.commit_id,
+        terms.branch,
+        terms.round_index,
+        terms.base,
+        min(bucket(facts.num_samples), terms.policy.params.weight_cap),
+        bucket(facts.num_samples),
+        sum(len(store.get(one.cid)) for one in outgoing),
+        len(outgoing),
+        made.n_tensors,
+        made.clipped,
+        made.zero_share,
+        signed.metrics,
+    )

@@ -1,0 +1,89 @@
+"""Verifies what is new on the workspace's branch and moves there."""
+
+from dataclasses import dataclass
+
+from flair_client.context import Context
+from flair_client.errors import VerificationError, WorkspaceError
+from flair_client.history.verify import last_valid_head
+from flair_client.ids import CommitId
+from flair_client.porcelain.checkout import blocks_of, check_out
+from flair_client.porcelain.refs import (
+    known_heads,
+    remember_heads,
+    remember_verified,
+    verified_commits,
+)
+from flair_client.porcelain.target import find_repo
+from flair_client.porcelain.terms import save_terms, terms_now
+from flair_client.workspace import Head, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """Where the workspace stands now.
+
+    Attributes:
+        before: where it stood.
+        commit: where it stands: the newest valid commit of the branch.
+        n_verified: new commits that were checked.
+        fault: what is wrong with the commit after it; None where it is the head.
+    """
+
+    branch: str
+    before: CommitId | None
+    commit: CommitId
+    n_verified: int
+    round_index: int
+    fault: str | None
+
+
+def pull(ctx: Context, workspace: Workspace, branch: str | None = None) -> Pulled:
+    """Moves to the newest valid commit of the branch.
+
+    Args:
+        ctx: read only.
+        workspace: a clone.
+        branch: to be on from now on; without one the workspace's.
+
+    Raises:
+        WorkspaceError: the workspace is no clone.
+        VerificationError: events or accounts are wrong, or no commit is valid.
+    """
+    with workspace.lock():
+        head = workspace.head()
+        if head is None:
+            raise WorkspaceError("nothing was checked out here yet")
+        name = branch or head.branch
+        place = find_repo(ctx, workspace.repo()).branch(name)
+        store = blocks_of(ctx, workspace)
+        last = known_heads(workspace).get(name)
+        since = last if last in verified_commits(workspace) else None
+        found = last_valid_head(
+            ctx.chain,
+            store,
+            place.repo.address,
+            name,
+            since=since,
+            genesis_hash=ctx.network.genesis_hash,
+            progress=ctx.progress,
+        )
+        if found.commit_id is None:
+            raise found.fault or VerificationError(
+                f"branch {name!r}", "has no commit yet"
+            )
+        remember_heads(workspace, {name: found.commit_id})
+        remember_verified(workspace, [one.commit_id for one in found.commits])
+        if head != Head(name, found.commit_id) or not workspace.weights_path.exists():
+            check_out(ctx, workspace, store, Head(name, None), found.commit_id)
+        if name != head.branch:
+            workspace.bind(workspace.repo(), name, ctx.network.store_url)
+        terms = terms_now(place)
+        save_terms(workspace, terms)
+    return Pulled(
+        name,
+        head.commit,
+        found.commit_id,
+        len(found.commits),
+        terms.round_index,
+        None if found.fault is None else str(found.fault),
+    )

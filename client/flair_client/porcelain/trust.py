@@ -1,0 +1,308 @@
+"""What the user looked at and accepted: recipe, policy, owner.
+
+Training and pushing go on only while these three are the ones that were accepted.
+"""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+from flair_client.chain.accounts import PolicyAccount, PolicyParams, encode_account
+from flair_client.context import Context
+from flair_client.errors import TrustRequired, WorkspaceError
+from flair_client.ids import CODEC_DAG_CBOR, Address, Cid, Digest
+from flair_client.porcelain.checkout import blocks_of, recipe_at, recipe_files
+from flair_client.porcelain.target import find_repo
+from flair_client.porcelain.terms import (
+    Terms,
+    policy_from_bytes,
+    save_terms,
+    saved_terms,
+    terms_now,
+)
+from flair_client.store.base import Store
+from flair_client.training.recipe import RECIPE_FILE, TrainingRecipe, parse_recipe
+from flair_client.workspace import Workspace, read_table, write_table
+
+
+@dataclass(frozen=True, slots=True)
+class TrustChange:
+    """One thing that is not as it was accepted.
+
+    Attributes:
+        field: as `policy.norm_bound_sq` or `recipe columns`.
+        old: None where nothing was accepted before.
+        weaker: whether it protects the contributor less.
+    """
+
+    field: str
+    old: str | None
+    new: str
+    weaker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrustShown:
+    """What is asked to be trusted, against what was trusted before.
+
+    Attributes:
+        first: whether nothing was trusted yet.
+        accepted: whether it is trusted now.
+        recipe_diff: lines of a unified diff of the recipe; the whole recipe at first.
+    """
+
+    authority: Address
+    recipe: Digest
+    policy: Digest
+    first: bool
+    accepted: bool
+    changes: tuple[TrustChange, ...]
+    recipe_diff: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """What `.flair/trust.toml` says."""
+
+    recipe: Cid
+    policy: PolicyAccount
+    authority: Address
+    authority_epoch: int
+
+
+def read_trust(ctx: Context, workspace: Workspace) -> Trusted | None:
+    """Gives what was accepted in this workspace, or None.
+
+    Raises:
+        WorkspaceError: the file was damaged.
+    """
+    table = read_table(workspace.trust_path)
+    if table is None:
+        return None
+    try:
+        return Trusted(
+            Cid(CODEC_DAG_CBOR, Digest.parse(table["recipe"]).raw),
+            policy_from_bytes(ctx, bytes.fromhex(table["policy"])),
+            Address.parse(table["authority"]),
+            int(table["authority_epoch"]),
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise WorkspaceError(f"{workspace.trust_path} is damaged: {exc}") from exc
+
+
+def require_trust(
+    ctx: Context, workspace: Workspace, terms: Terms, recipe: Cid
+) -> None:
+    """Refuses to go on where something is not as it was accepted.
+
+    Raises:
+        TrustRequired: names what changed.
+    """
+    trusted = read_trust(ctx, workspace)
+    if trusted is None:
+        raise TrustRequired("recipe, policy and owner were not accepted yet")
+    changed = []
+    if trusted.recipe != recipe:
+        changed.append("the recipe")
+    if trusted.policy.digest != terms.policy.digest:
+        changed.append("the policy")
+    if (trusted.authority, trusted.authority_epoch) != (
+        terms.authority,
+        terms.authority_epoch,
+    ):
+        changed.append("the owner")
+    if changed:
+        raise TrustRequired(f"{' and '.join(changed)} changed since it was accepted")
+
+
+def trust(ctx: Context, workspace: Workspace, *, accept: bool) -> TrustShown:
+    """Shows what is asked to be trusted, and accepts it where told so.
+
+    Args:
+        ctx: read only.
+        workspace: a clone.
+        accept: whether the user accepts.
+
+    Raises:
+        WorkspaceError: the workspace is no clone.
+    """
+    with workspace.lock():
+        head = workspace.head()
+        if head is None or head.commit is None:
+            raise WorkspaceError("nothing was checked out here yet")
+        terms = terms_now(find_repo(ctx, workspace.repo()).branch(head.branch))
+        store = blocks_of(ctx, workspace)
+        shown = _compare(
+            store,
+            read_trust(ctx, workspace),
+            terms,
+            recipe_at(store, head.commit),
+            accepted=accept,
+        )
+        if accept:
+            save_trust(workspace, terms, Cid(CODEC_DAG_CBOR, shown.recipe.raw))
+            save_terms(workspace, terms)
+        return shown
+
+
+def trust_offline(ctx: Context, workspace: Workspace, recipe: Cid) -> Terms:
+    """Gives the kept terms where they are still what was accepted.
+
+    Raises:
+        TrustRequired: they are not.
+    """
+    terms = saved_terms(ctx, workspace)
+    require_trust(ctx, workspace, terms, recipe)
+    return terms
+
+
+def save_trust(workspace: Workspace, terms: Terms, recipe: Cid) -> None:
+    """Writes down what was accepted."""
+    write_table(
+        workspace.trust_path,
+        {
+            "recipe": str(Digest(recipe.digest)),
+            "policy": encode_account(terms.policy).hex(),
+            "authority": str(terms.authority),
+            "authority_epoch": terms.authority_epoch,
+        },
+    )
+
+
+def _compare(
+    store: Store, old: Trusted | None, terms: Terms, recipe: Cid, *, accepted: bool
+) -> TrustShown:
+    new_text = recipe_files(store, recipe)[RECIPE_FILE].decode()
+    old_text = ""
+    changes: list[TrustChange] = []
+    if old is None:
+        changes += [
+            TrustChange(f"policy.{name}", None, str(value), weaker=False)
+            for name, value in _policy_fields(terms.policy.params).items()
+        ]
+        changes.append(TrustChange("owner", None, str(terms.authority), weaker=False))
+    else:
+        if old.recipe != recipe:
+            old_text = recipe_files(store, old.recipe)[RECIPE_FILE].decode()
+            changes += recipe_changes(parse_recipe(old_text), parse_recipe(new_text))
+        else:
+            old_text = new_text
+        changes += policy_changes(old.policy.params, terms.policy.params)
+        if (old.authority, old.authority_epoch) != (
+            terms.authority,
+            terms.authority_epoch,
+        ):
+            changes.append(
+                TrustChange(
+                    "owner", str(old.authority), str(terms.authority), weaker=True
+                )
+            )
+    diff = difflib.unified_diff(
+        old_text.splitlines(), new_text.splitlines(), "trusted", "now", lineterm=""
+    )
+    return TrustShown(
+        terms.authority,
+        Digest(recipe.digest),
+        terms.policy.digest,
+        old is None,
+        accepted,
+        tuple(changes),
+        tuple(diff),
+    )
+
+
+def _policy_fields(params: PolicyParams) -> dict[str, Any]:
+    return {
+        name: getattr(params, name)
+        for name in (
+            "mode",
+            "dp_rule",
+            "proof_system",
+            "bits",
+            "contribute",
+            "reveal_after_close",
+            "scale_exp",
+            "strategy",
+            "weight_cap",
+            "min_updates",
+            "max_updates",
+            "n_params",
+            "norm_bound_sq",
+            "eta_q24",
+            "round_length_s",
+            "merge_grace_s",
+            "challenge_s",
+            "deposit_lamports",
+            "recipe_digest",
+        )
+    }
+
+
+def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
+    """What differs between two policies, and whether it protects less.
+
+    Weaker is: an update may be longer, finer or unprotected; fewer are merged at once;
+    anybody may take part; it is shown earlier; less time to object; more is held back.
+    """
+    before, after = _policy_fields(old), _policy_fields(new)
+    weaker = {
+        "mode": new.mode < old.mode,
+        "dp_rule": new.dp_rule < old.dp_rule,
+        "proof_system": new.proof_system < old.proof_system,
+        "bits": new.bits > old.bits,
+        "contribute": new.contribute < old.contribute,
+        "reveal_after_close": new.reveal_after_close < old.reveal_after_close,
+        "scale_exp": new.scale_exp < old.scale_exp,
+        "min_updates": new.min_updates < old.min_updates,
+        "norm_bound_sq": _bound(new) > _bound(old),
+        "challenge_s": new.challenge_s < old.challenge_s,
+        "deposit_lamports": new.deposit_lamports > old.deposit_lamports,
+        "recipe_digest": not any(new.recipe_digest.raw),
+    }
+    return [
+        TrustChange(
+            f"policy.{name}",
+            str(before[name]),
+            str(after[name]),
+            weaker=weaker.get(name, False),
+        )
+        for name in before
+        if before[name] != after[name]
+    ]
+
+
+def _bound(params: PolicyParams) -> float:
+    """The squared norm bound in squared units of the weights."""
+    return float(params.norm_bound_sq) * 4.0**params.scale_exp
+
+
+def recipe_changes(old: TrainingRecipe, new: TrainingRecipe) -> list[TrustChange]:
+    """Columns and metrics that came or went; what came shows more of the data."""
+    pairs = (
+        (
+            "recipe columns",
+            [c.name for c in old.columns],
+            [c.name for c in new.columns],
+        ),
+        ("recipe metrics", list(old.metrics), list(new.metrics)),
+    )
+    changes = [
+        TrustChange(
+            name,
+            ", ".join(before),
+            ", ".join(after),
+            weaker=bool(set(after) - {*before}),
+        )
+        for name, before, after in pairs
+        if before != after
+    ]
+    if old.statistics_min_rows != new.statistics_min_rows:
+        changes.append(
+            TrustChange(
+                "recipe statistics.min_rows",
+                str(old.statistics_min_rows),
+                str(new.statistics_min_rows),
+                weaker=new.statistics_min_rows < old.statistics_min_rows,
+            )
+        )
+    return changes

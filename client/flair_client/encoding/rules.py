@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 from pathlib import PurePosixPath
 
 from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE, MAX_TENSOR_SIZE
@@ -153,12 +154,21 @@ def expected_delta_blocks(tensor: DeltaTensor) -> int:
     return count_blocks(tensor.n_values * DENSE_ITEM_SIZE, PACKED_CHUNK_SIZE)
 
 
+def check_shape(shape: tuple[int, ...], item_size: int, path: str) -> None:
+    """A tensor of this shape is not too large, nor would it be with zeros as ones.
+
+    NumPy counts the other dimensions of an empty array, too.
+    """
+    n_bytes = prod(max(1, size) for size in shape) * item_size
+    if n_bytes > MAX_TENSOR_SIZE:
+        reason = f"{n_bytes} bytes, at most {MAX_TENSOR_SIZE} are allowed"
+        raise ObjectInvalid(path, reason)
+
+
 def check_tensor_entry(entry: TensorEntry, path: str) -> None:
     """Size, encoding, dtype, role and blocks agree."""
     where = f"{path} ({entry.name!r})"
-    if entry.n_bytes > MAX_TENSOR_SIZE:
-        reason = f"{entry.n_bytes} bytes, at most {MAX_TENSOR_SIZE} are allowed"
-        raise ObjectInvalid(f"{where}.shape", reason)
+    check_shape(entry.shape, entry.dtype.item_size, f"{where}.shape")
     if entry.role.is_shared and not entry.dtype.is_float:
         reason = f"{entry.dtype.value} cannot have role {entry.role.value}"
         raise ObjectInvalid(f"{where}.role", reason)
@@ -205,10 +215,7 @@ def check_manifest(manifest: Manifest, path: str) -> None:
 def check_delta_tensor(tensor: DeltaTensor, path: str) -> None:
     """Size and blocks agree."""
     where = f"{path} ({tensor.name!r})"
-    n_bytes = tensor.n_values * FIXED_ITEM_SIZE
-    if n_bytes > MAX_TENSOR_SIZE:
-        reason = f"{n_bytes} bytes, at most {MAX_TENSOR_SIZE} are allowed"
-        raise ObjectInvalid(f"{where}.shape", reason)
+    check_shape(tensor.shape, FIXED_ITEM_SIZE, f"{where}.shape")
     n_blocks = expected_delta_blocks(tensor)
     if len(tensor.blocks) != n_blocks:
         reason = f"{len(tensor.blocks)} blocks, its size needs {n_blocks}"

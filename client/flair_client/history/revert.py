@@ -85,19 +85,20 @@ def revert_merge(  # noqa: PLR0917 - the order of the formula
             if _is_same_state(now, new) and has_scale(*old, scale_exp):
                 entries.append(old[1])
                 continue
-            parts = part_streams([now, old, new], scale_exp, store)
-            stream = (
-                (
-                    subtract_checked(
-                        current, subtract_checked(became, was, entry.name), entry.name
-                    ),
-                    (was, current),
-                )
-                for current, was, became in parts
+            stream = _without_merge(
+                part_streams([now, old, new], scale_exp, store), entry.name
             )
             writer = FixedWriter(entry, scale_exp, store_out)
             entries.append(_write_or_find(writer, stream, (old, now), scale_exp))
     return with_tensors(head, entries, scale_exp)
+
+
+def _without_merge(
+    parts: Iterator[tuple[IntArray, ...]], name: str
+) -> Iterator[tuple[IntArray, tuple[IntArray, IntArray]]]:
+    for current, was, became in parts:
+        step = subtract_checked(became, was, name)
+        yield subtract_checked(current, step, name), (was, current)
 
 
 def revert_contributor(  # noqa: PLR0917 - the order of the formula

@@ -55,15 +55,8 @@ class DiskStore:
 
     def get(self, cid: Cid, *, max_size: int = MAX_OBJECT_SIZE) -> bytes:
         """As `Store.get`; a corrupted file is moved aside, to be put again."""
-        path = self._pending.get(cid) or self._block_path(cid)
         with self._failures():
-            try:
-                with path.open("rb") as file:
-                    size = os.fstat(file.fileno()).st_size
-                    check_block_size(f"block {cid}", size, max_size)
-                    block = file.read(max_size + 1)
-            except FileNotFoundError:
-                raise BlockMissing(cid) from None
+            path, block = self._read(cid, max_size)
         check_block_size(f"block {cid}", len(block), max_size)
         try:
             return check_block(cid, block)
@@ -134,6 +127,19 @@ class DiskStore:
                 if suffix in _CODECS and len(stem) == 2 * DIGEST_SIZE:
                     with suppress(ValueError):
                         yield Cid(_CODECS[suffix], bytes.fromhex(stem))
+
+    def _read(self, cid: Cid, max_size: int) -> tuple[Path, bytes]:
+        # A batch of another thread may end between the two: then it is in its place.
+        for path in (self._pending.get(cid), self._block_path(cid)):
+            try:
+                if path is not None:
+                    with path.open("rb") as file:
+                        size = os.fstat(file.fileno()).st_size
+                        check_block_size(f"block {cid}", size, max_size)
+                        return path, file.read(max_size + 1)
+            except FileNotFoundError:
+                continue
+        raise BlockMissing(cid)
 
     def _block_path(self, cid: Cid) -> Path:
         name = cid.digest.hex()

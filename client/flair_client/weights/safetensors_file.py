@@ -21,6 +21,7 @@ from flair_client.encoding.limits import (
     MAX_SAFETENSORS_HEADER_SIZE,
     MAX_TENSORS,
 )
+from flair_client.encoding.rules import check_shape
 from flair_client.encoding.schemas import TENSOR_NAME
 from flair_client.errors import ObjectInvalid, ObjectTooLarge, UsageError
 from flair_client.objects import DType
@@ -189,6 +190,7 @@ def _parse_span(name: str, fields: Any, where: str) -> TensorSpan:
     if not _is_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise ObjectInvalid(path, f"not a pair of offsets: {offsets!r:.80}")
     span = TensorSpan(name, DType(dtype), tuple(shape), offsets[0], offsets[1])
+    check_shape(span.shape, span.dtype.item_size, path)
     n_bytes = prod(span.shape) * span.dtype.item_size
     if span.end - span.begin != n_bytes:
         reason = f"shape and dtype need {n_bytes} bytes, got {span.end - span.begin}"

@@ -97,6 +97,10 @@ def test_a_manifest_comes_back(manifest):
         ((entry(shape=(1 << 18, 2)),), "manifest.tensors[0] ('w').blocks"),
         ((entry(shape=(10**12,)),), "manifest.tensors[0].shape[0]"),
         ((entry(shape=(10**6, 10**6)),), "manifest.tensors[0] ('w').shape"),
+        (
+            (entry(shape=(0, 2**38, 2**38), blocks=()),),
+            "manifest.tensors[0] ('w').shape",
+        ),
         ((entry(dtype=DType.I64, shape=(1,)),), "manifest.tensors[0] ('w').role"),
         (
             (entry(fixed_digest=make_digest(2)),),

@@ -1,7 +1,6 @@
 """The command `scripts/mutate-program`."""
 
 import argparse
-import hashlib
 import json
 import sys
 import tomllib
@@ -15,9 +14,10 @@ from mutants.build import (
     build_dropped,
     build_switched,
     choose,
+    digest_files,
     rounds,
 )
-from mutants.judge import SURVIVED, Task, judge, order_tests
+from mutants.judge import SURVIVED, TESTS, Task, judge, order_tests
 from mutants.source import Mutation, find_mutations
 
 CRATE: Final = ROOT / "programs" / "flair"
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{each.key}  {each.place}  {each.kind}: {each.text}")
         return 0
     WORK.mkdir(parents=True, exist_ok=True)
-    results = Results(_fingerprint())
+    results = Results()
     waiting = [each for each in mutations if results.get(each) is None]
     _judge_switched(waiting, results, options.processes)
     _judge_dropped(waiting, results, options.processes)
@@ -48,27 +48,45 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class Results:
-    """What is known already; kept on disk while sources and tests are the same."""
+    """Verdicts on disk, each good for as long as nothing it rests on changes.
 
-    def __init__(self, fingerprint: str) -> None:
+    A test that noticed a mutant goes on noticing it while the program, the harness and
+    that test's file are the same; a survivor must face any new or changed test.
+    """
+
+    def __init__(self) -> None:
         stored = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-        self.hints: dict[str, str] = stored.get("hints", {})
-        same = stored.get("fingerprint") == fingerprint
-        self.killers: dict[str, str] = stored.get("killers", {}) if same else {}
-        self.fingerprint = fingerprint
+        self.verdicts: dict[str, dict[str, str]] = stored
+        self.base = digest_files(
+            *(CRATE / "src").rglob("*.rs"),
+            *(TESTS / "program_harness").glob("*.py"),
+            *Path(__file__).parent.glob("*.py"),
+            ROOT / "docs" / "protocol.md",
+        )
+        self.all_tests = digest_files(*TESTS.glob("test_*.py"))
 
     def get(self, mutation: Mutation) -> str | None:
         """The test that notices a mutation, "" where none does, None if unknown."""
-        return self.killers.get(mutation.key)
+        verdict = self.verdicts.get(mutation.key)
+        if verdict is None or verdict["basis"] != self._basis(verdict["test"]):
+            return None
+        return verdict["test"]
 
-    def put(self, key: str, killer: str) -> None:
+    def hint(self, mutation: Mutation) -> str:
+        """The test that noticed a mutation once, "" if unknown."""
+        return self.verdicts.get(mutation.key, {}).get("test", "")
+
+    def put(self, key: str, test: str) -> None:
         """Remembers a verdict at once, so that an interrupted run goes on."""
-        self.killers[key] = killer
-        if killer:
-            self.hints[key] = killer
+        self.verdicts[key] = {"test": test, "basis": self._basis(test)}
         unfinished = RESULTS.with_suffix(".new")
-        unfinished.write_text(json.dumps(vars(self), indent=1))
+        unfinished.write_text(json.dumps(self.verdicts, indent=1))
         unfinished.replace(RESULTS)
+
+    def _basis(self, test: str) -> str:
+        path = TESTS / test.partition("::")[0]
+        tests = digest_files(path) if test and path.is_file() else self.all_tests
+        return f"{self.base} {tests}"
 
 
 def _judge_switched(
@@ -89,7 +107,7 @@ def _judge_switched(
     for each in chosen:
         path = folder / f"{each.key}.so"
         path.write_bytes(choose(program, numbers[each.key]))
-        tests = order_tests(each.file, results.hints.get(each.key, ""))
+        tests = order_tests(each.file, results.hint(each))
         tasks.append(Task(each.key, path, tests))
     _judge(tasks, chosen, results, processes)
 
@@ -100,7 +118,7 @@ def _judge_dropped(
     groups = rounds([each for each in waiting if not each.is_switched])
     for number, group in enumerate(groups, start=1):
         _progress(f"building without {len(group)} attributes ({number}/{len(groups)})")
-        built = build_dropped(group, "dropped")
+        built = build_dropped(group)
         tasks = []
         for each in group:
             made = built[each.key]
@@ -108,8 +126,9 @@ def _judge_dropped(
                 results.put(each.key, f"{REFUSED}{made.refusal}")
                 continue
             # A shared program: the rest of the group must not speak for this one.
-            own = order_tests(each.file, "")[:1]
-            tasks.append(Task(each.key, made.program, own))
+            only = Path(each.file).stem
+            own = (f"test_{only}.py", "test_one_wallet.py", "test_pause.py")
+            tasks.append(Task(each.key, made.program, own, only))
         _judge(tasks, group, results, processes)
 
 
@@ -164,19 +183,6 @@ def _report(mutations: Sequence[Mutation], results: Results, *, as_json: bool) -
         for row in survivors:
             print(f"SURVIVED {row['key']} {row['place']} {row['kind']}: {row['code']}")
     return 1 if survivors else 0
-
-
-def _fingerprint() -> str:
-    """Changes with the program's sources and with its tests."""
-    digest = hashlib.sha256()
-    folders = [CRATE, ROOT / "tests" / "programs", Path(__file__).parent]
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.suffix in (".rs", ".py", ".toml") and path != EQUIVALENT:
-                digest.update(path.relative_to(ROOT).as_posix().encode())
-                digest.update(path.read_bytes())
-    digest.update((ROOT / "docs" / "protocol.md").read_bytes())
-    return digest.hexdigest()
 
 
 def _progress(text: str) -> None:

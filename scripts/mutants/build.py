@@ -4,10 +4,11 @@ Tests are per instruction, so one build drops one attribute of every instruction
 a mutant that the compiler refuses counts as noticed.
 """
 
+import hashlib
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,14 +41,13 @@ def build_switched(numbered: Mapping[int, Mutation]) -> bytes:
     Raises:
         SystemExit: it does not compile, which is a fault of this script.
     """
-    crate = copy_workspace(ROOT, WORK / "switched")
-    switch_on_demand(crate, numbered)
-    program = WORK / "switched.so"
-    done = _compile(crate, program)
-    if done.returncode:
-        sys.exit(
-            f"mutate-program: the switched program does not compile\n{done.stderr}"
-        )
+    program = WORK / f"switched-{_sources(numbered.values())}.so"
+    if not program.is_file():
+        crate = copy_workspace(ROOT, WORK / "switched")
+        switch_on_demand(crate, numbered)
+        done = _compile(crate, program)
+        if done.returncode:
+            sys.exit(f"mutate-program: the switches do not compile\n{done.stderr}")
     data = program.read_bytes()
     if data.count(MAGIC) != 1:
         sys.exit(f"mutate-program: found {data.count(MAGIC)} places for the number")
@@ -73,16 +73,18 @@ def rounds(mutations: Sequence[Mutation]) -> list[list[Mutation]]:
     ]
 
 
-def build_dropped(group: Sequence[Mutation], name: str) -> dict[str, Built]:
+def build_dropped(group: Sequence[Mutation]) -> dict[str, Built]:
     """Builds one program without these; gives by key what became of each.
 
     Whatever the compiler refuses is taken out of the group until the rest compiles.
     """
     left, built = list(group), {}
     while left:
+        program = WORK / f"dropped-{_sources(left)}.so"
+        if program.is_file():
+            return built | {each.key: Built(program) for each in left}
         crate = copy_workspace(ROOT, WORK / "dropped")
         drop(crate, left)
-        program = WORK / f"{name}.so"
         done = _compile(crate, program)
         if done.returncode == 0:
             return built | {each.key: Built(program) for each in left}
@@ -92,6 +94,25 @@ def build_dropped(group: Sequence[Mutation], name: str) -> dict[str, Built]:
             built[each.key] = Built(None, _first_error(done.stderr))
         left = [each for each in left if each not in bad]
     return built
+
+
+def digest_files(*paths: Path) -> str:
+    """Gives a name for the contents of these files, whatever their order."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _sources(mutations: Iterable[Mutation]) -> str:
+    """Gives a name for a build: of the sources, of what is taken, of how."""
+    digest = hashlib.sha256(" ".join(each.key for each in mutations).encode())
+    own = Path(__file__).with_name("instrument.py")
+    crate = ROOT / "programs" / "flair"
+    sources = digest_files(own, crate / "Cargo.toml", *(crate / "src").rglob("*.rs"))
+    digest.update(sources.encode())
+    return digest.hexdigest()[:16]
 
 
 def _first_error(text: str) -> str:

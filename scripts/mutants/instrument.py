@@ -4,6 +4,7 @@ Switched mutations ask `crate::mutant::is_on(n)`, which reads a number from the 
 program; patching that number chooses the mutant without building again.
 """
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -157,10 +158,29 @@ def _switches(
             yield each.start, outer + 1, 0, opening
             yield low, 0, high - low, f", {old}, {COMPARISONS[old]}, "
             yield each.end, -outer - 1, 0, "))"
+        elif each.kind == "constraint":
+            low, high = each.middle
+            yield low, -(high - low), 0, f"(crate::mutant::is_on({number}) || ("
+            yield high, high - low, 0, "))"
+        elif each.kind == "address":
+            low, high = each.middle
+            # Compared with itself where the mutation is on.
+            own = f"*{_field_behind(text, each.end)}.account().address()"
+            switch = f"(if crate::mutant::is_on({number}) {{ {own} }} else {{ "
+            yield low, -(high - low), 0, switch
+            yield high, high - low, 0, " })"
         elif each.kind == "arithmetic":
             low, high = each.middle
             call = text[low + 1 : high]
             yield low, 0, high - low, f".mutant_{call}{number}, "
+
+
+def _field_behind(text: str, at: int) -> str:
+    """Gives the name of the field that an attribute stands before."""
+    found = re.search(r"^\s*pub (\w+):", text[at:], re.MULTILINE)
+    if found is None:
+        raise ValueError("an attribute without its field")
+    return found[1]
 
 
 def _apply(text: str, edits: Iterable[tuple[int, int, int, str]]) -> str:

@@ -7,11 +7,13 @@ import contextlib
 import io
 import os
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 from mutants.build import ROOT
 
@@ -22,11 +24,17 @@ LIMIT_S: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A mutant to judge: its program and the test files, best guess first."""
+    """A mutant to judge.
+
+    Attributes:
+        tests: files, best guess first.
+        only: the instruction that the program is used for; empty: for all.
+    """
 
     key: str
     program: Path
     tests: tuple[str, ...]
+    only: str = ""
 
 
 class FirstFailure:
@@ -57,7 +65,7 @@ def _in_fork(task: Task) -> str:
         os.close(reading)
         signal.alarm(LIMIT_S)
         with os.fdopen(writing, "w") as pipe:
-            pipe.write(_run(task.program, task.tests))
+            pipe.write(_run(task))
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
@@ -66,14 +74,13 @@ def _in_fork(task: Task) -> str:
     return answer if status == 0 else "the tests did not end"
 
 
-def _run(program: Path, tests: Sequence[str]) -> str:
+def _run(task: Task) -> str:
     """Runs test files one after another until one fails."""
-    import pytest
-
-    os.environ["FLAIR_TEST_PROGRAM"] = str(program)
+    os.environ["FLAIR_TEST_PROGRAM"] = str(task.program)
+    os.environ["FLAIR_TEST_ONLY"] = task.only
     os.chdir(ROOT)
     first = FirstFailure()
-    for name in tests:
+    for name in task.tests:
         with (
             contextlib.redirect_stdout(io.StringIO()),
             contextlib.redirect_stderr(io.StringIO()),

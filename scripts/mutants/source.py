@@ -33,10 +33,12 @@ class Mutation:
         file: path below the crate.
         line: line of its first character, from 1.
         kind: `check` (a statement), `operand` (of `&&`), `comparison`, `arithmetic`,
-            `assignment`: switched at run time; `attribute`, `signer`: built.
+            `assignment`, `constraint`, `address`: switched at run time; `attribute`,
+            `signer`: built.
         text: the code, on one line.
         start, end: its place in the file.
-        middle: place of the operator, for comparisons and arithmetic.
+        middle: place of the operator of comparisons and arithmetic, and of the
+            expression of constraints.
         key: the same as long as file, kind and code are.
     """
 
@@ -125,8 +127,8 @@ def _mutations(name: str, text: str) -> Iterator[Mutation]:
             low = start + match.start()
             high = closing(masked, start + match.end() - 1) + 1
             yield make("arithmetic", low, high, (low, start + match.end()))
-    for low, high in _attribute_items(masked):
-        yield make("attribute", low, high)
+    for kind, low, high, middle in _attribute_items(masked):
+        yield make(kind, low, high, middle)
     for match in re.finditer(r": (Signer),", masked):
         yield make("signer", match.start(1), match.end(1))
 
@@ -266,22 +268,31 @@ def _comparisons(
         yield low, high, (start + match.start(1), start + match.end(1))
 
 
-def _attribute_items(masked: str) -> Iterator[tuple[int, int]]:
-    """Items of `#[account(…)]` that refuse something; `seeds` goes with its `bump`."""
+def _attribute_items(
+    masked: str,
+) -> Iterator[tuple[str, int, int, tuple[int, int]]]:
+    """Items of `#[account(…)]` that do something; `seeds` goes with its `bump`.
+
+    Of `constraint` and `address` the expression between `=` and `@` is given too.
+    """
     for match in re.finditer(r"#\[account\(", masked):
         low, high = match.end(), closing(masked, match.end() - 1)
         items = list(_split(masked, low, high))
         bump = next((i for i in items if masked[i[0] : i[1]].startswith("bump")), None)
         for start, end in items:
             code = masked[start:end]
-            if code.startswith("bump") or re.match(
-                r"(init|payer|space|close|dup|owner = )", code
-            ):
+            if re.match(r"(init|payer|space|bump)", code):
                 continue
-            if code.startswith("seeds") and bump is not None:
-                yield start, max(end, bump[1])
+            checked = re.match(
+                r"(constraint|address) = (.*?)( @ .*)?$", code, re.DOTALL
+            )
+            if checked:
+                middle = start + checked.start(2), start + checked.end(2)
+                yield checked[1], start, end, middle
+            elif code.startswith("seeds") and bump is not None:
+                yield "attribute", start, max(end, bump[1]), (0, 0)
             else:
-                yield start, end
+                yield "attribute", start, end, (0, 0)
 
 
 def _split(masked: str, low: int, high: int) -> Iterator[tuple[int, int]]:

@@ -50,11 +50,13 @@ NOBODY_ID: Final = Pubkey.from_bytes(hashlib.sha256(b"nobody's program").digest(
 START: Final = 1_800_000_000
 LAMPORTS: Final = 100_000_000_000
 MAX_TRANSACTION: Final = 1232
-# The mutation script runs the same tests on other builds.
-PROGRAM_PATH: Final = Path(
-    os.environ.get("FLAIR_TEST_PROGRAM")
-    or Path(__file__).parents[3] / "client" / "flair_client" / "chain" / "flair.so"
+SHIPPED_PATH: Final = (
+    Path(__file__).parents[3] / "client" / "flair_client" / "chain" / "flair.so"
 )
+# scripts/mutate-program runs the tests on other builds, or one instruction of them:
+# what leads to that instruction's calls is then the shipped program's work.
+PROGRAM_PATH: Final = Path(os.environ.get("FLAIR_TEST_PROGRAM") or SHIPPED_PATH)
+ONLY_INSTRUCTION: Final = os.environ.get("FLAIR_TEST_ONLY", "")
 
 # Refusals of the framework and the runtime, by what they mean.
 # The numbers are anchor-lang 2.0.0-rc.2's (`ErrorCode`, `SlabSchema::validate`).
@@ -201,7 +203,8 @@ class Chain:
     def __post_init__(self) -> None:
         # Rent is read from the sysvar: a number that nobody has compiled in.
         self.svm.set_rent(Rent(7000))
-        self.svm.add_program(PROGRAM_ID, _program_bytes())
+        path = SHIPPED_PATH if ONLY_INSTRUCTION else PROGRAM_PATH
+        self.svm.add_program(PROGRAM_ID, _program_bytes(path))
         self.svm.airdrop(self.sponsor.pubkey(), LAMPORTS)
         self.set_now(START)
         self.set_program_data(wallet("upgrade authority").pubkey())
@@ -299,6 +302,13 @@ class Chain:
                 instructions.append(call.instruction)
             else:
                 instructions.append(call)
+        if ONLY_INSTRUCTION:
+            names = [getattr(call, "name", "") for call in calls]
+            path = PROGRAM_PATH if ONLY_INSTRUCTION in names else SHIPPED_PATH
+            forged = self.svm.get_account(PROGRAM_DATA)
+            self.svm.add_program(PROGRAM_ID, _program_bytes(path))
+            if forged is not None:
+                self.svm.set_account(PROGRAM_DATA, forged)
         self.svm.expire_blockhash()
         message = Message(instructions, self.sponsor.pubkey())
         count = message.header.num_required_signatures
@@ -416,8 +426,8 @@ def error_of(result: FailedTransactionMetadata) -> int | str:
 
 
 @cache
-def _program_bytes() -> bytes:
-    return PROGRAM_PATH.read_bytes()
+def _program_bytes(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def _events(result: TransactionMetadata, message: Message) -> list[bytes]:

@@ -46,6 +46,23 @@ def pairs(bits: int, seed: str) -> list[tuple[int, int]]:
     return made
 
 
+def limits(bits: int, seed: str, *, signed: bool) -> list[tuple[int, int]]:
+    """Products just inside and just outside what fits."""
+    rng = random.Random(seed)
+    largest = (1 << (bits - signed)) - 1
+    factors = [
+        3,
+        5,
+        7,
+        *(rng.getrandbits(rng.randint(2, bits - 2)) | 1 for _ in range(40)),
+    ]
+    made = [(largest // f + d, f) for f in factors for d in (0, 1)]
+    if signed:
+        made += [((largest + 1) // f + d, -f) for f in factors for d in (0, 1)]
+        made += [(-((largest + 1) // f + d), f) for f in factors for d in (0, 1)]
+    return made
+
+
 def option(value: int | None, bits: int) -> bytes:
     return b"\0" if value is None else b"\1" + le(value, bits)
 
@@ -66,13 +83,13 @@ def test_wide_products_equal_pythons(probe):
 def test_checked_products_equal_pythons(probe, name):
     code, bits, signed = TYPES[name]
     overflows = 0
-    for a, b in pairs(bits, name):
+    for a, b in [*pairs(bits, name), *limits(bits, name, signed=signed)]:
         x, y = wrap(a, bits, signed=signed), wrap(b, bits, signed=signed)
         product = fits(x * y, bits, signed=signed)
         overflows += product is None
         answer = probe(b"c" + bytes([code]) + le(a, bits) + le(b, bits))
         assert answer == option(product, bits), (x, y)
-    assert 20 < overflows < 200
+    assert 60 < overflows < 300
 
 
 @pytest.mark.parametrize("name", TYPES)

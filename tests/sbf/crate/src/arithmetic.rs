@@ -33,10 +33,12 @@ pub fn checked(from: &mut Reader) -> Vec<u8> {
         0 u32 1 i32 2 u64 3 i64 4 u128 5 i128)
 }
 
-/// Quotient and remainder of each type: 0, or 1 and both.
+/// Quotient and remainder of each type: 0, or 1 and the number.
 pub fn divide(from: &mut Reader) -> Vec<u8> {
     by_type!(from, a b => {
         let mut out = option(a.checked_div(b).map(|v| v.to_le_bytes()));
+        // else the compiler makes the remainder of the quotient
+        let (a, b) = core::hint::black_box((a, b));
         out.extend(option(a.checked_rem(b).map(|v| v.to_le_bytes())));
         out
     }, 0 u32 1 i32 2 u64 3 i64 4 u128 5 i128)
@@ -56,8 +58,14 @@ pub fn shift(from: &mut Reader) -> Vec<u8> {
 pub fn bits(from: &mut Reader) -> Vec<u8> {
     let a = from.u128();
     let low = a as u64;
-    let counts = [a.leading_zeros(), a.trailing_zeros(), a.count_ones(), low.leading_zeros(),
-        low.trailing_zeros(), low.count_ones()];
+    let counts = [
+        a.leading_zeros(),
+        a.trailing_zeros(),
+        a.count_ones(),
+        low.leading_zeros(),
+        low.trailing_zeros(),
+        low.count_ones(),
+    ];
     let mut out: Vec<u8> = counts.iter().map(|&count| count as u8).collect();
     out.extend(a.swap_bytes().to_le_bytes());
     out.extend(low.reverse_bits().to_le_bytes());

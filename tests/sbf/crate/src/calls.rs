@@ -53,21 +53,28 @@ fn weighted(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u8) -> u6
     [a, b, c, d, e, f, g, h as u64]
         .iter()
         .zip(1u64..)
-        .fold(0, |sum, (value, weight)| sum.wrapping_add(value.wrapping_mul(weight)))
+        .fold(0, |sum, (value, weight)| {
+            sum.wrapping_add(value.wrapping_mul(weight))
+        })
 }
 
 #[inline(never)]
 fn mixed(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u8) -> u64 {
-    (a ^ b.rotate_left(1) ^ c.rotate_left(2) ^ d.rotate_left(3)) ^ (e ^ f).rotate_left(4) ^ g ^ h as u64
+    (a ^ b.rotate_left(1) ^ c.rotate_left(2) ^ d.rotate_left(3))
+        ^ (e ^ f).rotate_left(4)
+        ^ g
+        ^ h as u64
 }
 
 /// Wide arguments that straddle the fifth register, and a wide answer.
 #[inline(never)]
 fn wide(a: u64, b: u128, c: u8, d: u128, e: &u128) -> u128 {
-    b.wrapping_add(d << 1).wrapping_sub(*e).wrapping_add(a as u128 * c as u128)
+    b.wrapping_add(d << 1)
+        .wrapping_sub(*e)
+        .wrapping_add(a as u128 * c as u128)
 }
 
-/// Five registers and an answer for which the backend adds a sixth.
+/// Five registers, and a sixth for the pointer to the wide answer.
 #[inline(never)]
 fn five(a: u64, b: u64, c: u64, d: u64, e: u64) -> u128 {
     (a as u128) << 64 | (b ^ c ^ d ^ e) as u128
@@ -75,7 +82,10 @@ fn five(a: u64, b: u64, c: u64, d: u64, e: u64) -> u128 {
 
 #[inline(never)]
 fn pair(a: u64, b: u64, c: u64, d: u64, e: u64) -> Option<u64> {
-    a.checked_add(b)?.checked_add(c)?.checked_add(d)?.checked_add(e)
+    a.checked_add(b)?
+        .checked_add(c)?
+        .checked_add(d)?
+        .checked_add(e)
 }
 
 struct Large([u64; 6]);
@@ -103,13 +113,17 @@ pub fn many(from: &mut Reader) -> Vec<u8> {
     let table: [Numbers; 2] = black_box([weighted, mixed]);
     let mut out = weighted(a, b, c, d, e, f, g, h).to_le_bytes().to_vec();
     out.extend(table[which](a, b, c, d, e, f, g, h).to_le_bytes());
-    out.extend(black_box(wide as fn(u64, u128, u8, u128, &u128) -> u128)(a, x, h, y, &z).to_le_bytes());
+    out.extend(
+        black_box(wide as fn(u64, u128, u8, u128, &u128) -> u128)(a, x, h, y, &z).to_le_bytes(),
+    );
     out.extend(wide(b, y, h, x, &z).to_le_bytes());
     out.extend(black_box(five as fn(u64, u64, u64, u64, u64) -> u128)(a, b, c, d, e).to_le_bytes());
-    out.extend(match black_box(pair as fn(u64, u64, u64, u64, u64) -> Option<u64>)(a, b, c, d, e) {
-        Some(sum) => [&[1], &sum.to_le_bytes()[..]].concat(),
-        None => vec![0],
-    });
+    out.extend(
+        match black_box(pair as fn(u64, u64, u64, u64, u64) -> Option<u64>)(a, b, c, d, e) {
+            Some(sum) => [&[1], &sum.to_le_bytes()[..]].concat(),
+            None => vec![0],
+        },
+    );
     for value in black_box(large as fn(u64, u64, u64, u64, u64, u64) -> Large)(a, b, c, d, e, f).0 {
         out.extend(value.to_le_bytes());
     }

@@ -48,7 +48,11 @@ const HEAP_BYTES: usize = 32 * 1024;
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let position = HEAP as *mut usize;
-        let end = if *position == 0 { HEAP + HEAP_BYTES } else { *position };
+        let end = if *position == 0 {
+            HEAP + HEAP_BYTES
+        } else {
+            *position
+        };
         let start = end.saturating_sub(layout.size()) & !(layout.align() - 1);
         if start < HEAP + size_of::<usize>() {
             return core::ptr::null_mut();

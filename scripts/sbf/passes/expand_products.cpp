@@ -90,10 +90,10 @@ static Checked unsigned128(IRBuilder<> &B, Value *A, Value *X) {
   auto [L1, H1] = mul64(B, AL, XH);
   auto [L2, H2] = mul64(B, AH, XL);
   Value *Both = B.CreateAnd(B.CreateICmpNE(AH, Zero), B.CreateICmpNE(XH, Zero));
-  Value *Cross = B.CreateAdd(L1, L2), *CrossCarry = B.CreateICmpULT(Cross, L1);
-  Value *High = B.CreateAdd(H0, Cross), *HighCarry = B.CreateICmpULT(High, H0);
+  Value *Cross = B.CreateAdd(L1, L2); // carries only when both upper halves count
+  Value *High = B.CreateAdd(H0, Cross), *Carry = B.CreateICmpULT(High, H0);
   Value *Upper = B.CreateICmpNE(B.CreateOr(H1, H2), Zero);
-  Value *Overflow = B.CreateOr(B.CreateOr(Both, Upper), B.CreateOr(CrossCarry, HighCarry));
+  Value *Overflow = B.CreateOr(B.CreateOr(Both, Upper), Carry);
   return {B.CreateOr(B.CreateZExt(L0, Width), B.CreateShl(B.CreateZExt(High, Width), 64)), Overflow};
 }
 

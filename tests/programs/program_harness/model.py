@@ -68,8 +68,10 @@ class Round:
     root: bytes = ZERO
     added: list[tuple[int, bytes]] = field(default_factory=list)
     points_each: int = 0
+    # As the account counts them: what expires or settles is not taken out again.
+    n_accepted: int = 0
+    sum: int = 0
     settled: int = 0
-    merged: int = 0
     updates: dict[str, Update] = field(default_factory=dict)
     candidates: dict[bytes, Candidate] = field(default_factory=dict)
 
@@ -160,6 +162,8 @@ class Model:
     def push(self, chosen: Round, who: str, update: Update) -> None:
         """Adds an update."""
         chosen.updates[who] = update
+        chosen.n_accepted += 1
+        chosen.sum += update.weight
         self.counts.setdefault(who, [0, 0, 0])[0] += 1
         self.contribution_payers.setdefault(who, update.payer)
 
@@ -185,9 +189,19 @@ class Model:
             broken.append("UpdateStatus")
         return broken
 
+    def withdraw(self, chosen: Round, who: str) -> None:
+        """Takes an update out of an open round."""
+        self._uncount(chosen, who)
+        del chosen.updates[who]
+
     def reject(self, chosen: Round, who: str) -> None:
         """Strikes an update."""
+        self._uncount(chosen, who)
         chosen.updates[who].status = REJECTED
+
+    def _uncount(self, chosen: Round, who: str) -> None:
+        chosen.n_accepted -= 1
+        chosen.sum -= chosen.updates[who].weight
 
     def reasons_close(self, branch: Branch, index: int) -> list[str]:
         """Rules of `round_close`."""
@@ -300,7 +314,6 @@ class Model:
         """Makes a candidate the head."""
         chosen = branch.rounds[index]
         chosen.state = MERGED
-        chosen.merged = len(chosen.accepted)
         chosen.points_each = self.points_per_merge // len(chosen.accepted)
         del chosen.candidates[commit]
         branch.head = commit

@@ -61,7 +61,11 @@ USE = RoleUse(scene, MERGE, signer="proposer", errors=NOT_PROPOSER)
     scene,
     Rules(
         scenes={"proposer_update": by_contributor},
-        errors={"foreign-round": ("AccountMismatch", SEEDS)},
+        errors={
+            # The candidate's address hangs on the round's.
+            "foreign-round": ("AccountMismatch", "PolicyMismatch", SEEDS),
+            "sibling-round": (SEEDS,),
+        },
     ),
 )
 def test_refuses_wrong_accounts(case: Case, scene: Scene):
@@ -201,6 +205,18 @@ def test_refuses_another_policy_of_the_repository():
 
     place.chain.expect_refusal(
         call.with_accounts(policy=place.find_policy(1)), "PolicyMismatch"
+    )
+
+
+def test_refuses_a_round_of_another_branch_with_its_own_candidate():
+    place = make_place()
+    call = scene(place)
+    side = Place(place.chain, place.name, b"side", dict(place.params))
+    other = scene(side).accounts
+
+    place.chain.expect_refusal(
+        call.with_accounts(round=other["round"], candidate=other["candidate"]),
+        "AccountMismatch",
     )
 
 

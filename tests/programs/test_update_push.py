@@ -56,7 +56,8 @@ USE = RoleUse(fresh_invited, CONTRIBUTE, signer="contributor")
     "update_push",
     scene,
     Rules(
-        errors={"foreign-contribution": (SEEDS, "AccountMismatch")},
+        # The update's address hangs on the round's.
+        errors={"sibling-round": (SEEDS,)},
         skip={
             f"{what}-contribution": "it does not exist yet"
             for what in ("owner", "discriminator", "truncated", "absent", "bump")
@@ -213,6 +214,18 @@ def test_refuses_another_policy_of_the_repository():
 
     place.chain.expect_refusal(
         call.with_accounts(policy=place.find_policy(1)), "PolicyMismatch"
+    )
+
+
+def test_refuses_a_round_of_another_branch_with_its_own_update():
+    place = make_place()
+    call = scene(place)
+    side = Place(place.chain, place.name, b"side", dict(place.params))
+    other = scene(side).accounts
+
+    place.chain.expect_refusal(
+        call.with_accounts(round=other["round"], update=other["update"]),
+        "AccountMismatch",
     )
 
 

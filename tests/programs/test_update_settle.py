@@ -1,6 +1,6 @@
 import pytest
 from program_harness.chain import CONFIG, TOO_SMALL, wallet
-from program_harness.tampering import Case, Scene, check, refusals
+from program_harness.tampering import Case, Rules, Scene, check, refusals
 from program_harness.world import (
     ABORTED,
     CLOSED,
@@ -13,6 +13,9 @@ from program_harness.world import (
     make_place,
     ordered,
 )
+
+# There is no branch beside it that the round could contradict.
+RULES = Rules(errors={"sibling-round": ("UpdateMismatch",)})
 
 
 def scene(place: Place):
@@ -27,12 +30,12 @@ def last(place: Place):
     return place.update_settle("a", 1)
 
 
-@refusals("update_settle", scene)
+@refusals("update_settle", scene, RULES)
 def test_refuses_wrong_accounts(case: Case, scene: Scene):
     check(case, scene, make_place())
 
 
-@refusals("update_settle", last)
+@refusals("update_settle", last, RULES)
 def test_refuses_wrong_accounts_at_the_last_update(case: Case, scene: Scene):
     check(case, scene, make_place())
 

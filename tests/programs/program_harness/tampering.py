@@ -72,6 +72,14 @@ BELONGING: Final[Mapping[str, Errors]] = {
     "update": ("UpdateMismatch", "AccountMismatch", SEEDS, ADDRESS),
     "proposer_update": ("NotProposer", "UpdateMismatch", SEEDS, ADDRESS),
 }
+# The same account of another branch of the same repository, under the same policy.
+SIBLINGS: Final[Mapping[str, str]] = {
+    "branch": "AccountMismatch",
+    "round": "AccountMismatch",
+    "update": "UpdateMismatch",
+    "proposer_update": "NotProposer",
+    "candidate": "AccountMismatch",
+}
 ELSEWHERE: Final[Errors] = (
     "AccountMismatch",
     "PolicyMismatch",
@@ -149,6 +157,11 @@ def _cases(name: str) -> Iterator[Case]:
             yield Case("moved", account, (SEEDS,), _at_other_address)
         elif account in KINDS and account != "role":  # `roles` has these cases
             yield from _account_cases(account)
+    named = {account for account, _ in row.accounts if account != created}
+    for account, error in SIBLINGS.items():
+        # A branch alone may be any; beside its round it may not.
+        if account in named and (account != "branch" or named & {"round", "candidate"}):
+            yield Case("sibling", account, (error,), _sibling)
     yield Case("other", "event_authority", (SEEDS, ADDRESS), _other)
     # The slot `program` only makes the program known to the runtime for its call of
     # itself. Nothing reads it, and that call always goes to the program itself.
@@ -285,6 +298,15 @@ def _foreign(case: Case, place: Place, call: Call, scene: Scene) -> Call:
     twin_call = scene(twin)
     chain.set_now(now)
     return call.with_accounts(**{case.account: _address(twin_call, case.account)})
+
+
+def _sibling(case: Case, place: Place, call: Call, scene: Scene) -> Call:
+    """The same account of another branch of the same repository."""
+    chain, now = place.chain, place.chain.now
+    sibling = Place(chain, place.name, b"side", dict(place.params))
+    sibling_call = scene(sibling)
+    chain.set_now(now)
+    return call.with_accounts(**{case.account: _address(sibling_call, case.account)})
 
 
 def _without_last(case: Case, place: Place, call: Call, scene: Scene) -> Call:

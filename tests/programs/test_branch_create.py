@@ -7,7 +7,7 @@ from program_harness.roles import (
     check_role_refusal,
     role_refusals,
 )
-from program_harness.tampering import Case, Rules, Scene, check, refusals
+from program_harness.tampering import Case, Rules, Scene, check, refusals, twin_call
 from program_harness.world import (
     ADMINISTER,
     BAD_NAMES,
@@ -44,8 +44,13 @@ USE = RoleUse(second_branch, ADMINISTER, for_branch=False)
 @refusals(
     "branch_create",
     scene,
-    # The branch's address hangs on the repository's.
-    Rules(errors={"foreign-repo": (SEEDS, "PolicyMismatch", "AccountMismatch")}),
+    Rules(
+        errors={
+            # The branch's address hangs on the repository's.
+            "foreign-repo": (SEEDS,),
+            "foreign-policy": ("AccountMismatch",),
+        }
+    ),
 )
 def test_refuses_wrong_accounts(case: Case, scene: Scene):
     check(case, scene, make_place())
@@ -115,6 +120,17 @@ def test_refuses_a_protected_branch_made_by_an_administrator():
     call = place.with_role(second_branch(place), "helper", ADMINISTER)
 
     place.chain.expect_refusal(call.with_arguments(protected=1), "ProtectedBranch")
+
+
+def test_refuses_a_policy_of_another_repository_than_the_branchs():
+    place = make_place()
+    call = scene(place)
+    other = twin_call(place, scene).accounts
+
+    place.chain.expect_refusal(
+        call.with_accounts(repo=other["repo"], branch=other["branch"]),
+        "AccountMismatch",
+    )
 
 
 def test_refuses_while_paused():

@@ -6,7 +6,7 @@ from program_harness.roles import (
     check_role_refusal,
     role_refusals,
 )
-from program_harness.tampering import Case, Scene, check, refusals
+from program_harness.tampering import Case, Rules, Scene, check, refusals
 from program_harness.world import ADMINISTER, Place, make_place
 
 
@@ -19,7 +19,11 @@ def scene(place: Place):
 USE = RoleUse(scene, ADMINISTER)
 
 
-@refusals("branch_set_policy", scene)
+@refusals(
+    "branch_set_policy",
+    scene,
+    Rules(errors={"foreign-policy": ("AccountMismatch",)}),
+)
 def test_refuses_wrong_accounts(case: Case, scene: Scene):
     check(case, scene, make_place())
 

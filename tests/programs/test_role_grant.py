@@ -17,7 +17,7 @@ from program_harness.roles import (
     check_role_refusal,
     role_refusals,
 )
-from program_harness.tampering import Case, Rules, Scene, check, refusals
+from program_harness.tampering import Case, Rules, Scene, check, refusals, twin_call
 from program_harness.world import (
     ADMINISTER,
     ATTEST,
@@ -48,7 +48,8 @@ BRANCH_USE = RoleUse(scene, ADMINISTER)
     # The role's address hangs on repository and branch.
     Rules(
         errors={
-            "foreign-repo": (SEEDS, "AccountMismatch"),
+            "foreign-repo": (SEEDS,),
+            "foreign-branch": (SEEDS,),
             "kind-branch": (DISCRIMINATOR, TOO_SMALL, OWNER, MISSING),
         }
     ),
@@ -132,6 +133,17 @@ def test_refuses_the_address_of_another_branch():
     call = place.role_grant("a", MERGE).with_accounts(branch=place.branch)
 
     place.chain.expect_refusal(call, SEEDS)
+
+
+def test_refuses_a_branch_of_another_repository_with_a_role_of_its_own():
+    place = make_place()
+    call = scene(place)
+    branch = twin_call(place, scene).accounts["branch"]
+    role = place.find_role(call.arguments["grantee"], branch)
+
+    place.chain.expect_refusal(
+        call.with_accounts(branch=branch, new_role=role), "AccountMismatch"
+    )
 
 
 def test_refuses_while_paused():

@@ -1,6 +1,6 @@
 import pytest
 from program_harness.chain import CONFIG, wallet
-from program_harness.tampering import Case, Scene, check, refusals
+from program_harness.tampering import Case, Rules, Scene, check, refusals
 from program_harness.world import (
     ABORTED,
     MERGED,
@@ -19,7 +19,8 @@ def scene(place: Place):
     return place.round_abort()
 
 
-@refusals("round_abort", scene)
+# The policy, which stands before the round, is not the other round's.
+@refusals("round_abort", scene, Rules(errors={"foreign-round": ("PolicyMismatch",)}))
 def test_refuses_wrong_accounts(case: Case, scene: Scene):
     check(case, scene, make_place())
 

@@ -1,6 +1,6 @@
 import pytest
 from program_harness.chain import CONFIG
-from program_harness.tampering import Case, Scene, check, refusals
+from program_harness.tampering import Case, Rules, Scene, check, refusals
 from program_harness.world import (
     ABORTED,
     CLOSED,
@@ -20,7 +20,8 @@ def scene(place: Place):
     return place.round_close()
 
 
-@refusals("round_close", scene)
+# The policy, which stands before the round, is not the other round's.
+@refusals("round_close", scene, Rules(errors={"foreign-round": ("PolicyMismatch",)}))
 def test_refuses_wrong_accounts(case: Case, scene: Scene):
     check(case, scene, make_place())
 

@@ -1,7 +1,7 @@
 import pytest
 from program_harness.chain import CONFIG, SEEDS, account_of, find_bump, wallet
 from program_harness.protocol import ACCOUNTS
-from program_harness.tampering import Case, Rules, Scene, check, refusals
+from program_harness.tampering import Case, Rules, Scene, check, refusals, twin_call
 from program_harness.world import OPEN, SNAPSHOT, Place, digest, make_place, u64
 
 
@@ -16,7 +16,8 @@ def scene(place: Place):
         errors={
             "existing-round": ("RoundInProgress",),
             # The round's address hangs on the branch's.
-            "foreign-branch": ("AccountMismatch", SEEDS),
+            "foreign-branch": (SEEDS,),
+            "foreign-policy": ("AccountMismatch",),
         }
     ),
 )
@@ -58,6 +59,17 @@ def test_refuses_the_old_policy_after_the_branch_has_a_new_one():
     place.chain.send(place.policy_create(), place.branch_set_policy(1))
 
     place.chain.expect_refusal(place.round_open(), "PolicyMismatch")
+
+
+def test_refuses_a_branch_of_another_repository_with_its_own_round():
+    place = make_place()
+    call = scene(place)
+    other = twin_call(place, scene).accounts
+
+    place.chain.expect_refusal(
+        call.with_accounts(branch=other["branch"], round=other["round"]),
+        "AccountMismatch",
+    )
 
 
 def test_refuses_while_paused():

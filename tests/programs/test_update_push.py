@@ -7,7 +7,15 @@ from program_harness.roles import (
     check_role_refusal,
     role_refusals,
 )
-from program_harness.tampering import Case, Rules, Scene, check, refusals
+from program_harness.tampering import (
+    Case,
+    Rules,
+    Scene,
+    check,
+    refusals,
+    sibling_call,
+    twin_call,
+)
 from program_harness.world import (
     ABORTED,
     ACCEPTED,
@@ -56,8 +64,10 @@ USE = RoleUse(fresh_invited, CONTRIBUTE, signer="contributor")
     "update_push",
     scene,
     Rules(
-        # The update's address hangs on the round's.
-        errors={"sibling-round": (SEEDS,)},
+        # The update's address hangs on the round's, the contribution's on the
+        # repository's.
+        errors={"sibling-round": (SEEDS,), "foreign-round": (SEEDS,)}
+        | {"foreign-repo": (SEEDS,)},
         skip={
             f"{what}-contribution": "it does not exist yet"
             for what in ("owner", "discriminator", "truncated", "absent", "bump")
@@ -72,7 +82,10 @@ def test_refuses_wrong_accounts(case: Case, scene: Scene):
 @refusals(
     "update_push",
     second,
-    Rules(skip={"absent-contribution": "it is made at the first push"}),
+    Rules(
+        errors={"foreign-contribution": (SEEDS,)},
+        skip={"absent-contribution": "it is made at the first push"},
+    ),
 )
 def test_refuses_wrong_accounts_at_a_later_push(case: Case, scene: Scene):
     if case.account == "contribution":
@@ -217,11 +230,21 @@ def test_refuses_another_policy_of_the_repository():
     )
 
 
+def test_refuses_another_repository_with_its_own_contribution():
+    place = make_place()
+    call = scene(place)
+    other = twin_call(place, scene).accounts
+
+    place.chain.expect_refusal(
+        call.with_accounts(repo=other["repo"], contribution=other["contribution"]),
+        "AccountMismatch",
+    )
+
+
 def test_refuses_a_round_of_another_branch_with_its_own_update():
     place = make_place()
     call = scene(place)
-    side = Place(place.chain, place.name, b"side", dict(place.params))
-    other = scene(side).accounts
+    other = sibling_call(place, scene).accounts
 
     place.chain.expect_refusal(
         call.with_accounts(round=other["round"], update=other["update"]),

@@ -12,6 +12,7 @@ from program_harness.world import (
     ABORTED,
     ACCEPTED,
     ACCUMULATED,
+    ATTEST,
     MERGE,
     MERGED,
     OPEN,
@@ -40,20 +41,8 @@ def by_contributor(place: Place, who: str = "a"):
     )
 
 
-NOT_PROPOSER = {
-    # The document names one error for whoever may not propose.
-    name: (error, "NotProposer")
-    for name, error in (
-        *(("none", "RoleMissing"), ("somebody-else", "RoleMissing")),
-        *(("another-branch", "RoleMissing"), ("other-scope", "RoleScope")),
-        *(
-            ("expired", "RoleExpired"),
-            ("void", "RoleVoid"),
-            ("later-epoch", "RoleVoid"),
-        ),
-    )
-}
-USE = RoleUse(scene, MERGE, signer="proposer", errors=NOT_PROPOSER)
+# Whoever brings neither role nor update is no proposer; a role that fails says why.
+USE = RoleUse(scene, MERGE, signer="proposer", errors={"none": ("NotProposer",)})
 
 
 @refusals(
@@ -134,6 +123,44 @@ def test_refuses_a_contributor_of_another_round():
     call = by_contributor(place).with_accounts(proposer_update=old)
 
     place.chain.expect_refusal(call, "NotProposer", "UpdateMismatch", SEEDS)
+
+
+def test_refuses_a_contributor_whose_role_fails_before_the_deadline():
+    place = make_place()
+    call = place.with_role(full_early(place), "a", ATTEST, signer="proposer")
+
+    place.chain.expect_refusal(call, "NotProposer")
+
+
+def test_a_role_that_fails_does_not_take_a_contributors_right():
+    place = make_place()
+    call = place.with_role(by_contributor(place), "a", ATTEST, signer="proposer")
+
+    place.chain.send(call)
+
+
+def test_refuses_a_holder_of_merge_on_a_protected_branch():
+    place = make_place()
+    call = place.with_role(scene(place), "helper", MERGE, signer="proposer")
+    place.chain.edit(place.branch, protected=1)
+
+    place.chain.expect_refusal(call, "ProtectedBranch")
+
+
+def test_refuses_a_contributor_on_a_protected_branch():
+    place = make_place()
+    call = by_contributor(place)
+    place.chain.edit(place.branch, protected=1)
+
+    place.chain.expect_refusal(call, "ProtectedBranch")
+
+
+def test_the_authority_proposes_on_a_protected_branch():
+    place = make_place()
+    call = scene(place)
+    place.chain.edit(place.branch, protected=1)
+
+    place.chain.send(call)
 
 
 @pytest.mark.parametrize("state", [OPEN, MERGED, ABORTED])

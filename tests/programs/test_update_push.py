@@ -57,7 +57,13 @@ def fresh_invited(place: Place):
     )
 
 
-USE = RoleUse(fresh_invited, CONTRIBUTE, signer="contributor")
+USE = RoleUse(
+    fresh_invited,
+    CONTRIBUTE,
+    signer="contributor",
+    # The update's address hangs on the contributor; below with the right one.
+    skip=["somebody-else"],
+)
 
 
 @refusals(
@@ -94,8 +100,6 @@ def test_refuses_wrong_accounts_at_a_later_push(case: Case, scene: Scene):
 
 @role_refusals(USE)
 def test_refuses_a_role_that_does_not_hold_where_one_is_needed(spoil, errors):
-    if spoil.__name__ == "_of_somebody_else":
-        pytest.skip("the update's address hangs on the contributor")
     check_role_refusal(USE, spoil, errors, make_place())
 
 

@@ -1,6 +1,6 @@
 """Every way in which a role does not hold, for instructions that accept one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -41,6 +41,7 @@ class RoleUse:
         signer: the account that needs the role.
         for_branch: whether a role for the branch suffices.
         errors: refusals by case where they differ.
+        skip: cases that another rule refuses before.
     """
 
     scene: Callable[[Place], Call]
@@ -48,6 +49,7 @@ class RoleUse:
     signer: str = "actor"
     for_branch: bool = True
     errors: Mapping[str, Errors] = field(default_factory=dict)
+    skip: Sequence[str] = ()
 
 
 def _helped(
@@ -173,7 +175,8 @@ def role_refusals(use: RoleUse) -> pytest.MarkDecorator:
         [
             pytest.param(spoil, use.errors.get(name, errors), id=name)
             for name, (spoil, errors) in CASES.items()
-            if not (use.for_branch and name == "this-branch-only")
+            if name not in use.skip
+            and not (use.for_branch and name == "this-branch-only")
         ],
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from sbf.build import Outputs, build, check
 from sbf.commands import progress
 from sbf.errors import BuildError
-from sbf.packages import install
+from sbf.packages import install, require
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "client" / "flair_client" / "chain"
@@ -25,6 +25,10 @@ def main(arguments: list[str]) -> int:
     try:
         if options.install:
             install()
+            require()
+            # alone it changes no shipped file: a check may follow
+            if not options.check:
+                return 0
         if options.check:
             check(crate, outputs, target_dir)
         else:
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--install",
         action="store_true",
-        help="first install the missing Debian packages with apt-get",
+        help="install the missing Debian packages with apt-get; builds nothing",
     )
     add(
         "--target-dir",

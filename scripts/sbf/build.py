@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sbf.commands import progress
-from sbf.compile import compile_crate, find_crate
+from sbf.compile import compile_crate, find_crate, forget
 from sbf.errors import BuildError
 from sbf.idl import generate_idl
 from sbf.lower import build_plugin, link_bitcode, to_object
@@ -25,16 +25,13 @@ class Outputs:
     idl: Path | None
 
 
-def build(
-    crate: Path, outputs: Outputs, target_dir: Path, *, afresh: bool = False
-) -> None:
+def build(crate: Path, outputs: Outputs, target_dir: Path) -> None:
     """Builds a program and its interface; the files appear whole or not at all.
 
     Args:
         crate: Folder of the crate.
         outputs: Files to write.
         target_dir: Folder for what later builds can use again.
-        afresh: Trust nothing that an earlier build made of the workspace's own crates.
 
     Raises:
         BuildError: A step refused; the text names the thing.
@@ -44,7 +41,8 @@ def build(
     with _alone(target_dir), TemporaryDirectory() as folder:
         work = Path(folder)
         progress(f"compiling {found.package} ({versions})")
-        libraries = compile_crate(found, target_dir, afresh=afresh)
+        forget(found, target_dir)
+        libraries = compile_crate(found, target_dir)
         plugin = build_plugin(target_dir)
         progress("generating code")
         to_object(link_bitcode(libraries, work), plugin, work / "program.o")
@@ -71,7 +69,7 @@ def check(crate: Path, shipped: Outputs, target_dir: Path) -> None:
         built = Outputs(
             Path(folder) / "program.so", shipped.idl and Path(folder) / "program.json"
         )
-        build(crate, built, target_dir, afresh=True)
+        build(crate, built, target_dir)
         versions = require()
         _compare(shipped.program, built.program, versions)
         if shipped.idl is not None and built.idl is not None:

@@ -52,11 +52,12 @@ RUSTFLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Crate:
-    """A crate's folder, its package name, and the folder of its workspace."""
+    """A crate's folder and package name, its workspace's folder and packages."""
 
     folder: Path
     package: str
     workspace: Path
+    members: tuple[str, ...]
 
     @property
     def locked(self) -> list[str]:
@@ -83,23 +84,21 @@ def find_crate(folder: Path) -> Crate:
     listed = run(
         [CARGO, "metadata", "--no-deps", "--format-version=1"], cwd=folder
     ).stdout
-    for package in json.loads(listed)["packages"]:
+    packages = json.loads(listed)["packages"]
+    members = tuple(package["name"] for package in packages)
+    for package in packages:
         if Path(package["manifest_path"]) == manifest.resolve():
-            return Crate(folder, package["name"], workspace)
+            return Crate(folder, package["name"], workspace, members)
     raise BuildError(f"{manifest} has no [package]")
 
 
-def compile_crate(
-    crate: Crate, target_dir: Path, *, afresh: bool = False
-) -> list[Path]:
+def compile_crate(crate: Crate, target_dir: Path) -> list[Path]:
     """Compiles a crate, its dependencies and std.
 
     Args:
         crate: What to compile.
         target_dir: Where cargo keeps its work; std and dependencies are taken from
             there when they are fresh.
-        afresh: Compile the workspace's own crates even if cargo thinks that nothing
-            changed (it goes by file times, which a check must not trust).
 
     Returns:
         The libraries to link, in an order that does not depend on the machine.
@@ -108,15 +107,7 @@ def compile_crate(
         BuildError: cargo failed (its messages went to stderr), or the crate is no
             library.
     """
-    options = [
-        "--release",
-        f"--target={HERE / TARGET}.json",
-        "-Zjson-target-spec",
-        f"--target-dir={target_dir}",
-    ]
-    if afresh:
-        forget(crate, target_dir, options)
-    command: list[str | Path] = [CARGO, "build", "--quiet", *crate.locked, *options]
+    command = [CARGO, "build", "--quiet", *crate.locked, *_target(target_dir)]
     command += [
         "-Zbuild-std=std,panic_abort",
         "-Zbuild-std-features=",
@@ -132,18 +123,27 @@ def compile_crate(
     return sorted(libraries)
 
 
-def forget(crate: Crate, target_dir: Path, options: list[str]) -> None:
-    """Removes what was compiled of the workspace's own crates."""
-    listed = run(
-        [CARGO, "metadata", "--no-deps", "--format-version=1"], cwd=crate.folder
-    ).stdout
-    own = [f"--package={package['name']}" for package in json.loads(listed)["packages"]]
-    if target_dir.is_dir():
-        run(
-            [CARGO, "clean", "--quiet", *options, *own],
-            cwd=crate.folder,
-            environment=_environment(),
-        )
+def forget(crate: Crate, target_dir: Path) -> None:
+    """Removes what was compiled of the workspace's own crates, for sBPF and the host.
+
+    cargo takes a source for unchanged by its time, and a crate of another checkout for
+    this one; neither may decide which bytes are shipped.
+    """
+    if not target_dir.is_dir():
+        return
+    own = [f"--package={name}" for name in crate.members]
+    clean: list[str | Path] = [CARGO, "clean", "--quiet", *own]
+    for options in (_target(target_dir), [f"--target-dir={target_dir}"]):
+        run([*clean, *options], cwd=crate.folder, environment=_environment())
+
+
+def _target(target_dir: Path) -> list[str | Path]:
+    return [
+        "--release",
+        f"--target={HERE / TARGET}.json",
+        "-Zjson-target-spec",
+        f"--target-dir={target_dir}",
+    ]
 
 
 def _environment() -> dict[str, str]:

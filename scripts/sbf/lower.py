@@ -1,6 +1,7 @@
 """Bitcode to a BPF object: link, the passes of `passes/`, LLVM's code generator."""
 
 import hashlib
+import os
 import re
 import shlex
 import subprocess
@@ -73,7 +74,7 @@ def build_plugin(target_dir: Path) -> Path:
         return plugin
     progress("compiling the passes")
     target_dir.mkdir(parents=True, exist_ok=True)
-    unfinished = plugin.with_suffix(".new")
+    unfinished = plugin.with_suffix(f".{os.getpid()}")
     options = [
         "-std=c++17",
         "-O1",

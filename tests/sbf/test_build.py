@@ -20,7 +20,7 @@ def test_other_folder_gives_the_same_bytes(crate, probe_file, target_dir, tmp_pa
 
     other = copied(crate, tmp_path / "elsewhere" / "with a longer name")
     program = tmp_path / "probe.so"
-    build(other, Outputs(program, None), target_dir, afresh=True)
+    build(other, Outputs(program, None), target_dir)
     data = program.read_bytes()
     assert data == probe_file.read_bytes()
     for folder in (tmp_path, crate, target_dir):
@@ -131,6 +131,13 @@ def test_missing_packages_are_named(monkeypatch):
         BuildError, match=r"packages are missing: .*flair-no-such-package"
     ):
         module.require()
+
+
+def test_install_alone_builds_nothing(crate, packages, tmp_path):
+    script = crate.parents[2] / "scripts" / "build-program"
+    out = tmp_path / "out.so"
+    subprocess.run([script, crate, "--install", "--out", out], check=True)
+    assert not out.exists()
 
 
 def test_wrapper_drops_one_flag_and_names_no_folder(crate, tmp_path):

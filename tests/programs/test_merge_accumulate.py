@@ -7,6 +7,7 @@ from program_harness.chain import (
     BORROWED,
     CONFIG,
     DUPLICATE,
+    SEEDS,
     wallet,
 )
 from program_harness.protocol import discriminator
@@ -158,6 +159,32 @@ def test_refuses_an_update_of_another_repository():
     place.chain.expect_refusal(
         with_updates(call, twin.find_update("a")), "UpdateMismatch"
     )
+
+
+def forged(place: Place, **changes):
+    """A right looking update at an address that no push made."""
+    call = scene(place)
+    copy = spare_address("update")
+    place.chain.put(copy, data=place.chain.data(place.find_update("a")))
+    if changes:
+        place.chain.edit(copy, **changes)
+    return with_updates(call, copy)
+
+
+@pytest.mark.parametrize("changes", [{}, {"contributor": wallet("thief").pubkey()}])
+def test_refuses_an_update_at_another_address(changes):
+    place = make_place()
+
+    place.chain.expect_refusal(forged(place, **changes), SEEDS)
+
+
+def test_refuses_an_update_with_another_bump():
+    place = make_place()
+    call = scene(place)
+    update = place.find_update("a")
+    place.chain.edit(update, bump=place.chain.read(update).bump ^ 1)
+
+    place.chain.expect_refusal(call, SEEDS)
 
 
 @pytest.mark.parametrize("where", [0, 1])

@@ -13,10 +13,11 @@
 //! * Merging is not paused.
 //! * The round is live and closed.
 //! * There is at least one update; each is an accepted one of this round, and behind the previous one in the order *weight descending, then contributor ascending*, also across batches. So each comes once.
+//! * Each is at the PDA of its round and contributor.
 //!
 //! Event: `MergeAccumulated`.
 
-use anchor_lang::prelude::*;
+use anchor_lang::{prelude::*, verify_program_address};
 
 use crate::{
     constants::PAUSE_MERGE,
@@ -25,7 +26,7 @@ use crate::{
     instructions::unix_now,
     state::{
         Branch, Config, Repo, Round, Update, DISCRIMINATOR_LEN, ROUND_CLOSED, SEED_BRANCH,
-        SEED_REPO, SEED_ROUND, STATUS_ACCEPTED, STATUS_ACCUMULATED,
+        SEED_REPO, SEED_ROUND, SEED_UPDATE, STATUS_ACCEPTED, STATUS_ACCUMULATED,
     },
 };
 
@@ -74,18 +75,27 @@ impl MergeAccumulate {
 
     /// Adds one update and marks it.
     fn accumulate(&mut self, mut account: AccountView) -> Result<()> {
-        // Only the program writes accounts that it owns, and an account with this discriminator was made by
-        // `update_push` at the PDA of the round and contributor in its fields. So no seeds are hashed here.
         require!(
             account.owned_by(&crate::ID) && account.is_writable(),
             FlairError::AccountMismatch
         );
+        let address = *account.address();
         let mut data = account.try_borrow_mut()?;
         let update = update_mut(&mut data).ok_or(FlairError::AccountMismatch)?;
         require!(
             update.round == *self.round.address(),
             FlairError::UpdateMismatch
         );
+        verify_program_address(
+            &[
+                SEED_UPDATE,
+                update.round.as_ref(),
+                update.contributor.as_ref(),
+                &[update.bump],
+            ],
+            &crate::ID,
+            &address,
+        )?;
         // Order first: an update that comes twice is out of order, whatever its status has become.
         self.round
             .accumulate(update.contributor, &update.commit_id, update.weight)?;

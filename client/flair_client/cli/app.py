@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from flair_client.cli.command import HELP_NAMES, LazyGroup
-from flair_client.cli.errors import INTERNAL, OK, outcome_of
+from flair_client.cli.errors import INTERNAL, OK, outcome_of, with_known_commands
 from flair_client.cli.registry import all_commands
 from flair_client.cli.session import Invocation
 
@@ -25,8 +25,8 @@ updates; merges are commits that anyone can check.
 _EXAMPLES: Final = (
     "flair localnet",
     "flair wallet new",
-    "flair clone flair://localnet/CREATOR/NAME",
-    "flair train --data patients.csv && flair commit -m 'first' && flair push",
+    "flair wallet airdrop 10",
+    "flair repo create heart-risk",
 )
 
 
@@ -110,7 +110,7 @@ def _bare(invocation: Invocation, error: click.exceptions.NoArgsIsHelpError) -> 
 
 def _fail(invocation: Invocation, error: BaseException) -> int:
     out = invocation.output()
-    outcome = outcome_of(error)
+    outcome = with_known_commands(outcome_of(error), all_commands())
     if out.verbose or (outcome.exit_code == INTERNAL and not out.json_mode):
         frames = traceback.format_exception(error)
         if out.verbose:

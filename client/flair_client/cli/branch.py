@@ -39,6 +39,8 @@ def list_(app: App, *, repo: str | None) -> None:
     ]
     header = ("BRANCH", "HEAD", "MOVES", "ROUND", "POLICY", "")
     app.out.result(found, lambda: table(header, rows) if rows else "")
+    if not rows:
+        app.out.note("no branches yet")
 
 
 @command(

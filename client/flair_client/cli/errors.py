@@ -5,7 +5,9 @@ codes.
 """
 
 import errno
-from dataclasses import dataclass
+import re
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from typing import Final
 
 import click
@@ -130,7 +132,10 @@ _PROGRAM: Final[dict[str, tuple[int, str]]] = {
     "NotUpgradeAuthority": (NETWORK, "sign with the program's upgrade authority"),
     "Paused": (NEGATIVE, "try later; `flair program show` tells what is paused"),
     "HeadMoved": (NEGATIVE, "`flair pull` and try again"),
-    "HeadUnset": (NEGATIVE, "publish the root first: `flair repo create`"),
+    "HeadUnset": (
+        NEGATIVE,
+        "the branch needs a root commit first; see `flair branch list`",
+    ),
     "RoundInProgress": (NEGATIVE, "see `flair round show`"),
     "RoundNotLive": (NEGATIVE, "see `flair round show`"),
     "RoundClosed": (NEGATIVE, "wait for the next round; see `flair round show`"),
@@ -148,6 +153,7 @@ _PROGRAM: Final[dict[str, tuple[int, str]]] = {
     "WeightInvalid": (USAGE, "see `flair policy show` for the cap"),
     "ExpiryInPast": (USAGE, "give a time in the future"),
 }
+_COMMAND_IN_HINT: Final = re.compile(r"`flair ([a-z][a-z-]*)")
 _BUG_HINT: Final = "this is a bug in Flair; run again with --verbose and report it"
 
 
@@ -174,6 +180,14 @@ def outcome_of(error: BaseException) -> Outcome:  # noqa: PLR0911 - one per fami
         return _system_outcome(error)
     message = f"internal error: {type(error).__name__}: {error}"
     return Outcome(INTERNAL, "InternalError", message, _BUG_HINT)
+
+
+def with_known_commands(outcome: Outcome, known: Container[str]) -> Outcome:
+    """Leaves a hint out that sends people to a command that is not there."""
+    named = _COMMAND_IN_HINT.findall(outcome.hint or "")
+    if all(name in known for name in named):
+        return outcome
+    return replace(outcome, hint=None)
 
 
 def _program_outcome(error: errors.ProgramRefused) -> Outcome:

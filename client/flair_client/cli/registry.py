@@ -35,6 +35,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("wallet", "Makes and shows wallets.", _SETUP, None),
         ("network", "Shows and adds network profiles.", _SETUP, None),
         ("config", "Reads and changes settings.", _SETUP, None),
+        ("localnet", "Runs a chain of one's own on this machine.", _PARTS, "localnet"),
         ("program", "Sets up and shows the program on chain.", _SETUP, None),
     )
 }

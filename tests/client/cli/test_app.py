@@ -11,7 +11,7 @@ import pytest
 from flair_client.cli import app as app_module
 from flair_client.cli.command import Lazy, LazyGroup, command
 from flair_client.cli.registry import BUILT_IN, all_commands
-from flair_client.errors import BlockMissing, StaleBase, VerificationError
+from flair_client.errors import AlreadyPushed, BlockMissing, VerificationError
 
 
 @pytest.fixture
@@ -170,15 +170,15 @@ def test_a_noun_alone_shows_its_help_and_is_a_usage_error(flair):
 
 def test_a_flair_error_becomes_sentence_and_remedy(flair, with_command):
     def fail(app):
-        raise StaleBase("branch 'main' moved since the work began")
+        raise AlreadyPushed("round 3 of 'main' has your update already")
 
     with_command("fail", fail)
 
     ran = flair("fail")
 
     assert ran.code == 1
-    assert "error: branch 'main' moved since the work began" in ran.err
-    assert "flair pull" in ran.err
+    assert "error: round 3 of 'main' has your update already" in ran.err
+    assert "flair update withdraw" in ran.err
     assert "Traceback" not in ran.err
 
 

@@ -1,0 +1,41 @@
+"""No hint, help or page sends people to a command that is not there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from flair_client.cli.app import _EXAMPLES
+from flair_client.cli.errors import _PROGRAM, _TABLE, Outcome, with_known_commands
+from flair_client.cli.registry import all_commands
+
+KNOWN = all_commands()
+HINTS = [hint for _, hint in [*_TABLE.values(), *_PROGRAM.values()] if hint]
+
+
+def test_a_hint_that_names_an_unknown_command_is_left_out():
+    outcome = Outcome(1, "X", "broken", "first `flair wallet list`, then `flair fly`")
+
+    assert with_known_commands(outcome, {"wallet"}).hint is None
+    assert with_known_commands(outcome, {"wallet", "fly"}) == outcome
+
+
+@pytest.mark.parametrize("hint", HINTS)
+def test_shown_hints_name_commands_that_exist(hint):
+    shown = with_known_commands(Outcome(1, "X", "broken", hint), KNOWN).hint or ""
+
+    assert set(re.findall(r"`flair ([a-z]+)", shown)) <= set(KNOWN)
+
+
+def test_examples_of_the_help_name_commands_that_exist():
+    assert {example.split()[1] for example in _EXAMPLES} <= set(KNOWN)
+
+
+def test_the_readme_runs_commands_that_exist():
+    readme = Path(__file__).parents[3] / "README.md"
+    named = re.findall(
+        r"^ +\.venv/bin/flair ([a-z]+)", readme.read_text(), re.MULTILINE
+    )
+
+    assert named
+    assert set(named) <= set(KNOWN)

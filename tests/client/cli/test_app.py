@@ -23,10 +23,7 @@ def with_command(monkeypatch):
         monkeypatch.setattr(
             app_module,
             "all_commands",
-            lambda: {
-                name: Lazy(f"{__name__}:made", "", "Test"),
-                "wallet": all_commands()["wallet"],
-            },
+            lambda: all_commands() | {name: Lazy(f"{__name__}:made", "", "Test")},
         )
         monkeypatch.setattr(Lazy, "load", lambda _: made)
 

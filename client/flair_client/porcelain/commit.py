@@ -38,7 +38,12 @@ from flair_client.porcelain.transfer import blocks_of_commit
 from flair_client.porcelain.trust import trust_offline
 from flair_client.store.base import Store
 from flair_client.training.recipe import TrainingRecipe
-from flair_client.weights import SafetensorsFile, load_tensor, read_safetensors
+from flair_client.weights import (
+    SafetensorsFile,
+    digest_of_file,
+    load_tensor,
+    read_safetensors,
+)
 from flair_client.workspace import Workspace
 
 PENDING: Final = "pending"
@@ -167,6 +172,12 @@ def _facts(
         raise WorkspaceError("there is no update: nothing was trained here yet")
     if trained.get("base") != str(base):
         raise StaleBase("the update was trained from another commit than HEAD")
+    # A kill between the file and the marker, or an edit, leaves two that do not belong
+    # together.
+    if trained.get("sha256") != str(digest_of_file(workspace.update_path)):
+        raise WorkspaceError(
+            f"{workspace.update_path.name} is not the file that was trained"
+        )
     seed = trained.get("seed")
     return _Facts(
         int(trained["num_samples"]),
@@ -193,7 +204,7 @@ def _make_delta(
         check_same_tensors(base, file)
         differences = {}
         for entry in base.tensors:
-            if not _is_sent(entry.role, is_statistics=terms.is_statistics):
+            if not is_sent(entry.role, is_statistics=terms.is_statistics):
                 if entry.role.is_shared:
                     differences[entry.name] = np.zeros(entry.shape)
                 continue
@@ -230,7 +241,7 @@ def _make_delta(
     )
 
 
-def _is_sent(role: Role, *, is_statistics: bool) -> bool:
+def is_sent(role: Role, *, is_statistics: bool) -> bool:
     """Round 0 carries the averaged tensors alone, later rounds the trained ones."""
     return role is (Role.AVERAGE if is_statistics else Role.TRAIN)
 

@@ -43,15 +43,19 @@ class TrainResult:
     Attributes:
         weights: all tensors of the model, same names, shapes and dtypes as before.
         num_samples: rows used.
-        metrics: name → value over the training rows; finite.
+        metrics_before: name → value of the given weights over the same rows; finite.
+        metrics: name → value of the new weights over the training rows; finite.
         epochs: passes over the data (0 for statistics).
+        seed: of the order of the rows; None for statistics.
         n_clipped: column → values outside the recipe's plausible range.
     """
 
     weights: dict[str, npt.NDArray[Any]]
     num_samples: int
+    metrics_before: dict[str, float]
     metrics: dict[str, float]
     epochs: int
+    seed: int | None
     n_clipped: Mapping[str, int]
 
 
@@ -144,39 +148,64 @@ def train(
         raise UsageError("the recipe names no built-in model")
     check_weights(recipe, weights)
     table = load_table(data_path, recipe.columns, recipe.target, column_map)
-    new: dict[str, npt.NDArray[Any]] = {
-        name: tensor.copy() for name, tensor in weights.items()
-    }
     if round_kind is RoundKind.STATISTICS:
-        if not recipe.statistics:
-            raise UsageError("the recipe collects no statistics")
-        local = local_statistics(table.x, recipe.columns, recipe.statistics_min_rows)
-        new |= {name: value.astype(np.float32) for name, value in local.items()}
-        return TrainResult(new, table.y.size, {}, 0, table.n_clipped)
+        return _collect(recipe, weights, table)
     classes = np.unique(table.y)
     if classes.size == 1 and not allow_one_class:
         raise DataError(
             f"{data_path}: all {table.y.size} rows have target {classes[0]}; training "
             f"needs both classes"
         )
-    fitted = fit(
-        normalise(table.x, recipe.columns, statistics_of(recipe, weights)),
-        table.y,
-        weights[WEIGHT].astype(np.float64),
-        weights[BIAS].astype(np.float64),
-        epochs=recipe.epochs,
-        learning_rate=recipe.learning_rate,
-        batch_size=recipe.batch_size,
-        l2=recipe.l2,
+    return _fit(
+        recipe,
+        weights,
+        table,
         seed=recipe.seed if seed is None else seed,
         progress=progress,
     )
-    new[WEIGHT] = fitted.weight.astype(np.float32)
-    new[BIAS] = fitted.bias.astype(np.float32)
+
+
+def _collect(recipe: TrainingRecipe, weights: Weights, table: Table) -> TrainResult:
+    if not recipe.statistics:
+        raise UsageError("the recipe collects no statistics")
+    local = local_statistics(table.x, recipe.columns, recipe.statistics_min_rows)
+    new = _copies(weights)
+    new |= {name: value.astype(np.float32) for name, value in local.items()}
+    return TrainResult(new, table.y.size, {}, {}, 0, None, table.n_clipped)
+
+
+def _fit(
+    recipe: TrainingRecipe,
+    weights: Weights,
+    table: Table,
+    *,
+    seed: int,
+    progress: Progress,
+) -> TrainResult:
+    # Steps that are too large run off to infinity; whoever writes the weights refuses
+    # them, and NumPy's warnings would only say so for each step.
+    with np.errstate(over="ignore", invalid="ignore"):
+        fitted = fit(
+            normalise(table.x, recipe.columns, statistics_of(recipe, weights)),
+            table.y,
+            weights[WEIGHT].astype(np.float64),
+            weights[BIAS].astype(np.float64),
+            epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate,
+            batch_size=recipe.batch_size,
+            l2=recipe.l2,
+            seed=seed,
+            progress=progress,
+        )
+        new = _copies(weights)
+        new[WEIGHT] = fitted.weight.astype(np.float32)
+        new[BIAS] = fitted.bias.astype(np.float32)
+        before = evaluate(recipe, weights, table)
+        after = evaluate(recipe, new, table)
     return TrainResult(
-        new,
-        table.y.size,
-        evaluate(recipe, new, table),
-        recipe.epochs,
-        table.n_clipped,
+        new, table.y.size, before, after, recipe.epochs, seed, table.n_clipped
     )
+
+
+def _copies(weights: Weights) -> dict[str, npt.NDArray[Any]]:
+    return {name: tensor.copy() for name, tensor in weights.items()}

@@ -16,6 +16,7 @@ from flair_client.weights.safetensors_file import (
     TensorSpan,
     read_safetensors,
 )
+from flair_client.weights.saving import digest_of_file, save_weights
 from flair_client.weights.writing import FixedWriter
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "RoleOf",
     "SafetensorsFile",
     "TensorSpan",
+    "digest_of_file",
     "export_weights",
     "fixed_parts",
     "import_weights",
@@ -31,6 +33,7 @@ __all__ = [
     "load_tensor",
     "read_safetensors",
     "roles_by_pattern",
+    "save_weights",
     "tensor_chunks",
     "value_parts",
 ]

@@ -1,9 +1,11 @@
 """From settings to the context that porcelain functions get."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flair_client.context import Context
 from flair_client.progress import NO_PROGRESS, Progress
+from flair_client.repo_address import RepoAddress
 from flair_client.settings import NetworkProfile, Settings
 
 if TYPE_CHECKING:
@@ -46,8 +48,10 @@ def open_context(
     from flair_client.store.base import open_store
 
     profile = settings.profile(network)
+    store = _store_url(settings, profile)
+    # Whoever keeps the profile's store keeps the one that is really in use.
+    profile = replace(profile, store_url=store)
     wallet = load_wallet(settings.wallet_path()) if signer else None
-    store = settings.text("workspace.store") or profile.store_url
     return Context(
         network=profile,
         chain=open_chain(profile, timeout_s=settings.whole("rpc.timeout_s", 30)),
@@ -55,3 +59,12 @@ def open_context(
         signer=wallet,
         progress=progress,
     )
+
+
+def _store_url(settings: Settings, profile: NetworkProfile) -> str:
+    """The workspace's own store where the command is about its network, or else."""
+    store = settings.text("workspace.store")
+    repo = settings.text("workspace.repo")
+    if repo is not None and RepoAddress.parse(repo).network != profile.name:
+        return profile.store_url
+    return store or profile.store_url

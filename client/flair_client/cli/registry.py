@@ -11,6 +11,7 @@ from typing import Final
 
 from flair_client.cli.command import Lazy
 
+_WORK: Final = "Work on a model"
 _SHARE: Final = "Own a repository"
 _SETUP: Final = "Networks, wallets, settings"
 _PARTS: Final = "Services"
@@ -26,6 +27,7 @@ def _own(name: str, help_: str, section: str, extra: str | None = None) -> Lazy:
 BUILT_IN: Final[Mapping[str, Lazy]] = {
     name: _own(name, help_, section, extra)
     for name, help_, section, extra in (
+        ("init", "Makes a workspace for a new model.", _WORK, None),
         ("repo", "Makes and shows repositories.", _SHARE, None),
         ("branch", "Makes and shows branches.", _SHARE, None),
         ("role", "Grants and revokes roles.", _SHARE, None),

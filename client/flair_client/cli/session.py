@@ -3,15 +3,19 @@
 import sys
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from flair_client.cli.context import open_context
 from flair_client.cli.output import Output
 from flair_client.context import Context
-from flair_client.errors import UsageError
+from flair_client.errors import NotAWorkspace, UsageError
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.repo_address import RepoAddress, resolve_repo_address
 from flair_client.settings import Flags, Settings, load_settings
+
+if TYPE_CHECKING:
+    from flair_client.workspace import Workspace
 
 
 @dataclass(slots=True)
@@ -48,19 +52,21 @@ class App:
         self._opened: list[Context] = []
         self.out = invocation.output()
 
+    @property
+    def _flags(self) -> Flags:
+        flags = self._invocation.flags
+        return Flags(
+            home=flags.get("home"),
+            network=flags.get("network"),
+            wallet=flags.get("wallet"),
+            color=flags.get("color"),
+            progress=flags.get("progress"),
+        )
+
     @cached_property
     def settings(self) -> Settings:
         """Flags, environment and files together."""
-        flags = self._invocation.flags
-        settings = load_settings(
-            Flags(
-                home=flags.get("home"),
-                network=flags.get("network"),
-                wallet=flags.get("wallet"),
-                color=flags.get("color"),
-                progress=flags.get("progress"),
-            )
-        )
+        settings = load_settings(self._flags)
         self.out.color = settings.is_on("core.color")
         return settings
 
@@ -79,12 +85,20 @@ class App:
         """Whether a person can be asked something."""
         return sys.stdin.isatty() and sys.stderr.isatty() and not self.out.json_mode
 
-    def context(self, *, signer: bool = False, network: str | None = None) -> Context:
+    def context(
+        self,
+        *,
+        signer: bool = False,
+        network: str | None = None,
+        new_workspace: bool = False,
+    ) -> Context:
         """Opens chain, store and wallet.
 
         Args:
             signer: whether the command signs.
             network: the network that an address names.
+            new_workspace: whether the command makes another workspace, which the
+                settings of the one around it are not meant for.
 
         Raises:
             UsageError: `--network` says another one.
@@ -94,11 +108,27 @@ class App:
             raise UsageError(
                 f"the address is on network {network!r}, --network says {asked!r}"
             )
+        settings = self.settings
+        if new_workspace and settings.workspace is not None:
+            settings = load_settings(self._flags, folder=Path(Path.cwd().anchor))
         opened = open_context(
-            self.settings, network=network, signer=signer, progress=self.progress
+            settings, network=network, signer=signer, progress=self.progress
         )
         self._opened.append(opened)
         return opened
+
+    def workspace(self) -> "Workspace":
+        """Gives the workspace of the current folder.
+
+        Raises:
+            NotAWorkspace: there is none here or above.
+        """
+        if self.settings.workspace is None:
+            raise NotAWorkspace(f"there is no workspace at {Path.cwd()} or above")
+        # Brings the store along, which most commands do without.
+        from flair_client.workspace import Workspace
+
+        return Workspace(self.settings.workspace)
 
     def repo_address(self, text: str | None) -> RepoAddress:
         """Gives the repository meant: as written, or that of the workspace.

@@ -12,7 +12,7 @@ import numpy as np
 import safetensors.numpy
 
 from flair_client.config_file import write_text
-from flair_client.errors import DataError, UsageError
+from flair_client.errors import DataError, TensorMismatch, UsageError
 from flair_client.training.recipe import (
     DEFAULT_ROLES,
     LOGISTIC_REGRESSION,
@@ -21,7 +21,7 @@ from flair_client.training.recipe import (
     parse_recipe,
     recipe_text,
 )
-from flair_client.training.run import initial_weights
+from flair_client.training.run import initial_weights, tensor_shapes
 from flair_client.weights import read_safetensors
 from flair_client.workspace import CARD_FILE, Workspace, make_workspace
 
@@ -45,8 +45,8 @@ class InitResult:
 
     Attributes:
         created: files that this run made; those that were there are not in it.
-        guessed_ranges: whether plausible ranges were taken from a file, and want a
-            look before anything is published.
+        guessed_ranges: whether the recipe's plausible ranges are still those that were
+            taken from a file, and want a look before anything is published.
     """
 
     folder: str
@@ -59,6 +59,7 @@ def init(
     folder: Path,
     *,
     columns: Sequence[Column] = (),
+    columns_from: Path | None = None,
     target: str = "target",
     statistics: bool = True,
     weights: Path | None = None,
@@ -68,21 +69,25 @@ def init(
     Args:
         folder: made when it is not there.
         columns: inputs of a logistic regression; none for weights of another kind.
+        columns_from: a CSV file to take the columns from instead.
         target: the column that is 0 or 1.
         statistics: whether round 0 collects means and deviations.
         weights: a safetensors file to begin with, instead of zeros.
 
     Raises:
         UsageError: neither columns nor weights are given for a new workspace.
+        DataError: the CSV file gives no columns.
         ObjectInvalid: the weights are no valid safetensors file.
+        TensorMismatch: the weights are not those of a model with these columns.
     """
     workspace = Workspace(folder.absolute())
+    if columns_from is not None:
+        columns = columns_from_csv(columns_from, target)
     is_new = not workspace.recipe_path.exists()
     if is_new and not columns and weights is None:
         raise UsageError("a new model needs columns, or a file of weights")
     if weights is not None:
-        with read_safetensors(weights):
-            pass
+        _check_weights(weights, columns, statistics=statistics)
     workspace = make_workspace(folder)
     created = []
     with workspace.lock():
@@ -98,7 +103,10 @@ def init(
             created.append(workspace.weights_path.name)
         recipe = parse_recipe(workspace.recipe_path.read_bytes())
     return InitResult(
-        str(workspace.folder), tuple(created), len(recipe.columns), guessed_ranges=False
+        str(workspace.folder),
+        tuple(created),
+        len(recipe.columns),
+        guessed_ranges=columns_from is not None and recipe.columns == tuple(columns),
     )
 
 
@@ -156,6 +164,21 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     margin = (high - low) / 2 or max(1.0, abs(low) / 2)
     floor = 0.0 if low >= 0 else low - margin
     return (min(floor, low), float(f"{high + margin:.3g}") if high else high + margin)
+
+
+def _check_weights(path: Path, columns: Sequence[Column], *, statistics: bool) -> None:
+    with read_safetensors(path) as file:
+        spans = file.header.spans
+    if not columns:
+        return
+    expected = tensor_shapes(_recipe(columns, "target", statistics=statistics))
+    for name in sorted(expected.keys() | spans.keys()):
+        wanted = f"F32 {list(expected[name])}" if name in expected else "no such tensor"
+        got = "nothing"
+        if name in spans:
+            got = f"{spans[name].dtype} {list(spans[name].shape)}"
+        if wanted != got:
+            raise TensorMismatch(name, wanted, got)
 
 
 def _recipe(

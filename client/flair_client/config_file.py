@@ -55,6 +55,9 @@ KEYS: Final[Mapping[str, Key]] = {
     ),
     "workspace.branch": Key(Kind.TEXT, "the branch that this workspace is on"),
     "workspace.store": Key(Kind.URL, "where this repository's blocks are kept"),
+    "train.data": Key(Kind.TEXT, "the file that `flair train` reads"),
+    "train.map": Key(Kind.TEXTS, "its columns, as COLUMN=FIELD"),
+    "train.map_file": Key(Kind.TEXT, "a file that maps its columns"),
     "limits.networks": Key(Kind.TEXTS, "the only networks that this site may use"),
 }
 PROFILE_KEYS: Final[Mapping[str, Key]] = {

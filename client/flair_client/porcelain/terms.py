@@ -3,6 +3,7 @@
 Used by several verbs, no verb itself.
 """
 
+import math
 from dataclasses import dataclass
 
 from flair_client.chain.accounts import (
@@ -45,6 +46,12 @@ class Terms:
     def is_statistics(self) -> bool:
         """Whether the round collects statistics and trains nothing."""
         return self.round_index == 0
+
+    @property
+    def norm_bound(self) -> float:
+        """Length that an update may have, in units of the weights."""
+        params = self.policy.params
+        return math.sqrt(params.norm_bound_sq) * 2.0**params.scale_exp
 
 
 def terms_now(place: BranchTarget) -> Terms:

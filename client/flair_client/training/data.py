@@ -7,7 +7,7 @@ import csv
 import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,6 +69,18 @@ class ColumnMap:
             )
         sources = {name: _source(path, name, entry) for name, entry in columns.items()}
         return cls(sources, tuple(str(item) for item in missing))
+
+    def with_columns(self, columns: Mapping[str, str]) -> "ColumnMap":
+        """The same map, but that some columns come from others of the file.
+
+        Args:
+            columns: recipe's name → the file's.
+        """
+        changed = {
+            name: replace(self.source(name), column=column)
+            for name, column in columns.items()
+        }
+        return ColumnMap({**self.sources, **changed}, self.missing)
 
     def source(self, name: str) -> Source:
         """The source of a recipe's column."""

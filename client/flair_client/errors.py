@@ -4,6 +4,7 @@
     * IdentifierInvalid: a malformed address, digest, CID, name or repository address
     * UsageError: a command or function was called with arguments that cannot work
         * NetworkUnknown: no profile has this name
+        * NotTrainable: the recipe names no model that Flair can train itself
     * ObjectError: bytes that should be an object are not
         * ObjectInvalid: wrong shape, unknown field, not canonical; names the path
         * ObjectTooLarge: more than the limit, refused before memory is taken
@@ -32,10 +33,13 @@
         * TrustRequired: recipe, policy or authority changed since they were trusted
         * StaleBase: the branch moved since the work began
         * AlreadyPushed: this contributor's update of this round is on chain already
+        * NotTrained: there is no update here that `flair train` made
         * RefUnknown: no such branch, commit or prefix
+    * OutboxDamaged: an aggregator's notebook cannot be read; names the file
     * NotSeparable: one contributor's term cannot be taken out of a merge
     * VerificationError: history, head or merge is wrong; names the first thing
     * DataError: the training data cannot be used; names file, column or row
+        * OneClass: the target is the same in all rows
     * Refused: a rule of the policy or the site forbids it
 """
 
@@ -66,6 +70,10 @@ class NetworkUnknown(UsageError):
     def __init__(self, name: str) -> None:
         super().__init__(f"network {name!r} has no profile")
         self.name = name
+
+
+class NotTrainable(UsageError):
+    """The recipe names no model that Flair can train itself."""
 
 
 class ObjectError(FlairError):
@@ -247,8 +255,20 @@ class AlreadyPushed(WorkspaceError):
     """This contributor's update of this round is on chain already."""
 
 
+class NotTrained(WorkspaceError):
+    """There is no update here that `flair train` made."""
+
+
 class RefUnknown(WorkspaceError):
     """No such branch, commit or prefix."""
+
+
+class OutboxDamaged(FlairError):
+    """An aggregator's notebook cannot be read."""
+
+    def __init__(self, path: Any, reason: str) -> None:
+        super().__init__(f"outbox {path} cannot be read: {reason}")
+        self.path = path
 
 
 class NotSeparable(FlairError):
@@ -270,6 +290,10 @@ class VerificationError(FlairError):
 
 class DataError(FlairError):
     """The training data cannot be used."""
+
+
+class OneClass(DataError):
+    """The target is the same in all rows."""
 
 
 class Refused(FlairError):

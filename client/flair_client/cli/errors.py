@@ -50,6 +50,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         USAGE,
         "`flair localnet` starts and writes localnet; see `flair network list`",
     ),
+    errors.NotTrainable: (
+        USAGE,
+        "train with a program of your own, then `flair commit --weights FILE`",
+    ),
     errors.ObjectError: (INTEGRITY, None),
     errors.SignatureInvalid: (INTEGRITY, "do not use this commit; ask its author"),
     errors.TensorMismatch: (
@@ -111,13 +115,22 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         NEGATIVE,
         "wait for the next round, or take it back with `flair update withdraw`",
     ),
+    errors.NotTrained: (
+        NEGATIVE,
+        "`flair train` makes one; for a file made elsewhere `flair commit --weights`",
+    ),
     errors.RefUnknown: (NEGATIVE, "see `flair log` and `flair branch list`"),
+    errors.OutboxDamaged: (
+        INTEGRITY,
+        "move the file away and start again; the chain tells where each round stands",
+    ),
     errors.NotSeparable: (NEGATIVE, "revert the whole merge instead"),
     errors.VerificationError: (
         INTEGRITY,
         "do not use this head; `flair verify` shows how far the history holds",
     ),
     errors.DataError: (NEGATIVE, "correct the data or give another file"),
+    errors.OneClass: (NEGATIVE, "--allow-one-class trains on them all the same"),
     errors.Refused: (NEGATIVE, None),
 }
 

@@ -28,6 +28,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
     name: _own(name, help_, section, extra)
     for name, help_, section, extra in (
         ("init", "Makes a workspace for a new model.", _WORK, None),
+        ("train", "Trains on local data; nothing leaves the machine.", _WORK, None),
         ("repo", "Makes and shows repositories.", _SHARE, None),
         ("branch", "Makes and shows branches.", _SHARE, None),
         ("role", "Grants and revokes roles.", _SHARE, None),

@@ -19,6 +19,7 @@ from flair_client.delta import (
 from flair_client.encoding import commit_id as id_of
 from flair_client.encoding import encode_commit, encode_delta, sign_commit
 from flair_client.errors import (
+    NotTrained,
     Refused,
     StaleBase,
     TensorMismatch,
@@ -169,13 +170,13 @@ def _facts(
         return _Facts(num_samples, 0, "other", None, {})
     trained = workspace.marker(TRAINED)
     if trained is None or not workspace.update_path.exists():
-        raise WorkspaceError("there is no update: nothing was trained here yet")
+        raise NotTrained("there is no update: nothing was trained here yet")
     if trained.get("base") != str(base):
         raise StaleBase("the update was trained from another commit than HEAD")
     # A kill between the file and the marker, or an edit, leaves two that do not belong
     # together.
     if trained.get("sha256") != str(digest_of_file(workspace.update_path)):
-        raise WorkspaceError(
+        raise NotTrained(
             f"{workspace.update_path.name} is not the file that was trained"
         )
     seed = trained.get("seed")

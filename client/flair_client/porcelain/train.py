@@ -92,7 +92,8 @@ def train(
         DataError: the file cannot be used; names file, column or row.
         TensorMismatch: the model is not the recipe's.
         NotFinite: training ran off to infinity.
-        UsageError: the recipe has no built-in model, or no column that the map names.
+        NotTrainable: the recipe has no built-in model.
+        UsageError: the map names a column that the recipe does not have.
     """
     with workspace.lock():
         head = workspace.head()

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from flair_client.errors import DataError, TensorMismatch, UsageError
+from flair_client.errors import NotTrainable, OneClass, TensorMismatch, UsageError
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.training import metrics as measure
 from flair_client.training.data import ColumnMap, Table, load_table
@@ -140,19 +140,20 @@ def train(
     sites its update can still help, so `allow_one_class` lets it take part.
 
     Raises:
-        DataError: the file cannot be used, or has one class only.
+        DataError: the file cannot be used; OneClass where it has one class only.
         TensorMismatch: the weights are not of this recipe.
-        UsageError: the recipe has no built-in model, or no statistics to collect.
+        NotTrainable: the recipe has no built-in model.
+        UsageError: the recipe has no statistics to collect.
     """
     if recipe.model != LOGISTIC_REGRESSION:
-        raise UsageError("the recipe names no built-in model")
+        raise NotTrainable("the recipe names no built-in model")
     check_weights(recipe, weights)
     table = load_table(data_path, recipe.columns, recipe.target, column_map)
     if round_kind is RoundKind.STATISTICS:
         return _collect(recipe, weights, table)
     classes = np.unique(table.y)
     if classes.size == 1 and not allow_one_class:
-        raise DataError(
+        raise OneClass(
             f"{data_path}: all {table.y.size} rows have target {classes[0]}; training "
             f"needs both classes"
         )

@@ -1,0 +1,144 @@
+"""`flair train`: trains on local data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from flair_client.cli.command import command
+from flair_client.cli.output import fields, table
+from flair_client.cli.session import App
+from flair_client.errors import UsageError
+from flair_client.porcelain.train import Trained, train
+from flair_client.training.data import ColumnMap
+from flair_client.training.run import RoundKind
+
+
+@command(
+    "train",
+    result=Trained,
+    examples=(
+        "flair train --data patients.csv",
+        "flair train --data patients.parquet --map age=AGE_YEARS --map target=died",
+        "flair train --data patients.csv --map-file columns.toml --seed 7",
+    ),
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="CSV with a header line, or Parquet; without it the setting train.data.",
+)
+@click.option(
+    "--map",
+    "pairs",
+    multiple=True,
+    metavar="COLUMN=FIELD",
+    help="The recipe's COLUMN is called FIELD in the file; may be repeated.",
+)
+@click.option(
+    "--map-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML file that maps columns, words and missing values.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    metavar="N",
+    help="Of the order of the rows; without it the recipe's.",
+)
+@click.option(
+    "--allow-one-class",
+    is_flag=True,
+    help="Train although the target is the same in all rows.",
+)
+def train_command(
+    app: App,
+    *,
+    data: Path | None,
+    pairs: tuple[str, ...],
+    map_file: Path | None,
+    seed: int | None,
+    allow_one_class: bool,
+) -> None:
+    """Trains on local data; nothing leaves the machine.
+
+    In round 0 of a recipe with statistics the means and deviations are taken instead.
+    """
+    workspace = app.workspace()
+    path = data or _configured(app, workspace.folder, "train.data")
+    if path is None:
+        raise UsageError("no data is named: --data, or the setting train.data")
+    trained = train(
+        app.context(network=workspace.repo().network),
+        workspace,
+        path,
+        column_map=_column_map(
+            pairs or _configured_pairs(app),
+            map_file or _configured(app, workspace.folder, "train.map_file"),
+        ),
+        seed=seed,
+        allow_one_class=allow_one_class,
+    )
+    app.out.result(trained, lambda: _text(trained))
+    for column, count in trained.n_clipped.items():
+        app.out.warn(f"{count} values of {column!r} are outside the recipe's range")
+    app.out.note("nothing has left this machine; next: flair commit -m MESSAGE")
+
+
+def _configured(app: App, folder: Path, name: str) -> Path | None:
+    # Written down once for the workspace: relative to it, wherever one stands in it.
+    text = app.settings.text(name)
+    return None if text is None else folder / Path(text).expanduser()
+
+
+def _configured_pairs(app: App) -> Sequence[str]:
+    value = app.settings.get("train.map")
+    return value if isinstance(value, tuple) else ()
+
+
+def _column_map(pairs: Sequence[str], path: Path | None) -> ColumnMap | None:
+    if not pairs and path is None:
+        return None
+    columns = {}
+    for pair in pairs:
+        name, equals, field = (part.strip() for part in pair.partition("="))
+        if not name or not equals or not field:
+            raise UsageError(f"{pair!r} is not COLUMN=FIELD")
+        columns[name] = field
+    loaded = ColumnMap() if path is None else ColumnMap.load(path)
+    return loaded.with_columns(columns)
+
+
+def _text(trained: Trained) -> str:
+    is_statistics = trained.kind is RoundKind.STATISTICS
+    what = "statistics of the data" if is_statistics else "training"
+    above = ", a commit clips it to 1" if trained.length > 1 else ""
+    head = fields(
+        (
+            ("round", f"{trained.round_index} of {trained.branch}: {what}"),
+            ("base", trained.base.short),
+            (
+                "samples",
+                f"{trained.num_samples}, said to be {trained.samples_bucket}",
+            ),
+            ("epochs", None if is_statistics else trained.epochs),
+            ("length", f"{trained.length:.3g} of what the policy allows{above}"),
+            ("written", trained.file),
+        )
+    )
+    lines = [head]
+    if trained.metrics:
+        rows = [
+            (name, _number(trained.metrics_before.get(name)), _number(value))
+            for name, value in sorted(trained.metrics.items())
+        ]
+        lines += ["", table(("ON THE TRAINING ROWS", "BEFORE", "AFTER"), rows)]
+    lines += ["", "a push would send:"]
+    lines += [f"  {name}" for name in (*trained.sent_tensors, *trained.sent_fields)]
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

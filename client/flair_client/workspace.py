@@ -93,6 +93,11 @@ class Workspace:
         """Opens the workspace's own blocks."""
         return DiskStore(self.state_folder / "objects")
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether the workspace belongs to a repository."""
+        return "workspace.repo" in read_config(self.state_folder / "config")
+
     def repo(self) -> RepoAddress:
         """Gives the repository that this workspace belongs to.
 

@@ -12,6 +12,7 @@ from typing import Final
 from flair_client.cli.command import Lazy
 
 _WORK: Final = "Work on a model"
+_HISTORY: Final = "Look at history"
 _SHARE: Final = "Own a repository"
 _SETUP: Final = "Networks, wallets, settings"
 _PARTS: Final = "Services"
@@ -28,7 +29,19 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
     name: _own(name, help_, section, extra)
     for name, help_, section, extra in (
         ("init", "Makes a workspace for a new model.", _WORK, None),
+        ("clone", "Fetches a repository into a new workspace.", _WORK, None),
+        (
+            "trust",
+            "Shows and accepts what a repository runs and asks for.",
+            _WORK,
+            None,
+        ),
         ("train", "Trains on local data; nothing leaves the machine.", _WORK, None),
+        ("commit", "Signs an update or a snapshot.", _WORK, None),
+        ("push", "Sends the commit to the store and the chain.", _WORK, None),
+        ("pull", "Verifies what is new and moves to the head.", _WORK, None),
+        ("verify", "Checks a repository's whole history.", _HISTORY, None),
+        ("revert", "Undoes a merge or one contributor's part.", _HISTORY, None),
         ("repo", "Makes and shows repositories.", _SHARE, None),
         ("branch", "Makes and shows branches.", _SHARE, None),
         ("role", "Grants and revokes roles.", _SHARE, None),

@@ -15,7 +15,8 @@ from flair_client.porcelain.refs import (
 )
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import save_terms, terms_now
-from flair_client.porcelain.trust import save_trust
+from flair_client.porcelain.trust import read_trust, save_trust
+from flair_client.porcelain.trust import trust as accept_terms
 from flair_client.repo_address import RepoAddress
 from flair_client.workspace import Head, Workspace, make_workspace
 
@@ -48,6 +49,8 @@ def clone(
 ) -> Cloned:
     """Makes a workspace of a repository, or goes on where an earlier run was cut off.
 
+    A folder that is a finished clone of it already is left as it is.
+
     Args:
         ctx: read only.
         address: with a branch or commit where not `main` is meant.
@@ -59,6 +62,9 @@ def clone(
         AccountMissing: there is no such repository or branch.
         VerificationError: not even the first commit is valid.
     """
+    finished = _finished(ctx, address, folder, trust=trust)
+    if finished is not None:
+        return finished
     workspace = _prepare(folder, address)
     with workspace.lock():
         place, ref = _place(ctx, address)
@@ -96,6 +102,30 @@ def clone(
         len(found.commits),
         trust,
         None if found.fault is None else str(found.fault),
+    )
+
+
+def _finished(
+    ctx: Context, address: RepoAddress, folder: Path, *, trust: bool
+) -> Cloned | None:
+    workspace = Workspace(folder.absolute())
+    if not workspace.state_folder.is_dir() or workspace.marker(_MARKER) is not None:
+        return None
+    head = workspace.head()
+    if head is None or head.commit is None or not workspace.is_bound:
+        return None
+    if workspace.repo() != address.at(None):
+        return None
+    if trust and read_trust(ctx, workspace) is None:
+        accept_terms(ctx, workspace, accept=True)
+    return Cloned(
+        address.at(None),
+        str(workspace.folder),
+        head.branch,
+        head.commit,
+        0,
+        read_trust(ctx, workspace) is not None,
+        None,
     )
 
 

@@ -3,16 +3,16 @@
 import math
 from pathlib import Path
 
-from flair_client.chain import instructions
 from flair_client.chain.accounts import MoveKind
 from flair_client.context import Context
 from flair_client.encoding import commit_id as id_of
 from flair_client.encoding import encode_commit, encode_event_list, sign_commit
-from flair_client.errors import Refused
+from flair_client.errors import Refused, UsageError
 from flair_client.history.events import events_for_commit
 from flair_client.history.graph import is_ancestor, parents_in, read_commit
 from flair_client.ids import CODEC_DAG_CBOR, CommitId
 from flair_client.objects import Commit, CommitKind, Manifest
+from flair_client.porcelain.advance import advance
 from flair_client.porcelain.checkout import (
     blocks_of,
     manifest_of,
@@ -32,19 +32,31 @@ from flair_client.weights import (
     read_safetensors,
     roles_by_pattern,
 )
-from flair_client.workspace import Head, Workspace
+from flair_client.workspace import RECIPE_FILE, WEIGHTS_FILE, Head, Workspace
 
 NO_COMMIT = CommitId(bytes(32))
 
 
-def describe_root(folder: Path) -> RootPlan:
+def describe_root(folder: Path, repo: RepoAddress | None = None) -> RootPlan:
     """Tells what a workspace would publish; touches no chain and no store.
 
+    Args:
+        folder: of the workspace.
+        repo: where it is going to be published.
+
     Raises:
-        UsageError: there is no recipe or no weights.
+        UsageError: there is no recipe or no weights, or the workspace belongs to
+            another repository already.
         ObjectInvalid: one of them is malformed.
     """
     workspace = Workspace(folder)
+    if not workspace.recipe_path.exists() or not workspace.weights_path.exists():
+        raise UsageError(
+            f"{folder} has no model to publish: {RECIPE_FILE} or {WEIGHTS_FILE} is "
+            "missing"
+        )
+    if repo is not None and workspace.is_bound and workspace.repo() != repo.at(None):
+        raise UsageError(f"{folder} belongs to {workspace.repo()} already")
     recipe = parse_recipe(workspace.recipe_path.read_bytes())
     role_of = roles_by_pattern(recipe.roles)
     with read_safetensors(workspace.weights_path) as file:
@@ -79,7 +91,7 @@ def publish_root(
         head = place.account.head_commit
         if head == NO_COMMIT:
             send_commit(ctx, store, root)
-            _advance(ctx, place, root)
+            advance(ctx, place, MoveKind.ROOT, root)
         elif not is_ancestor(parents_in(store), root, head):
             raise Refused(f"branch {branch!r} has another root already")
         workspace.bind(repo, branch, ctx.network.store_url)
@@ -138,20 +150,3 @@ def _make_root(
     block = encode_commit(signed)
     store.put(CODEC_DAG_CBOR, block)
     return id_of(block)
-
-
-def _advance(ctx: Context, place: BranchTarget, root: CommitId) -> None:
-    ctx.send(
-        [
-            instructions.branch_advance(
-                actor=ctx.wallet.address,
-                repo=place.repo.address,
-                branch=place.address,
-                kind=MoveKind.ROOT,
-                expected_head=NO_COMMIT,
-                expected_seq=place.account.head_seq,
-                new_head=root,
-                program_id=ctx.program_id,
-            )
-        ]
-    )

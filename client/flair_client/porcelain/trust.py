@@ -52,6 +52,7 @@ class TrustShown:
     """
 
     authority: Address
+    authority_epoch: int
     recipe: Digest
     policy: Digest
     first: bool
@@ -115,16 +116,24 @@ def require_trust(
         raise TrustRequired(f"{' and '.join(changed)} changed since it was accepted")
 
 
-def trust(ctx: Context, workspace: Workspace, *, accept: bool) -> TrustShown:
+def trust(
+    ctx: Context,
+    workspace: Workspace,
+    *,
+    accept: bool,
+    expected: TrustShown | None = None,
+) -> TrustShown:
     """Shows what is asked to be trusted, and accepts it where told so.
 
     Args:
         ctx: read only.
         workspace: a clone.
         accept: whether the user accepts.
+        expected: what the user was shown and accepts; nothing else is accepted.
 
     Raises:
         WorkspaceError: the workspace is no clone.
+        TrustRequired: recipe, policy or owner are not the expected ones any more.
     """
     with workspace.lock():
         head = workspace.head()
@@ -139,10 +148,16 @@ def trust(ctx: Context, workspace: Workspace, *, accept: bool) -> TrustShown:
             recipe_at(store, head.commit),
             accepted=accept,
         )
+        if expected is not None and _named(shown) != _named(expected):
+            raise TrustRequired("recipe, policy or owner changed since they were shown")
         if accept:
             save_trust(workspace, terms, Cid(CODEC_DAG_CBOR, shown.recipe.raw))
             save_terms(workspace, terms)
         return shown
+
+
+def _named(shown: TrustShown) -> tuple[object, ...]:
+    return (shown.authority, shown.authority_epoch, shown.recipe, shown.policy)
 
 
 def trust_offline(ctx: Context, workspace: Workspace, recipe: Cid) -> Terms:
@@ -200,12 +215,17 @@ def _compare(
     diff = difflib.unified_diff(
         old_text.splitlines(), new_text.splitlines(), "trusted", "now", lineterm=""
     )
+    is_same = old is not None and (
+        (old.recipe, old.policy.digest, old.authority, old.authority_epoch)
+        == (recipe, terms.policy.digest, terms.authority, terms.authority_epoch)
+    )
     return TrustShown(
         terms.authority,
+        terms.authority_epoch,
         Digest(recipe.digest),
         terms.policy.digest,
         old is None,
-        accepted,
+        accepted or is_same,
         tuple(changes),
         tuple(diff),
     )

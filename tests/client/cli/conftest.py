@@ -1,12 +1,16 @@
 """Runs the command in this process, as a shell would."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from flair_client.cli.app import run
+
+# The builder of whole worlds lies beside these tests.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @dataclass(frozen=True)

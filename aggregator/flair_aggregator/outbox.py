@@ -6,9 +6,10 @@ work: the chain says where a round stands, and the same round gives the same com
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import (
     Engine,
@@ -21,8 +22,10 @@ from sqlalchemy import (
     event,
     select,
 )
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from flair_client.errors import OutboxDamaged
 from flair_client.ids import Address, CommitId
 
 _NAMING = {
@@ -32,6 +35,9 @@ _NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+_WAITS_LIMIT: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,26 @@ class IntentRow(Base):
     tx_signature: Mapped[str | None] = mapped_column(String(128))
 
 
+class WaitsRow(Base):
+    """Why nothing could be done on a branch when it was last looked at."""
+
+    __tablename__ = "waits"
+
+    # The branch's address is no key by itself: a localnet may be begun anew.
+    genesis_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    branch: Mapped[str] = mapped_column(String(64), primary_key=True)
+    waits: Mapped[str] = mapped_column(String(_WAITS_LIMIT))
+    noted_at: Mapped[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Why nothing could be done, and when that was."""
+
+    waits: tuple[str, ...]
+    noted_at: int
+
+
 class Outbox:
     """Access to the outbox; one unit of work per call, several processes at once."""
 
@@ -145,6 +171,27 @@ class Outbox:
             row.merge_commit = commit_id.raw
             row.update_root = update_root
 
+    def keep_waits(
+        self, genesis_hash: str, branch: Address, waits: Sequence[str]
+    ) -> None:
+        """Remembers why nothing can be done, for whoever asks later."""
+        row = WaitsRow(
+            genesis_hash=genesis_hash,
+            branch=str(branch),
+            waits="\n".join(waits)[:_WAITS_LIMIT],
+            noted_at=self._now(),
+        )
+        with Session(self._engine) as session, session.begin():
+            session.merge(row)
+
+    def waits(self, genesis_hash: str, branch: Address) -> Waits | None:
+        """Why nothing could be done on a branch when it was last looked at."""
+        with Session(self._engine) as session:
+            row = session.get(WaitsRow, (genesis_hash, str(branch)))
+            if row is None:
+                return None
+            return Waits(tuple(row.waits.splitlines()), row.noted_at)
+
     def latest(self, limit: int = 20) -> tuple[Intent, ...]:
         """The last steps, newest first."""
         query = (
@@ -167,6 +214,10 @@ def open_outbox(path: Path, *, now: Callable[[], int] | None = None) -> Outbox:
     Args:
         path: the SQLite file; its folder is made.
         now: seconds, for the notes.
+
+    Raises:
+        OutboxDamaged: the file is there, and is no outbox.
+        OSError: the folder cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
@@ -178,8 +229,20 @@ def open_outbox(path: Path, *, now: Callable[[], int] | None = None) -> Outbox:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
-    Base.metadata.create_all(engine)
+    try:
+        Base.metadata.create_all(engine)
+        _read_all_tables(engine)
+    except DatabaseError as exc:
+        engine.dispose()
+        raise OutboxDamaged(path, str(exc.orig)) from exc
     return Outbox(engine, now=now or _wall_clock)
+
+
+def _read_all_tables(engine: Engine) -> None:
+    """A row of each: another program's file, or another version's, fails here."""
+    with Session(engine) as session:
+        for table in Base.metadata.sorted_tables:
+            session.execute(select(table).limit(1)).all()
 
 
 def _wall_clock() -> int:

@@ -122,6 +122,7 @@ class AbortRound:
 class RejectUpdate:
     """Leaves an unsound update out, signed by the owner, with a public reason."""
 
+    round: Located[RoundAccount]
     update: Located[UpdateAccount]
     fault: Fault
 
@@ -268,7 +269,7 @@ def _rejects(now: int, live: RoundView) -> tuple[RejectUpdate, ...]:
         else None
     )
     return tuple(
-        RejectUpdate(update, fault)
+        RejectUpdate(live.round, update, fault)
         for update in live.updates
         if update.value.status in (UpdateStatus.PENDING, UpdateStatus.ACCEPTED)
         and (fault := live.faults.get(update.value.contributor)) is not None

@@ -1,8 +1,10 @@
 """Why an update cannot be merged, with the public reason code for its owner."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from flair_aggregator.round import Fault
+from flair_client.chain.accounts import MergeCandidateAccount
 from flair_client.errors import (
     BlockMissing,
     DigestMismatch,
@@ -15,8 +17,10 @@ from flair_client.errors import (
     TensorMismatch,
     VerificationError,
 )
+from flair_client.history.records import MoveRecord, RoundRecord
+from flair_client.history.verify_move import CheckedCommit, Evidence, verify_move
 from flair_client.history.verify_update import Pushed, RoundTerms, verify_update
-from flair_client.objects import Commit, Delta, Manifest
+from flair_client.objects import Commit, CommitKind, Delta, Manifest
 from flair_client.porcelain.update import RejectReason
 from flair_client.store.base import Store
 
@@ -54,3 +58,49 @@ def fault_of(error: VerificationError) -> Fault:
     """
     reason = _REASONS.get(type(error.__cause__), RejectReason.BASE)
     return Fault(int(reason), error.reason, is_final=reason is not RejectReason.MISSING)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateVerdict:
+    """What verification says about a proposed merge.
+
+    Attributes:
+        reason: why it is not valid; None where it is.
+        is_final: False while blocks that are missing may still come.
+    """
+
+    reason: str | None
+    is_final: bool = True
+
+
+def examine_candidate(
+    evidence: Evidence,
+    record: RoundRecord,
+    head: CheckedCommit,
+    candidate: MergeCandidateAccount,
+) -> CandidateVerdict:
+    """Checks a proposed merge as clients will once it is the head.
+
+    Args:
+        evidence: with every update of the round accumulated.
+        record: the round.
+        head: the branch's head.
+        candidate: as proposed.
+    """
+    move = MoveRecord(
+        kind=CommitKind.MERGE,
+        branch=record.branch,
+        event_seq=evidence.history.event_seq + 1,
+        old_head=head.commit_id,
+        new_head=candidate.commit_id,
+        head_seq=record.base_seq + 1,
+        time=candidate.proposed_at,
+        may_sign=frozenset((candidate.proposer,)),
+        round=record,
+    )
+    try:
+        verify_move(evidence, move, head)
+    except VerificationError as exc:
+        is_final = not isinstance(exc.__cause__, BlockMissing | DigestMismatch)
+        return CandidateVerdict(str(exc), is_final)
+    return CandidateVerdict(None)

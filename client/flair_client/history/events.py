@@ -65,7 +65,7 @@ def collect_events(
         VerificationError: `event N` cannot be found anywhere, or does not follow.
     """
     repo, _ = find_repo_pda(account.creator, account.name, chain.program_id)
-    fallback = _Fallback(chain, store, repo)
+    fallback = _Fallback(chain, store, repo, max(from_seq, 1))
     found: list[bytes] = []
     root = account.history_root
     for seq in range(account.event_seq, max(from_seq, 1) - 1, -1):
@@ -156,10 +156,13 @@ def _previous_root(event_bytes: bytes, repo: Address, seq: int) -> Digest:
 class _Fallback:
     """Events by root from the places that are asked only when the store lacks one."""
 
-    def __init__(self, chain: EventChain, store: Store, repo: Address) -> None:
+    def __init__(
+        self, chain: EventChain, store: Store, repo: Address, from_seq: int
+    ) -> None:
         self._chain = chain
         self._store = store
         self._repo = repo
+        self._from_seq = from_seq
         self._by_root: dict[Digest, bytes] = {}
         self._commits_read = False
         self._rpc_from: int | None = None
@@ -172,7 +175,7 @@ class _Fallback:
         if root not in self._by_root and (
             self._rpc_from is None or seq < self._rpc_from
         ):
-            self._rpc_from = 1
+            self._rpc_from = self._from_seq
             self._keep(self._sent_events())
         return self._by_root.get(root)
 
@@ -181,7 +184,7 @@ class _Fallback:
 
     def _sent_events(self) -> Iterator[bytes]:
         try:
-            yield from self._chain.events_since(self._repo, 0)
+            yield from self._chain.events_since(self._repo, self._from_seq - 1)
         except (ChainError, VerificationError):
             # Pruned history is no error yet: the caller names the gap.
             return

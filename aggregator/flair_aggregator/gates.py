@@ -1,0 +1,50 @@
+"""Gates: what is remarkable about updates that are sound. Pure functions of integers.
+
+A gate reports. It leaves nothing out by itself: only the owner does, with a reason.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import isqrt
+from typing import Final, TypeVar
+
+# Fewer updates than this have no middle that an outlier could stand out from.
+MIN_UPDATES: Final = 4
+# Factor of the median of absolute deviations.
+MAX_DEVIATIONS: Final = 3
+# Deviations below a tenth of the median are no reason to suspect anybody.
+_FLOOR_SHARE: Final = 10
+_FRACTION_BITS: Final = 16
+
+K = TypeVar("K")
+
+
+def norm_outliers(norms_sq: Mapping[K, int]) -> dict[K, str]:
+    """Gives the updates whose norm is far above the others', and why.
+
+    Far above: more than three median absolute deviations above the median norm
+    (Hampel's identifier). Where nearly all norms are equal, because they were clipped
+    to the same bound, a tenth of the median takes the deviation's place. Short updates
+    are never remarkable.
+
+    Args:
+        norms_sq: squared norm of each update, in units of the delta.
+    """
+    if len(norms_sq) < MIN_UPDATES:
+        return {}
+    norms = {key: isqrt(value << 2 * _FRACTION_BITS) for key, value in norms_sq.items()}
+    middle = _median(norms.values())
+    deviation = _median(abs(norm - middle) for norm in norms.values())
+    limit = middle + MAX_DEVIATIONS * max(deviation, middle // _FLOOR_SHARE)
+    found = {}
+    for key, norm in norms.items():
+        if norm > limit:
+            shown = [value / (1 << _FRACTION_BITS) for value in (norm, middle, limit)]
+            text = "its norm {:.6g} is far above the median {:.6g}; at most {:.6g}"
+            found[key] = text.format(*shown)
+    return found
+
+
+def _median(values: Iterable[int]) -> int:
+    """The lower median, an integer."""
+    ordered = sorted(values)
+    return ordered[(len(ordered) - 1) // 2]

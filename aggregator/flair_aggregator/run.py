@@ -1,0 +1,155 @@
+"""Runs aggregators: once, or again and again until it is told to stop."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from flair_aggregator.branch import StepDone, World
+from flair_aggregator.follow import RepoFollower
+from flair_aggregator.outbox import Outbox
+from flair_aggregator.pending import RpcPending
+from flair_aggregator.repo import RepoWorker
+from flair_aggregator.settings import Options
+from flair_client.chain.pdas import find_repo_pda
+from flair_client.context import Context
+from flair_client.repo_address import RepoAddress
+
+# How soon a request to stop is seen, where no step is in hand.
+_POLL_S = 0.1
+
+
+@dataclass(slots=True)
+class Stop:
+    """Set once it is time to end; a signal's handler may set it."""
+
+    requested: bool = False
+
+
+@dataclass(slots=True)
+class Voice:
+    """Tells people each sentence once.
+
+    Attributes:
+        note: says a sentence.
+        warn: says one that somebody has to look at.
+        detail: says one that only the curious want to hear.
+        steps: everything that was sent.
+    """
+
+    note: Callable[[str], None]
+    warn: Callable[[str], None]
+    detail: Callable[[str], None]
+    steps: list[StepDone] = field(default_factory=list)
+    _said: dict[str, str] = field(default_factory=dict)
+
+    def say(self, topic: str, sentence: str) -> None:
+        """Says a sentence unless it is the last one about its topic."""
+        if self._said.get(topic, "") != sentence and sentence:
+            self.note(f"{topic}: {sentence}")
+        self._said[topic] = sentence
+
+    def report(self, repo: str, done: StepDone, sentence: str) -> None:
+        """Tells of a step that was sent."""
+        self.steps.append(done)
+        where = f"{repo} {done.branch} round {done.round_index}"
+        if done.outcome == "done":
+            self.note(f"{where}: {sentence}")
+        elif done.outcome == "already done":
+            self.detail(f"{where}: {done.step} was already done by somebody else")
+        else:
+            self.warn(f"{where}: {done.step} {done.outcome}")
+
+
+def make_worker(
+    ctx: Context,
+    address: RepoAddress,
+    branches: tuple[str, ...] | None,
+    *,
+    outbox: Outbox,
+    options: Options,
+    voice: Voice,
+    stop: Stop,
+    patient: bool = True,
+    now_s: Callable[[], float] = time.monotonic,
+) -> RepoWorker:
+    """Prepares the work on one repository; asks nothing but a missing genesis hash.
+
+    Raises:
+        ChainError: the profile pins no cluster and the RPC does not answer.
+    """
+    repo = find_repo_pda(address.creator, address.name, ctx.program_id)[0]
+    genesis_hash = ctx.network.genesis_hash or ctx.chain.rpc.get_genesis_hash()
+    world = World(
+        ctx=ctx,
+        repo=repo,
+        name=address.name,
+        genesis_hash=genesis_hash,
+        follower=RepoFollower(ctx, repo, branches),
+        pending=RpcPending(ctx.chain),
+        outbox=outbox,
+        options=options,
+        say=lambda topic, sentence: voice.say(f"{address.name} {topic}", sentence),
+        report=lambda done, sentence: voice.report(address.name, done, sentence),
+        now_s=now_s,
+        should_stop=lambda: stop.requested,
+    )
+    return RepoWorker(world, branches, patient=patient)
+
+
+def run_once(workers: Sequence[RepoWorker]) -> None:
+    """Does everything that can be done now.
+
+    Raises:
+        FlairError: a worker that is not patient failed.
+    """
+    for worker in workers:
+        worker.tick()
+
+
+def run_until_stopped(
+    workers: Sequence[RepoWorker], interval_s: float, stop: Stop
+) -> None:
+    """Looks again and again; the step in hand is finished before it ends.
+
+    Raises:
+        Exception: whatever a worker raised, which is a bug.
+    """
+    # It warns where a look takes longer than the interval, which is as it should be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    failures: list[Exception] = []
+
+    def look() -> None:
+        if stop.requested:
+            return
+        try:
+            run_once(workers)
+        except Exception as exc:  # noqa: BLE001 - raised again in the main thread
+            failures.append(exc)
+            stop.requested = True
+
+    scheduler = BackgroundScheduler(
+        executors={"default": ThreadPoolExecutor(1)}, timezone=UTC
+    )
+    scheduler.add_job(
+        look,
+        "interval",
+        seconds=interval_s,
+        max_instances=1,
+        coalesce=True,
+        misfire_grace_time=None,
+        next_run_time=datetime.now(UTC),
+    )
+    scheduler.start()
+    try:
+        while not stop.requested:
+            time.sleep(_POLL_S)
+    finally:
+        stop.requested = True
+        scheduler.shutdown(wait=True)
+    if failures:
+        raise failures[0]

@@ -1,0 +1,30 @@
+"""How an aggregator works: what it is told at its start, and limits."""
+
+from dataclasses import dataclass
+from typing import Final
+
+# Twenty updates make a transaction of about 1,100 of the 1,232 bytes.
+ACCUMULATE_BATCH: Final = 20
+# Closing instructions in one transaction: about 115 bytes each, 300 for all.
+CLOSING_BATCH: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an aggregator was told.
+
+    Attributes:
+        interval_s: pause between two looks at the chain.
+        open_rounds: open a round where none is live.
+        reject_outliers: reject updates far longer than the others; owners can.
+        backoff_s: pause after a failure; doubles with each further one.
+        backoff_limit_s: no pause is longer.
+        hold_s: pause before a refused step is tried again.
+    """
+
+    interval_s: float = 2.0
+    open_rounds: bool = False
+    reject_outliers: bool = False
+    backoff_s: float = 2.0
+    backoff_limit_s: float = 60.0
+    hold_s: float = 30.0

@@ -1,0 +1,95 @@
+"""What an aggregator did last, and what waits, from the chain and the outbox.
+
+Nothing is verified here: a running aggregator wrote down what it found.
+"""
+
+from dataclasses import dataclass
+
+from flair_aggregator.outbox import Intent, Outbox
+from flair_aggregator.pending import RpcPending
+from flair_aggregator.round import Rights, plan
+from flair_aggregator.sending import describe
+from flair_aggregator.settings import ACCUMULATE_BATCH
+from flair_client.chain.pdas import find_repo_pda
+from flair_client.context import Context
+from flair_client.repo_address import RepoAddress
+
+
+@dataclass(frozen=True, slots=True)
+class BranchStatus:
+    """One branch.
+
+    Attributes:
+        round_index: the live round; None where none is live.
+        state: of the live round.
+        deadline: seconds.
+        next_steps: what the chain allows, if every update is sound.
+        waits: what keeps the branch waiting, by the chain.
+        found: what the aggregator found when it last looked, and when.
+    """
+
+    repo: str
+    branch: str
+    round_index: int | None
+    state: str | None
+    n_accepted: int
+    n_accumulated: int
+    deadline: int | None
+    next_steps: tuple[str, ...]
+    waits: tuple[str, ...]
+    found: tuple[str, ...]
+    found_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatorStatus:
+    """Branches, and the last steps, newest first."""
+
+    branches: tuple[BranchStatus, ...]
+    steps: tuple[Intent, ...]
+
+
+def branch_statuses(
+    ctx: Context,
+    address: RepoAddress,
+    branches: tuple[str, ...] | None,
+    outbox: Outbox | None,
+) -> tuple[BranchStatus, ...]:
+    """Gives how every branch stands.
+
+    Raises:
+        AccountMissing: no such repository or branch.
+    """
+    repo = find_repo_pda(address.creator, address.name, ctx.program_id)[0]
+    ctx.chain.repo(repo)
+    names = branches or tuple(one.name for one in ctx.chain.branches(repo))
+    return tuple(_status(ctx, address, name, outbox) for name in names)
+
+
+def _status(
+    ctx: Context, address: RepoAddress, branch: str, outbox: Outbox | None
+) -> BranchStatus:
+    repo = find_repo_pda(address.creator, address.name, ctx.program_id)[0]
+    genesis_hash = ctx.network.genesis_hash or ctx.chain.rpc.get_genesis_hash()
+    view = RpcPending(ctx.chain).read(repo, branch)
+    planned = plan(
+        view,
+        Rights(may_reject=False, may_propose=True),
+        open_rounds=False,
+        batch_size=ACCUMULATE_BATCH,
+    )
+    found = outbox and outbox.waits(genesis_hash, view.branch.address)
+    live = view.live.round.value if view.live else None
+    return BranchStatus(
+        repo=str(address.at(None)),
+        branch=branch,
+        round_index=live.round_index if live else None,
+        state=live.state.name.lower() if live else None,
+        n_accepted=live.n_accepted if live else 0,
+        n_accumulated=live.n_accumulated if live else 0,
+        deadline=live.deadline if live else None,
+        next_steps=tuple(describe(step).name for step in planned.steps),
+        waits=planned.waits,
+        found=found.waits if found else (),
+        found_at=found.noted_at if found else None,
+    )

@@ -6,7 +6,7 @@ from functools import partial
 
 from flair_aggregator.branch import BranchWorker, World
 from flair_aggregator.settings import Options
-from flair_client.errors import FlairError
+from flair_client.errors import AccountMissing, ClusterMismatch, FlairError
 
 
 @dataclass(slots=True)
@@ -79,6 +79,10 @@ class RepoWorker:
             return True
         return any(worker.is_due(event_seq) for worker in self._workers.values())
 
+    def _is_hopeless(self, error: FlairError) -> bool:
+        """Whether it was never right: a wrong address or network, at the start."""
+        return isinstance(error, AccountMissing | ClusterMismatch) and not self._workers
+
     def _try(self, branch: str, action: Callable[[], None]) -> None:
         world = self.world
         backoff = self._backoffs.setdefault(branch, Backoff(world.options, world.now_s))
@@ -88,7 +92,7 @@ class RepoWorker:
         try:
             action()
         except FlairError as exc:
-            if not self.patient:
+            if not self.patient or self._is_hopeless(exc):
                 raise
             pause_s = backoff.failed()
             world.say(topic, f"{exc}; trying again, at first in {pause_s:g} s")

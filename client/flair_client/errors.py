@@ -5,6 +5,7 @@
     * UsageError: a command or function was called with arguments that cannot work
         * NetworkUnknown: no profile has this name
         * NotTrainable: the recipe names no model that Flair can train itself
+        * OutputExists: a file that would be written is there already
     * ObjectError: bytes that should be an object are not
         * ObjectInvalid: wrong shape, unknown field, not canonical; names the path
         * ObjectTooLarge: more than the limit, refused before memory is taken
@@ -74,6 +75,10 @@ class NetworkUnknown(UsageError):
 
 class NotTrainable(UsageError):
     """The recipe names no model that Flair can train itself."""
+
+
+class OutputExists(UsageError):
+    """A file that would be written is there already."""
 
 
 class ObjectError(FlairError):

@@ -54,6 +54,7 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         USAGE,
         "train with a program of your own, then `flair commit --weights FILE`",
     ),
+    errors.OutputExists: (USAGE, "--force replaces it, -o names another file"),
     errors.ObjectError: (INTEGRITY, None),
     errors.SignatureInvalid: (INTEGRITY, "do not use this commit; ask its author"),
     errors.TensorMismatch: (

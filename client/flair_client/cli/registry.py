@@ -30,6 +30,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
     for name, help_, section, extra in (
         ("init", "Makes a workspace for a new model.", _WORK, None),
         ("clone", "Fetches a repository into a new workspace.", _WORK, None),
+        ("status", "Shows where the workspace stands.", _WORK, None),
         (
             "trust",
             "Shows and accepts what a repository runs and asks for.",
@@ -40,6 +41,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("commit", "Signs an update or a snapshot.", _WORK, None),
         ("push", "Sends the commit to the store and the chain.", _WORK, None),
         ("pull", "Verifies what is new and moves to the head.", _WORK, None),
+        ("export", "Writes the weights of a commit as safetensors.", _WORK, None),
         ("verify", "Checks a repository's whole history.", _HISTORY, None),
         ("revert", "Undoes a merge or one contributor's part.", _HISTORY, None),
         ("repo", "Makes and shows repositories.", _SHARE, None),

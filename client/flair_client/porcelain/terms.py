@@ -94,6 +94,15 @@ def save_terms(workspace: Workspace, terms: Terms) -> None:
     )
 
 
+def has_terms(workspace: Workspace) -> bool:
+    """Whether terms are kept in the workspace.
+
+    Raises:
+        WorkspaceError: their file was damaged.
+    """
+    return workspace.marker(_MARKER) is not None
+
+
 def saved_terms(ctx: Context, workspace: Workspace) -> Terms:
     """Gives the terms as they were at the last clone, pull or push.
 

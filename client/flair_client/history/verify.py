@@ -27,23 +27,10 @@ The rules, in the order in which they are checked. Each has a test that breaks i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
-from flair_client.chain.accounts import (
-    BranchAccount,
-    ConfigAccount,
-    PolicyAccount,
-    RepoAccount,
-)
-from flair_client.chain.pdas import find_branch_pda
-from flair_client.errors import ClusterMismatch, VerificationError
-from flair_client.history.events import EventChain, collect_events
-from flair_client.history.records import (
-    BranchRecord,
-    MoveRecord,
-    RepoHistory,
-)
-from flair_client.history.replay import replay
+from flair_client.errors import VerificationError
+from flair_client.history.evidence import VerifyChain, gather_evidence
+from flair_client.history.records import MoveRecord, RepoHistory
 from flair_client.history.verify_move import (
     HOW_CHECKED,
     CheckedCommit,
@@ -56,21 +43,15 @@ from flair_client.objects import CommitKind
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store
 
-# Between two reads others may move the head; each try reads everything anew.
-_TRIES = 5
-
-
-class VerifyChain(EventChain, Protocol):
-    """What is asked of the chain to verify."""
-
-    def config(self) -> ConfigAccount:
-        """The program's settings."""
-
-    def branch(self, repo: Address, name: str) -> BranchAccount:
-        """A branch's account."""
-
-    def policy(self, repo: Address, index: int) -> PolicyAccount:
-        """A policy's account."""
+__all__ = [
+    "BranchReport",
+    "CommitReport",
+    "ValidHead",
+    "gather_evidence",
+    "last_valid_head",
+    "verify_branch",
+    "walk_verified",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +108,6 @@ class ValidHead:
     head: CommitId
     fault: VerificationError | None
     commits: tuple[CommitReport, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BranchEvidence:
-    """Everything that the commits of one branch are compared with."""
-
-    repo_account: RepoAccount
-    branch_account: BranchAccount
-    evidence: Evidence
 
 
 def verify_branch(
@@ -214,54 +186,6 @@ def last_valid_head(
     return ValidHead(last, gathered.branch_account.head_commit, fault, tuple(reports))
 
 
-def gather_evidence(
-    chain: VerifyChain,
-    store: Store,
-    repo: Address,
-    branch: str,
-    *,
-    genesis_hash: str | None = None,
-    progress: Progress = NO_PROGRESS,
-) -> BranchEvidence:
-    """Reads accounts and events that belong together, and checks rules 1 to 4.
-
-    Raises:
-        VerificationError: names the account or event that is wrong.
-    """
-    verify_cluster(chain, genesis_hash)
-    tries = _TRIES
-    while True:
-        repo_account = chain.repo(repo)
-        branch_account = chain.branch(repo, branch)
-        if chain.repo(repo).event_seq == repo_account.event_seq or tries == 1:
-            break
-        tries -= 1
-    events = collect_events(chain, store, repo_account)
-    history = replay(repo, events)
-    _check_accounts(chain, history, repo, repo_account, branch_account)
-    moves = lineage(history, find_branch_pda(repo, branch, chain.program_id)[0])
-    evidence = Evidence(history, events, moves, store, progress)
-    return BranchEvidence(repo_account, branch_account, evidence)
-
-
-def verify_cluster(chain: VerifyChain, genesis_hash: str | None) -> None:
-    """Checks that the program's Config was made for the pinned cluster.
-
-    The genesis hash of the RPC itself is checked with the client's first request.
-
-    Raises:
-        ClusterMismatch: it was made for another one.
-    """
-    if genesis_hash is None:
-        return
-    tag = chain.config().genesis_tag
-    if Address.parse(genesis_hash).raw != tag.raw:
-        raise ClusterMismatch(
-            f"the program's Config was made for genesis hash {Address(tag.raw)}, "
-            f"pinned is {genesis_hash}"
-        )
-
-
 def walk_verified(
     evidence: Evidence, *, since: CommitId | None = None
 ) -> Iterator[tuple[CommitReport, CheckedCommit]]:
@@ -285,74 +209,6 @@ def walk_verified(
             previous = verify_move(evidence, move, previous)
             yield _report(evidence.history, move, previous), previous
             task.advance(1)
-
-
-def lineage(history: RepoHistory, branch: Address) -> tuple[MoveRecord, ...]:
-    """Every move that led to a branch's head, oldest first.
-
-    A branch that began at a commit of another branch has that branch's moves before its
-    own; the move that only named the commit is left out.
-    """
-    record = history.branches[branch]
-    if not record.moves:
-        return ()
-    first = record.moves[0]
-    for other in history.branches.values():
-        for move in other.moves if other is not record else ():
-            if move.new_head == first.new_head and move.event_seq < first.event_seq:
-                before = lineage(history, other.address)
-                return (*_up_to(before, move), *record.moves[1:])
-    return tuple(record.moves)
-
-
-def _up_to(moves: tuple[MoveRecord, ...], last: MoveRecord) -> tuple[MoveRecord, ...]:
-    heads = [move.new_head for move in moves]
-    return moves[: heads.index(last.new_head) + 1]
-
-
-def _check_accounts(
-    chain: VerifyChain,
-    history: RepoHistory,
-    repo: Address,
-    account: RepoAccount,
-    branch: BranchAccount,
-) -> None:
-    """The accounts say what the events say."""
-    if (history.creator, history.name) != (account.creator, account.name):
-        raise VerificationError("event 1", "another creator or name than the account's")
-    if history.authority != account.authority:
-        raise VerificationError("repository", "another authority than by its events")
-    if len(history.policies) != account.policy_count:
-        raise VerificationError(
-            "repository", "another number of policies than by its events"
-        )
-    for policy in history.policies.values():
-        if chain.policy(repo, policy.index).digest != policy.digest:
-            raise VerificationError(
-                f"policy {policy.index}", "its account is not what its event says"
-            )
-    record = history.branches.get(
-        find_branch_pda(repo, branch.name, chain.program_id)[0]
-    )
-    if record is None:
-        raise VerificationError(f"branch {branch.name!r}", "no event made it")
-    _check_branch(record, branch)
-
-
-def _check_branch(record: BranchRecord, branch: BranchAccount) -> None:
-    where = f"branch {branch.name!r}"
-    if record.head != branch.head_commit:
-        raise VerificationError(
-            where,
-            f"its head is {branch.head_commit.short}, by events {record.head.short}",
-        )
-    if len(record.moves) != branch.head_seq:
-        raise VerificationError(where, "its sequence is not the number of its moves")
-    live = record.live_round is not None
-    if (record.round_index, live) != (branch.round_index, branch.round_live):
-        raise VerificationError(where, "its round is not what the events say")
-    if record.policy_index != branch.policy_index:
-        raise VerificationError(where, "its policy is not what the events say")
 
 
 def _report(

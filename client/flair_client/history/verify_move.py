@@ -1,26 +1,16 @@
 """Checks the commit that a move of a head put there. Walking is for `verify`."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from flair_client.encoding import decode_recipe
 from flair_client.errors import VerificationError
+from flair_client.history.checked import CheckedCommit, Evidence, terms_of
 from flair_client.history.events import cap_events, read_event_list
 from flair_client.history.naming_store import NamingStore
-from flair_client.history.records import (
-    BranchRecord,
-    MoveRecord,
-    RepoHistory,
-    RoundRecord,
-)
-from flair_client.history.revert import revert_contributor, revert_merge
-from flair_client.history.verify_merge import round_terms, verify_merge
-from flair_client.history.verify_update import (
-    RoundTerms,
-    read_commit,
-    requiring,
-    verify_update,
-)
+from flair_client.history.records import BranchRecord, MoveRecord, RepoHistory
+from flair_client.history.verify_merge import verify_merge
+from flair_client.history.verify_revert import recompute_revert
+from flair_client.history.verify_update import read_commit, requiring
 from flair_client.history.verify_weights import (
     first_difference,
     naming,
@@ -28,16 +18,20 @@ from flair_client.history.verify_weights import (
     verify_complete,
 )
 from flair_client.ids import Cid, CommitId
-from flair_client.objects import (
-    Commit,
-    CommitKind,
-    Manifest,
-    Revert,
-    RevertKind,
-)
-from flair_client.progress import NO_PROGRESS, Progress
+from flair_client.objects import Commit, CommitKind, Manifest
 from flair_client.store.base import Store
-from flair_client.strategies import get_strategy, lambda_for
+
+__all__ = [
+    "HOW_CHECKED",
+    "CheckedCommit",
+    "Evidence",
+    "check_event_list",
+    "check_parent",
+    "check_place",
+    "terms_of",
+    "trusted_commit",
+    "verify_move",
+]
 
 HOW_CHECKED: Final = {
     CommitKind.ROOT: "signed by its owner, complete",
@@ -45,42 +39,6 @@ HOW_CHECKED: Final = {
     CommitKind.MERGE: "recomputed",
     CommitKind.REVERT: "recomputed",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What commits are compared with.
-
-    Attributes:
-        history: the repository's events, replayed.
-        events: their bytes, from number 1 on.
-        moves: of the branch, from the very first commit on, other branches' before it
-            where the branch began at a commit of another one.
-        known_blocks: first reads spare later ones; filled while verifying.
-    """
-
-    history: RepoHistory
-    events: list[bytes]
-    moves: tuple[MoveRecord, ...]
-    store: Store
-    progress: Progress = NO_PROGRESS
-    known_blocks: set[Cid] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedCommit:
-    """A commit that was found right, or that is trusted.
-
-    Attributes:
-        recipe: the one in force from here on, its own or inherited.
-        last_seq: number of the last event that its list covers.
-    """
-
-    commit_id: CommitId
-    commit: Commit
-    manifest: Manifest
-    recipe: Cid | None
-    last_seq: int
 
 
 def trusted_commit(evidence: Evidence, commit_id: CommitId) -> CheckedCommit:
@@ -266,99 +224,9 @@ def _verified_weights(
             raise VerificationError(where, "carries no weights")
         manifest = read_manifest(evidence.store, commit.weights)
         if commit.reverts is not None and previous is not None:
-            expected = recompute_revert(evidence, previous, commit.reverts, move, where)
+            expected = recompute_revert(
+                evidence, previous.manifest, commit.reverts, move.event_seq, where
+            )
             difference = first_difference(expected, manifest)
             requiring(where)(difference is None, f"weights: {difference}")
     return manifest
-
-
-def terms_of(history: RepoHistory, record: RoundRecord) -> RoundTerms:
-    """What a round's updates and merge have to agree with, by the events."""
-    return round_terms(
-        history.repo,
-        history.branches[record.branch].name,
-        record,
-        history.policies[record.policy_index],
-    )
-
-
-def recompute_revert(
-    evidence: Evidence,
-    previous: CheckedCommit,
-    reverts: Revert,
-    move: MoveRecord,
-    where: str,
-) -> Manifest:
-    """The weights that come out of taking a merge, or one term of it, back."""
-    must = requiring(where)
-    merge_move = _reverted_move(evidence, reverts, move, where)
-    _check_not_reverted(evidence, reverts, move, where)
-    record = merge_move.round
-    if record is None:
-        raise VerificationError(where, "reverts a commit that is no merge")
-    terms = terms_of(evidence.history, record)
-    scratch = NamingStore(evidence.store)
-    before = _manifest_of(evidence.store, merge_move.old_head, where)
-    if reverts.kind is RevertKind.MERGE:
-        after = _manifest_of(evidence.store, merge_move.new_head, where)
-        return revert_merge(
-            evidence.store,
-            previous.manifest,
-            before,
-            after,
-            terms.params.scale_exp,
-            scratch,
-        )
-    update = next((u for u in record.accepted() if u.commit_id == reverts.update), None)
-    if update is None:
-        raise VerificationError(where, "reverts an update that is not in the merge")
-    strategy = get_strategy(terms.params.strategy)
-    must(strategy.linear, f"strategy {strategy.id!r} has no separable terms")
-    _, delta = verify_update(evidence.store, terms, update, before)
-    weight_sum = sum(one.weight for one in record.accepted())
-    return revert_contributor(
-        evidence.store,
-        previous.manifest,
-        update.weight,
-        delta,
-        lambda_for(terms.params.eta_q24, weight_sum),
-        terms.params.scale_exp,
-        scratch,
-    )
-
-
-def _manifest_of(store: Store, commit_id: CommitId, where: str) -> Manifest:
-    commit = read_commit(store, commit_id)
-    if commit.weights is None:
-        raise VerificationError(where, f"{commit_id.short} carries no weights")
-    return read_manifest(store, commit.weights)
-
-
-def _reverted_move(
-    evidence: Evidence, reverts: Revert, move: MoveRecord, where: str
-) -> MoveRecord:
-    for earlier in evidence.moves:
-        if earlier.event_seq >= move.event_seq:
-            break
-        if earlier.new_head == reverts.commit:
-            return earlier
-    reason = f"reverts {reverts.commit.short}, which is not in its history"
-    raise VerificationError(where, reason)
-
-
-def _check_not_reverted(
-    evidence: Evidence, reverts: Revert, move: MoveRecord, where: str
-) -> None:
-    """The same term is not taken back twice."""
-    for earlier in evidence.moves:
-        if earlier.event_seq >= move.event_seq:
-            return
-        if earlier.kind is not CommitKind.REVERT:
-            continue
-        done = read_commit(evidence.store, earlier.new_head).reverts
-        if done is None or done.commit != reverts.commit:
-            continue
-        overlaps = RevertKind.MERGE in (done.kind, reverts.kind)
-        if overlaps or done.update == reverts.update:
-            reason = f"reverts what {earlier.new_head.short} has reverted already"
-            raise VerificationError(where, reason)

@@ -1,0 +1,92 @@
+"""`flair revert`: undoes a merge or one contributor's part."""
+
+import click
+
+from flair_client.cli.command import command
+from flair_client.cli.output import fields
+from flair_client.cli.session import App
+from flair_client.cli.text import printable
+from flair_client.cli.types import ADDRESS
+from flair_client.ids import Address
+from flair_client.porcelain.revert import Reverted, revert
+
+
+@command(
+    "revert",
+    result=Reverted,
+    examples=(
+        "flair revert HEAD",
+        "flair revert 3f9c2a1b0d44 -m 'site 3 had its labels swapped' --yes",
+        "flair revert --contributor ADDRESS --dry-run",
+    ),
+)
+@click.argument("commit", required=False)
+@click.option(
+    "--contributor",
+    type=ADDRESS,
+    metavar="ADDRESS",
+    help="Only this contributor's term; without COMMIT in the newest merge with one.",
+)
+@click.option("-m", "--message", metavar="TEXT", help="Why; shown in the log.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only tell what would change.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def revert_command(
+    app: App,
+    commit: str | None,
+    *,
+    contributor: Address | None,
+    message: str | None,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Undoes a merge or one contributor's part.
+
+    A new commit takes exactly back what the merge COMMIT, or one contributor's term of
+    it, added; later merges stay. It needs the owner's wallet, or the role administer.
+    A round that is in progress ends without a merge. This is not unlearning: what
+    later updates learned from the old weights remains in them, and whoever has the old
+    weights keeps them.
+    """
+    workspace = app.workspace()
+
+    def approve(plan: Reverted) -> None:
+        if not yes:
+            app.out.note(revert_text(plan))
+        app.confirm("Revert?", flag="--yes", given=yes)
+
+    done = revert(
+        app.context(signer=True, network=app.repo_address(None).network),
+        workspace,
+        commit,
+        contributor=contributor,
+        message=message,
+        dry_run=dry_run,
+        approve=approve,
+    )
+    app.out.result(done, lambda: revert_text(done))
+    if done.commit is not None:
+        app.out.note("this is not unlearning: see `flair revert --help`")
+
+
+def revert_text(done: Reverted) -> str:
+    """Shows a revert, or the plan of one, to people."""
+    what = f"merge {done.merge.short}"
+    if done.contributor is not None and done.update is not None:
+        what = f"update {done.update.short} of {what}"
+    ends = None
+    if done.ends_round is not None:
+        ends = f"round {done.ends_round}, without a merge"
+    change = done.change
+    head = "would move" if done.commit is None else done.commit.short
+    return fields(
+        (
+            ("takes back", what),
+            ("contributor", done.contributor),
+            ("message", printable(done.message, 64)),
+            (f"{done.branch} was at", done.before.short),
+            (f"{done.branch} is at", head),
+            ("changes", f"{change.n_changed} of {change.n_tensors} tensors"),
+            ("length", f"{change.l2:.6g}, one value at most {change.max_abs:.6g}"),
+            ("ends", ends),
+        )
+    )

@@ -1,0 +1,52 @@
+"""Text from others as it may be shown: nothing in it moves the cursor or hides."""
+
+import unicodedata
+
+_MARKS = frozenset({"Mn", "Me"})
+
+
+def printable(text: str, columns: int | None = None) -> str:
+    r"""Gives a text in one line, with everything that a terminal would obey spelt out.
+
+    Control characters, line ends, and the invisible characters that turn the direction
+    of writing around come out as `\x1b`, `\n`, `\u202e`.
+
+    Args:
+        text: from a commit, a recipe, a name: whoever wrote it is not trusted.
+        columns: cut there, with an ellipsis; without it the whole text.
+    """
+    spelt = "".join(one if one.isprintable() else _spelt(one) for one in text)
+    return spelt if columns is None else _cut(spelt, columns)
+
+
+def printable_lines(text: str) -> list[str]:
+    """The lines of a text, each printable, empty ones at the end left out."""
+    return [printable(line.rstrip("\r")) for line in text.rstrip().split("\n")]
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal a printable text takes."""
+    return sum(_columns(one) for one in text)
+
+
+def _spelt(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in _MARKS:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def _cut(text: str, columns: int) -> str:
+    if width(text) <= columns:
+        return text
+    room = columns - 1
+    kept = []
+    for one in text:
+        room -= _columns(one)
+        if room < 0:
+            break
+        kept.append(one)
+    return "".join(kept).rstrip() + "…"

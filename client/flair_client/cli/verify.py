@@ -1,0 +1,93 @@
+"""`flair verify`: checks a repository's whole history."""
+
+import click
+
+from flair_client.cli.command import command
+from flair_client.cli.output import fields
+from flair_client.cli.session import App
+from flair_client.cli.text import printable
+from flair_client.cli.types import BRANCH_NAME
+from flair_client.errors import VerificationError
+from flair_client.history.verify import CommitReport
+from flair_client.porcelain.verify import Verified, verify
+
+
+@command(
+    "verify",
+    result=Verified,
+    examples=(
+        "flair verify",
+        "flair verify flair://localnet/CREATOR/heart-risk",
+        "flair verify --branch main --since 3f9c2a1",
+    ),
+)
+@click.argument("address", required=False)
+@click.option(
+    "--branch",
+    type=BRANCH_NAME,
+    metavar="NAME",
+    help="Only this branch; without it all of them.",
+)
+@click.option(
+    "--since",
+    metavar="REF",
+    help="A commit that you trust: what lies before it is not looked at.",
+)
+def verify_command(
+    app: App, address: str | None, *, branch: str | None, since: str | None
+) -> None:
+    """Checks a repository's whole history.
+
+    ADDRESS is flair://… or CREATOR/NAME; without it the workspace's repository. All
+    that is needed is an RPC and a store, and neither is trusted: every block is
+    compared with its digest, every commit with its signature, every account with the
+    events that fold to the history root, and each merge and revert is made again.
+    Ends with exit code 5, and the first thing that is wrong, where a head is not valid.
+    """
+    repo = app.repo_address(address)
+    ctx = app.context(network=repo.network)
+    found = verify(
+        ctx,
+        repo,
+        branch=branch or repo.ref,
+        since=since,
+        on_commit=lambda report: app.out.line(commit_line(report)),
+    )
+    app.out.result(found, lambda: verified_text(found))
+    for one in found.branches:
+        if one.fault is not None:
+            where, _, reason = one.fault.partition(": ")
+            raise VerificationError(where, reason)
+
+
+def commit_line(report: CommitReport) -> str:
+    """Shows one commit that was found right, in at most 80 columns."""
+    updates = f", {report.n_updates} updates" if report.n_updates else ""
+    if report.n_updates == 1:
+        updates = ", 1 update"
+    line = (
+        f"ok  {report.branch} {report.head_seq}  {report.commit_id.short}  "
+        f"{report.kind.value}: {report.check}{updates}"
+    )
+    return printable(line, 80)
+
+
+def verified_text(found: Verified) -> str:
+    """Shows a verdict to people."""
+    rows: list[tuple[str, object]] = [
+        ("repository", found.repo),
+        ("cluster", found.genesis_hash + ("" if found.pinned else " (not pinned)")),
+        ("program", found.program_id),
+        ("events", f"{found.n_events}, folded to {found.history_root}"),
+    ]
+    for one in found.branches:
+        if one.head is None:
+            verdict = "no commit yet"
+        elif one.fault is None:
+            since = "" if one.since is None else f" since {one.since.short}"
+            verdict = f"{one.head.short} is valid, {len(one.commits)} checked{since}"
+        else:
+            last = "nothing" if one.valid_head is None else one.valid_head.short
+            verdict = f"{one.head.short} is NOT valid, {last} is the last that is"
+        rows.append((f"branch {one.branch}", verdict))
+    return fields(rows)

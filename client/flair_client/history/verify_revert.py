@@ -1,0 +1,118 @@
+"""Makes a revert's weights again: a merge, or one contributor's term, taken back."""
+
+from flair_client.errors import VerificationError
+from flair_client.history.checked import Evidence, terms_of
+from flair_client.history.naming_store import NamingStore
+from flair_client.history.records import MoveRecord
+from flair_client.history.revert import revert_contributor, revert_merge
+from flair_client.history.verify_update import (
+    read_commit,
+    requiring,
+    verify_update,
+)
+from flair_client.history.verify_weights import read_manifest
+from flair_client.ids import CommitId
+from flair_client.objects import CommitKind, Manifest, Revert, RevertKind
+from flair_client.store.base import Store
+from flair_client.strategies import get_strategy, lambda_for
+
+
+def recompute_revert(
+    evidence: Evidence,
+    head: Manifest,
+    reverts: Revert,
+    event_seq: int,
+    where: str,
+    *,
+    store_out: Store | None = None,
+) -> Manifest:
+    """The weights that come out of taking a merge, or one term of it, back.
+
+    Args:
+        evidence: of the branch.
+        head: weights of the head before.
+        reverts: what is taken back.
+        event_seq: number of the event that moves the revert in; what lies behind it
+            does not count.
+        where: the commit, for messages.
+        store_out: takes new blocks; without it they are named and forgotten.
+
+    Raises:
+        VerificationError: the merge or term is not there, or was taken back already.
+        TensorMismatch, OutOfRange: the arithmetic is not possible.
+    """
+    must = requiring(where)
+    merge_move = find_move(evidence, reverts.commit, event_seq)
+    if merge_move is None:
+        reason = f"reverts {reverts.commit.short}, which is not in its history"
+        raise VerificationError(where, reason)
+    done = reverted_by(evidence, reverts, event_seq)
+    if done is not None:
+        raise VerificationError(
+            where, f"reverts what {done.short} has reverted already"
+        )
+    record = merge_move.round
+    if record is None:
+        raise VerificationError(where, "reverts a commit that is no merge")
+    terms = terms_of(evidence.history, record)
+    scratch = NamingStore(evidence.store) if store_out is None else store_out
+    before = _manifest_of(evidence.store, merge_move.old_head, where)
+    if reverts.kind is RevertKind.MERGE:
+        after = _manifest_of(evidence.store, merge_move.new_head, where)
+        return revert_merge(
+            evidence.store,
+            head,
+            before,
+            after,
+            terms.params.scale_exp,
+            scratch,
+        )
+    update = next((u for u in record.accepted() if u.commit_id == reverts.update), None)
+    if update is None:
+        raise VerificationError(where, "reverts an update that is not in the merge")
+    strategy = get_strategy(terms.params.strategy)
+    must(strategy.linear, f"strategy {strategy.id!r} has no separable terms")
+    _, delta = verify_update(evidence.store, terms, update, before)
+    weight_sum = sum(one.weight for one in record.accepted())
+    return revert_contributor(
+        evidence.store,
+        head,
+        update.weight,
+        delta,
+        lambda_for(terms.params.eta_q24, weight_sum),
+        terms.params.scale_exp,
+        scratch,
+    )
+
+
+def find_move(
+    evidence: Evidence, commit_id: CommitId, event_seq: int
+) -> MoveRecord | None:
+    """The move that brought a commit in, before the event of this number."""
+    for move in evidence.moves:
+        if move.event_seq < event_seq and move.new_head == commit_id:
+            return move
+    return None
+
+
+def reverted_by(evidence: Evidence, reverts: Revert, event_seq: int) -> CommitId | None:
+    """The revert that has taken the same back already, or a part of it."""
+    for move in evidence.moves:
+        if move.event_seq >= event_seq:
+            return None
+        if move.kind is not CommitKind.REVERT:
+            continue
+        done = read_commit(evidence.store, move.new_head).reverts
+        if done is None or done.commit != reverts.commit:
+            continue
+        overlaps = RevertKind.MERGE in (done.kind, reverts.kind)
+        if overlaps or done.update == reverts.update:
+            return move.new_head
+    return None
+
+
+def _manifest_of(store: Store, commit_id: CommitId, where: str) -> Manifest:
+    commit = read_commit(store, commit_id)
+    if commit.weights is None:
+        raise VerificationError(where, f"{commit_id.short} carries no weights")
+    return read_manifest(store, commit.weights)

@@ -36,6 +36,7 @@ class Output:
     exit_code: int = 0
     _message: str | None = None
     _value: Any = None
+    _flat: bool = False
     _done: bool = field(default=False)
 
     def result(
@@ -46,6 +47,7 @@ class Output:
         exit_code: int = 0,
         message: str | None = None,
         now: bool = False,
+        flat: bool = False,
     ) -> None:
         """Gives the command's result.
 
@@ -55,7 +57,9 @@ class Output:
             exit_code: 1 for a negative answer, 5 for a failed verification.
             message: one sentence for the envelope, where the exit code is not 0.
             now: print at once, for a command that stays in the foreground.
+            flat: the value's fields stand beside the envelope's as well.
         """
+        self._flat = flat
         self._value = value
         self.exit_code = exit_code
         self._message = message
@@ -90,14 +94,13 @@ class Output:
     def finish(self) -> int:
         """Ends a command that ran through; gives its exit code."""
         if self.json_mode and not self._done:
-            self._print(
-                envelope(
-                    self.command,
-                    exit_code=self.exit_code,
-                    message=self._message,
-                    result=self._value,
-                )
+            line = envelope(
+                self.command,
+                exit_code=self.exit_code,
+                message=self._message,
+                result=self._value,
             )
+            self._print({**line["result"], **line} if self._flat else line)
         sys.stdout.flush()
         return self.exit_code
 

@@ -53,6 +53,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("wallet", "Makes and shows wallets.", _SETUP, None),
         ("network", "Shows and adds network profiles.", _SETUP, None),
         ("config", "Reads and changes settings.", _SETUP, None),
+        ("demo", "Four hospitals, one model, start to report.", _PARTS, "demo"),
         ("localnet", "Runs a chain of one's own on this machine.", _PARTS, "localnet"),
         ("program", "Sets up and shows the program on chain.", _SETUP, None),
     )

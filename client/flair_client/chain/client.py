@@ -241,7 +241,11 @@ class ChainClient:
         found = self.rpc.get_program_accounts(
             self.program_id, size=account_size(kind), filters=filters
         )
-        by_address = {raw.address: self._decode(kind, raw) for raw in found}
+        by_address: dict[Address, _T] = {}
+        for raw in found:
+            account = self._decode(kind, raw)
+            if by_address.setdefault(raw.address, account) != account:
+                raise AccountInvalid(raw.address, "given in two versions")
         return list(by_address.values())
 
     def _decode(self, kind: type[_T], raw: RawAccount) -> _T:

@@ -74,9 +74,17 @@ PROGRAM_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
 }
 
 
+# Numbers of the system program, which makes accounts and moves money for ours; ours
+# and Anchor's begin above them.
+SYSTEM_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
+    0: ("AccountAlreadyInUse", "an account that would be made exists already"),
+    1: ("InsufficientLamports", "insufficient lamports for the rent or transfer"),
+}
+
+
 def program_error(number: int, instruction_index: int | None = None) -> ProgramRefused:
     """Gives the error for a custom number that the program returned."""
-    name, meaning = PROGRAM_ERRORS.get(
+    name, meaning = {**SYSTEM_ERRORS, **PROGRAM_ERRORS}.get(
         number, (f"custom error {number}", f"custom program error {number}")
     )
     where = "" if instruction_index is None else f"instruction {instruction_index}: "

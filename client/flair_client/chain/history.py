@@ -22,14 +22,22 @@ def fetch_events(
     Whether the events are the true ones is for the caller to check, by their root.
 
     Raises:
-        VerificationError: an event is missing from the RPC's history, or two differ
-            that have the same number.
+        VerificationError: an event is missing from the RPC's history, two differ
+            that have the same number, or the history goes round in circles.
     """
     by_seq: dict[int, EventBytes] = {}
     before: str | None = None
+    seen: set[str] = set()
     while True:
         page = rpc.get_signatures_for_address(repo, before=before, limit=_PAGE)
         for entry in page:
+            # Without this an RPC could send us round in circles for ever.
+            if entry.signature in seen:
+                raise VerificationError(
+                    f"transaction {entry.signature}",
+                    "comes twice in the RPC's transaction history",
+                )
+            seen.add(entry.signature)
             if entry.err is not None:
                 continue
             tx_json = fetch_transaction(rpc, entry.signature)

@@ -15,7 +15,12 @@ import httpx
 from flair_client.chain import shapes
 from flair_client.chain.accounts import RawAccount
 from flair_client.chain.transport import Patience, Transport
-from flair_client.errors import AccountInvalid, ClusterMismatch, RpcRefused
+from flair_client.errors import (
+    AccountInvalid,
+    ClusterMismatch,
+    RpcRefused,
+    RpcUnavailable,
+)
 from flair_client.ids import Address
 
 COMMITMENT_LEVELS: Final = ("processed", "confirmed", "finalized")
@@ -306,14 +311,24 @@ class Rpc:
     def get_transaction(self, signature: str) -> dict[str, Any] | None:
         """Gives a transaction in the JSON of RPC nodes, or None where unknown.
 
-        Its contents are not checked here.
+        Only that it is the one asked for is checked here.
+
+        Raises:
+            RpcUnavailable: the answer is another transaction.
         """
         method = "getTransaction"
         options = self._level(
             encoding="json", maxSupportedTransactionVersion=MAX_TRANSACTION_VERSION
         )
         result = self.ask(method, [signature, options])
-        return None if result is None else shapes.mapping(method, result, "result")
+        if result is None:
+            return None
+        found = shapes.mapping(method, result, "result")
+        tx_json = shapes.mapping(method, found.get("transaction"), "transaction")
+        signatures = shapes.sequence(method, tx_json.get("signatures"), "signatures")
+        if signatures[:1] != [signature]:
+            raise RpcUnavailable(f"{method}: the answer is another transaction")
+        return found
 
     def get_signatures_for_address(
         self,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from flair_client.chain import shapes
 from flair_client.chain.errors import transaction_error
 from flair_client.chain.events import EventBytes
 from flair_client.chain.instructions import Instruction
@@ -24,6 +25,7 @@ from flair_client.errors import RpcRefused, RpcTimeout, RpcUnavailable
 from flair_client.ids import Address
 
 PREFLIGHT_FAILED: Final = -32002
+NODE_BEHIND: Final = -32005
 BLOCKHASH_UNKNOWN: Final = "BlockhashNotFound"
 ALREADY_PROCESSED: Final = "AlreadyProcessed"
 _POLL_S: Final = 0.1
@@ -31,6 +33,11 @@ _POLL_LIMIT_S: Final = 1.0
 _RESEND_S: Final = 2.0
 _BUILDS: Final = 4
 _FETCHES: Final = 8
+# A blockhash holds for 150 blocks, about a minute. An RPC whose height stands still for
+# so much longer is stuck, and one that calls a transaction processed for another 150
+# blocks is on a fork that nobody builds on.
+_DELIVER_LIMIT_S: Final = 300.0
+_SETTLE_BLOCKS: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,8 @@ def send_instructions(
 
     Raises:
         ProgramRefused: the program or the runtime refused.
-        RpcTimeout: not confirmed before its blockhash expired, several times over.
+        RpcTimeout: not confirmed before its blockhash expired, several times over; or
+            the RPC is stuck, and the transaction may still be taken.
         RpcUnavailable: the RPC gives no usable answers.
         UsageError: too big, or the wrong signers.
     """
@@ -82,8 +90,7 @@ def wait_confirmed(rpc: Rpc, signature: str, *, timeout_s: float = 60.0) -> None
     waited = 0.0
     pause = _POLL_S
     while waited < timeout_s:
-        status = _status(rpc, signature)
-        if status is not None:
+        if _is_final(rpc, _status(rpc, signature)):
             return
         rpc.sleep(pause)
         waited += pause
@@ -97,21 +104,34 @@ def _deliver(
     latest: LatestBlockhash,
     now: Callable[[], float],
 ) -> SignatureStatus | None:
-    """Gives the status when confirmed; None when the bytes can no longer be taken."""
+    """Gives the status when confirmed; None when the bytes can no longer be taken.
+
+    Only an RPC that has passed the last block of their blockhash, and knows nothing of
+    the bytes there, says that they can no longer be taken.
+    """
+    begun = now()
     sent_at: float | None = None
     pause = _POLL_S
-    while True:
+    while now() - begun <= _DELIVER_LIMIT_S:
         if sent_at is None or now() - sent_at >= _RESEND_S:
             sent_at = now()
             _send(rpc, signed)
         status = _status(rpc, signed.signature)
-        if status is not None:
+        if _is_final(rpc, status):
             return status
-        if rpc.get_block_height() > latest.last_valid_block_height:
+        height = rpc.get_block_height()
+        if height > latest.last_valid_block_height:
             # Taken in the last block before the height was read?
-            return _status(rpc, signed.signature, search_history=True)
+            status = _status(rpc, signed.signature, search_history=True)
+            if status is None or _is_final(rpc, status):
+                return status
+            if height > latest.last_valid_block_height + _SETTLE_BLOCKS:
+                break
         rpc.sleep(pause)
         pause = min(2 * pause, _POLL_LIMIT_S)
+    raise RpcTimeout(
+        f"transaction {signed.signature} is neither confirmed nor given up by the RPC"
+    )
 
 
 def _send(rpc: Rpc, signed: SignedTransaction) -> None:
@@ -121,6 +141,8 @@ def _send(rpc: Rpc, signed: SignedTransaction) -> None:
         # It may have arrived all the same; the status will tell.
         return
     except RpcRefused as exc:
+        if exc.code == NODE_BEHIND:
+            return
         err = exc.data.get("err") if isinstance(exc.data, dict) else None
         if exc.code != PREFLIGHT_FAILED or err is None:
             raise
@@ -135,11 +157,20 @@ def _status(
     rpc: Rpc, signature: str, *, search_history: bool = False
 ) -> SignatureStatus | None:
     (status,) = rpc.get_signature_statuses([signature], search_history=search_history)
+    return status
+
+
+def _is_final(rpc: Rpc, status: SignatureStatus | None) -> bool:
+    """Tells whether a status says that the transaction took effect.
+
+    Raises:
+        ProgramRefused: it says that the transaction failed.
+    """
     if status is None or not status.has_reached(rpc.commitment_level):
-        return None
+        return False
     if status.err is not None:
         raise transaction_error(status.err)
-    return status
+    return True
 
 
 def read_result(
@@ -161,9 +192,14 @@ def read_result(
         signature=signature,
         slot=status.slot,
         events=events_from_transaction(tx_json, program_id),
-        compute_units=int(meta.get("computeUnitsConsumed") or 0),
-        fee_lamports=int(meta.get("fee") or 0),
+        compute_units=_count(meta, "computeUnitsConsumed"),
+        fee_lamports=_count(meta, "fee"),
     )
+
+
+def _count(meta: dict[str, Any], name: str) -> int:
+    # Old transactions have no compute units.
+    return shapes.whole("getTransaction", meta.get(name) or 0, name)
 
 
 def fetch_transaction(rpc: Rpc, signature: str) -> dict[str, Any]:

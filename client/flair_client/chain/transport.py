@@ -8,6 +8,8 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import Any, Final
 
@@ -17,6 +19,7 @@ from flair_client.errors import RpcRefused, RpcUnavailable, UsageError
 
 MIB: Final = 1024 * 1024
 _TOO_MANY: Final = 429
+_BUSY: Final = (_TOO_MANY, 503)
 _MESSAGE_LIMIT: Final = 300
 
 
@@ -26,13 +29,16 @@ class Patience:
 
     Attributes:
         timeout_s: for one attempt, between two pieces of an answer.
+        answer_s: for one attempt, until the last piece is there.
         attempts: at most this many, where asking twice does no harm.
         backoff_s: pause after the first failure; doubles each time.
-        backoff_limit_s: no pause is longer, whatever the server asks for.
+        backoff_limit_s: no pause is longer; a server that asks for more is not asked
+            again.
         answer_limit: bytes of one answer.
     """
 
     timeout_s: float = 30.0
+    answer_s: float = 300.0
     attempts: int = 5
     backoff_s: float = 0.25
     backoff_limit_s: float = 30.0
@@ -57,19 +63,26 @@ class Transport:
         patience: Patience,
         http: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Opens nothing yet.
 
         Raises:
             UsageError: the URL is not http or https.
         """
-        if not url.startswith(("http://", "https://")):
+        if not _is_http(url):
             raise UsageError(f"{url!r} is not an http URL")
         self.url = url
         self._patience = patience
         self._sleep = sleep
+        self._now = now
         self._ids = count(1)
-        self._http = httpx.Client(transport=http, timeout=patience.timeout_s)
+        # An answer that unpacks to more than it says would take memory unseen.
+        self._http = httpx.Client(
+            transport=http,
+            timeout=patience.timeout_s,
+            headers={"accept-encoding": "identity"},
+        )
 
     def close(self) -> None:
         """Closes the connections."""
@@ -94,14 +107,17 @@ class Transport:
             except _Retry as exc:
                 if attempt == attempts:
                     raise RpcUnavailable(f"{method}: {exc}") from exc
-                self._sleep(self._pause(attempt, exc.after_s))
+                self._sleep(self._pause(method, attempt, exc.after_s))
         raise RpcUnavailable(f"{method}: not asked")
 
-    def _pause(self, attempt: int, after_s: float | None) -> float:
-        patience = self._patience
-        own: float = patience.backoff_s * 2 ** (attempt - 1)
-        wanted = own if after_s is None else max(own, after_s)
-        return min(wanted, patience.backoff_limit_s)
+    def _pause(self, method: str, attempt: int, after_s: float | None) -> float:
+        limit = self._patience.backoff_limit_s
+        if after_s is not None and after_s > limit:
+            raise RpcUnavailable(
+                f"{method}: the server wants to be left alone for {after_s:g} s"
+            )
+        own: float = min(self._patience.backoff_s * 2 ** (attempt - 1), limit)
+        return own if after_s is None else max(own, after_s)
 
     def _ask(self, method: str, params: list[Any]) -> Any:
         request_id = next(self._ids)
@@ -113,7 +129,7 @@ class Transport:
         }
         try:
             with self._http.stream("POST", self.url, json=question) as answer:
-                _check_status(answer)
+                _check_status(method, answer)
                 body = self._read(method, answer)
         except httpx.TimeoutException as exc:
             raise _Retry(f"{self.url} did not answer in time") from exc
@@ -122,30 +138,60 @@ class Transport:
         return _open_envelope(method, request_id, body)
 
     def _read(self, method: str, answer: httpx.Response) -> bytes:
+        packing = answer.headers.get("content-encoding", "identity").lower()
+        if packing != "identity":
+            raise RpcUnavailable(f"{method}: the answer is packed as {packing[:20]!r}")
         limit = self._patience.answer_limit
+        ends = self._now() + self._patience.answer_s
         parts: list[bytes] = []
         size = 0
-        for part in answer.iter_bytes():
+        for part in answer.iter_raw():
             size += len(part)
             if size > limit:
                 raise RpcUnavailable(f"{method}: the answer is above {limit} bytes")
+            if self._now() > ends:
+                raise _Retry(f"{self.url} did not answer in time")
             parts.append(part)
         return b"".join(parts)
 
 
-def _check_status(answer: httpx.Response) -> None:
-    if answer.status_code == _TOO_MANY:
-        raise _Retry("too many requests", _retry_after(answer.headers))
+def _is_http(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in ("http", "https") and bool(parsed.host)
+
+
+def _check_status(method: str, answer: httpx.Response) -> None:
+    status = answer.status_code
+    said = "too many requests" if status == _TOO_MANY else f"status {status}"
+    if status in _BUSY:
+        raise _Retry(f"the server says: {said}", _retry_after(answer.headers))
     if answer.is_server_error:
-        raise _Retry(f"the server answered with status {answer.status_code}")
+        raise _Retry(f"the server says: {said}")
     if not answer.is_success:
-        raise RpcUnavailable(f"the server answered with status {answer.status_code}")
+        raise RpcUnavailable(f"{method}: the server says: {said}")
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:
     text = headers.get("retry-after", "")
-    # The form with a date would need a clock that both sides share; own back-off.
-    return float(text) if text.isascii() and text.isdigit() else None
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    # A moment; how far off it is tells the server's own clock, not ours.
+    moment, server_now = _moment(text), _moment(headers.get("date", ""))
+    if moment is None or server_now is None:
+        return None
+    return max(0.0, (moment - server_now).total_seconds())
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    # Without a zone it cannot be compared.
+    return None if found.tzinfo is None else found
 
 
 def _open_envelope(method: str, request_id: int, body: bytes) -> Any:
@@ -156,15 +202,20 @@ def _open_envelope(method: str, request_id: int, body: bytes) -> Any:
     if not isinstance(envelope, dict):
         raise _Retry("the answer is not a JSON-RPC answer")
     error = envelope.get("error")
+    given_id = envelope.get("id")
+    # A server that could not even read the request has no id to give.
+    is_ours = type(given_id) is int and given_id == request_id
+    if not is_ours and not (error is not None and given_id is None):
+        raise _Retry("the answer belongs to another request")
     if error is not None:
         raise _refusal(method, error)
-    if envelope.get("id") != request_id or "result" not in envelope:
-        raise _Retry("the answer belongs to another request")
+    if "result" not in envelope:
+        raise _Retry("the answer is not a JSON-RPC answer")
     return envelope["result"]
 
 
 def _refusal(method: str, error: Any) -> RpcRefused | _Retry:
-    if not isinstance(error, dict) or not isinstance(error.get("code"), int):
+    if not isinstance(error, dict) or type(error.get("code")) is not int:
         return _Retry("the answer is not a JSON-RPC answer")
     if error["code"] == _TOO_MANY:
         return _Retry("too many requests")

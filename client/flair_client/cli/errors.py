@@ -207,7 +207,7 @@ def with_known_commands(outcome: Outcome, known: Container[str]) -> Outcome:
 def _program_outcome(error: errors.ProgramRefused) -> Outcome:
     code, hint = _PROGRAM.get(error.name, (NETWORK, None))
     name = "ProgramRefused" if error.number is None else error.name
-    if error.number is None and "insufficient" in str(error).lower():
+    if "insufficient" in str(error).lower():
         hint = "see `flair wallet balance`; on a test network `flair wallet airdrop`"
     return Outcome(code, name, str(error), hint)
 

@@ -1,5 +1,6 @@
 """`flair demo`: four hospitals, one model, from start to report."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,12 @@ def demo_command(
     # The data is public and so is everything of this mode; nobody may miss that.
     click.echo(HONEST_LINE, err=app.out.json_mode)
     plan = DemoPlan(dataset, data, folder.absolute(), rounds)
-    outcome = run_demo(plan, app.out.note)
+    started = time.monotonic()
+
+    def tell(line: str) -> None:
+        app.out.note(f"{time.monotonic() - started:5.1f} s  {line}")
+
+    outcome = run_demo(plan, tell)
     page, figure = write_report(outcome, plan.folder / "report")
     result = DemoResult(
         dataset=dataset,

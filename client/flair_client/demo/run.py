@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -142,22 +142,25 @@ def run_demo(plan: DemoPlan, tell: Callable[[str], None]) -> Outcome:
     prepare_folder(plan.folder)
     _write_data(plan.folder / "data", dataset)
     names = [hospital.name for hospital in dataset.hospitals]
-    rows = " + ".join(str(len(hospital.train)) for hospital in dataset.hospitals)
-    tell(f"{dataset.title}: {', '.join(names)} train on {rows} rows of their own")
+    tell(f"{dataset.title}, at four hospitals")
+    for hospital in dataset.hospitals:
+        target = hospital.train[:, -1]
+        tell(
+            f"{hospital.name}: {target.size} rows, {target.mean():.0%} {dataset.target}"
+        )
     with start_localnet(plan.folder / "localnet") as net:
         network = _write_home(plan.folder, net)
         tell(f"localnet at {net.url}")
         owner = _enter(plan.folder, network, [OWNER, AGGREGATOR, *names])
-        repo = _publish(plan.folder, owner, recipe, names)
-        tell(f"{OWNER} published {repo}")
-        stage = _Stage(plan, dataset, recipe, owner, repo, tell)
-        with (
-            _start_aggregator(stage) as bot,
-            start_sites(names, network, plan.folder) as sites,
-        ):
-            outcome = _play(stage, bot, sites, started)
-        owner.chain.close()
-    return outcome
+        with closing(owner.chain):
+            repo = _publish(plan.folder, owner, recipe, names)
+            tell(f"{OWNER} published {repo}")
+            stage = _Stage(plan, dataset, recipe, owner, repo, tell)
+            with (
+                _start_aggregator(stage) as bot,
+                start_sites(names, network, plan.folder) as sites,
+            ):
+                return _play(stage, bot, sites, started)
 
 
 def make_recipe(dataset: Dataset) -> TrainingRecipe:
@@ -388,9 +391,10 @@ def _verify(stage: _Stage, sites: Sequence[Site], head: CommitId) -> tuple[str, 
         raise VerificationError("the demo's history", checked.fault)
     commits = [one for branch in checked.branches for one in branch.commits]
     stage.tell(
-        f"verified: {len(commits)} commits, {checked.n_events} events that fold to the "
-        f"root on chain, all hospitals at {head.short}"
+        f"verified: {len(commits)} commits; {checked.n_events} events fold to the root "
+        "on chain"
     )
+    stage.tell(f"all hospitals pulled and checked {head.short}")
     return tuple(f"{c.kind.value} {c.commit_id.short}: {c.check}" for c in commits)
 
 

@@ -11,6 +11,7 @@ from flair_aggregator.round import BranchView, Leftover, Located, RoundView
 from flair_client.chain.accounts import RoundAccount, UpdateAccount
 from flair_client.chain.client import ChainClient
 from flair_client.chain.pdas import (
+    CLOCK_ID,
     find_branch_pda,
     find_candidate_pda,
     find_round_pda,
@@ -18,7 +19,6 @@ from flair_client.chain.pdas import (
 )
 from flair_client.ids import Address
 
-CLOCK: Final = Address.parse("SysvarC1ock11111111111111111111111111111111")
 # slot, epoch start, epoch, leader epoch: eight bytes each, then the time.
 _TIME_AT: Final = 32
 
@@ -81,7 +81,7 @@ class RpcPending:
 
     def _now(self) -> int:
         """The chain's clock, which deadlines go by; else this machine's."""
-        raw = self.chain.rpc.get_account(CLOCK)
+        raw = self.chain.rpc.get_account(CLOCK_ID)
         if raw is None or len(raw.data) < _TIME_AT + 8:
             return int(time.time())
         return int.from_bytes(raw.data[_TIME_AT : _TIME_AT + 8], "little", signed=True)

@@ -1,6 +1,21 @@
-"""Puts the builder of histories on the path of these tests."""
+"""A localnet, and the builders of histories and places on the path of these tests."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "client" / "history"))
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "client" / "history")]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A localnet of this module whose clock tests can put forward, and all wallets."""
+    from aggregator_place import Place, clock_localnet
+
+    folder = tmp_path_factory.mktemp("place")
+    with clock_localnet(folder / "net") as net:
+        place = Place(folder, net.url, net.genesis_hash, net.ahead_ms)
+        yield place
+        place.close()

@@ -16,7 +16,7 @@ from solders.rent import Rent
 from solders.transaction import VersionedTransaction
 
 from flair_client.chain.accounts import RawAccount
-from flair_client.chain.pdas import UPGRADEABLE_LOADER_ID
+from flair_client.chain.pdas import CLOCK_ID, UPGRADEABLE_LOADER_ID
 from flair_client.ids import Address
 from flair_client.localnet.clock import (
     SLOTS_PER_EPOCH,
@@ -92,7 +92,13 @@ class Bank:
         return svm
 
     def account(self, address: Address) -> RawAccount | None:
-        """Gives an account, or None where there is none."""
+        """Gives an account as it is now, or None where there is none."""
+        if address == CLOCK_ID:
+            # A cluster's clock goes on when nothing else happens.
+            self._set_clock(self.clock.now())
+        return self._account(address)
+
+    def _account(self, address: Address) -> RawAccount | None:
         found = self.svm.get_account(_pubkey(address))
         return None if found is None else to_raw(address, found)
 
@@ -135,9 +141,9 @@ class Bank:
         moment = self.clock.following()
         self._set_clock(moment)
         keys = load_keys(self.svm, tx.message)
-        before = {one: self.account(one) for one in keys.all}
+        before = {one: self._account(one) for one in keys.all}
         outcome = Outcome.of(self.svm.send_transaction(tx))
-        after = {one: self.account(one) for one in keys.all}
+        after = {one: self._account(one) for one in keys.all}
         payer = keys.static[0]
         if outcome.err is not None and before[payer] == after[payer]:
             # No fee was taken: a cluster would drop it without a trace.

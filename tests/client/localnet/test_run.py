@@ -10,12 +10,13 @@ import pytest
 
 from flair_client.chain.client import ChainClient
 from flair_client.chain.instructions import repo_create
-from flair_client.chain.pdas import find_repo_pda
+from flair_client.chain.pdas import CLOCK_ID, find_repo_pda
 from flair_client.chain.rpc import Rpc
 from flair_client.chain.signer import KeypairSigner
 from flair_client.chain.transport import Patience
 from flair_client.errors import ChainError, FlairError, ProgramRefused, UsageError
 from flair_client.localnet import read_ready, run_localnet, start_localnet
+from flair_client.localnet.run import open_node
 
 SIGNER = KeypairSigner(b"\5" * 32)
 IMPATIENT = Patience(timeout_s=5, attempts=1)
@@ -91,3 +92,15 @@ def test_a_second_process_on_the_same_folder_is_refused(tmp_path):
 def test_another_host_than_this_machine_is_refused(tmp_path, host):
     with pytest.raises(UsageError, match="answers this machine only"):
         run_localnet(tmp_path, host)
+
+
+def test_clock_account_goes_on_without_transactions(tmp_path):
+    wall_ms = [1_800_000_000_000]
+    with open_node(tmp_path, wall_ms=lambda: wall_ms[0]) as node:
+        first = node.bank.account(CLOCK_ID)
+        wall_ms[0] += 60_000
+        second = node.bank.account(CLOCK_ID)
+
+    # Slot, epoch start, epoch, leader epoch, then the time: eight bytes each.
+    times = [int.from_bytes(one.data[32:40], "little") for one in (first, second)]
+    assert times[1] - times[0] == 60

@@ -4,27 +4,25 @@ A delta's integers have `bits` bits and are in units of `2 ** scale_exp`.
 """
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from flair_client.arithmetic import (
-    Array,
-    Int16Array,
-    count_not_finite,
-    from_fixed,
-    to_fixed,
-)
+from flair_client.arithmetic import Int16Array, from_fixed, to_fixed
 from flair_client.delta_encodings import DELTA_ENCODINGS
+from flair_client.delta_integers import (
+    DeltaPolicy,
+    clip_to_norm,
+    int_range,
+    make_integers,
+    norm_sq,
+    quantise,
+)
 from flair_client.encoding.limits import INT64_MAX, MAX_RAW_BLOCK_SIZE
 from flair_client.encoding.rules import DENSE_ITEM_SIZE
 from flair_client.errors import (
     NormExceeded,
-    NotFinite,
     ObjectInvalid,
     OutOfRange,
     TensorMismatch,
@@ -49,30 +47,6 @@ __all__ = [
     "write_delta",
 ]
 
-# Squares of 16-bit integers are below 2^30: sums of so many are exact in float64,
-# whose dot product is much faster than that of integers.
-_N_DOT = 1 << 20
-
-
-class DeltaPolicy(Protocol):
-    """What a policy says about deltas (`chain.accounts.PolicyParams` is one)."""
-
-    @property
-    def bits(self) -> int:
-        """Signed width of the integers."""
-
-    @property
-    def scale_exp(self) -> int:
-        """Their unit is `2 ** scale_exp`."""
-
-    @property
-    def n_params(self) -> int:
-        """Number of trainable and averaged values."""
-
-    @property
-    def norm_bound_sq(self) -> int:
-        """Largest sum of squares."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeltaTerms:
@@ -88,103 +62,6 @@ class DeltaTerms:
     scale_exp: int
 
 
-def quantise(
-    difference: Array, bits: int, scale_exp: int, name: str = "values"
-) -> Int16Array:
-    """Floats as integers in units of `2 ** scale_exp`, half to even, cut to the range.
-
-    Args:
-        difference: new weights minus base weights, of any shape.
-        bits: 13 or 16; the range is `-2 ** (bits - 1)` to `2 ** (bits - 1) - 1`.
-        scale_exp: of the policy.
-        name: the tensor's, for messages.
-
-    Raises:
-        NotFinite: a value is NaN or infinite.
-    """
-    floats = np.asarray(difference, dtype=np.float64)
-    n_bad = count_not_finite(floats)
-    if n_bad:
-        raise NotFinite(name, n_bad)
-    low, high = _int_range(bits)
-    with np.errstate(over="ignore"):
-        scaled = np.rint(np.ldexp(floats, -scale_exp))
-    return np.clip(scaled, low, high).astype(np.int16)
-
-
-def norm_sq(values: npt.NDArray[Any]) -> int:
-    """Exact sum of squares of 16-bit integers."""
-    flat = values.reshape(-1)
-    total = 0
-    for at in range(0, flat.size, _N_DOT):
-        floats = flat[at : at + _N_DOT].astype(np.float64)
-        total += int(np.dot(floats, floats))
-    return total
-
-
-def clip_to_norm(
-    deltas: Mapping[str, Int16Array], norm_bound_sq: int
-) -> dict[str, Int16Array]:
-    """All tensors scaled by one factor, so that the sum of squares is within the bound.
-
-    The bound holds for the integers that come out, not only before rounding. What is
-    within the bound already is not changed.
-
-    Args:
-        deltas: by tensor name.
-        norm_bound_sq: of the policy, in squared units of the delta.
-    """
-    clipped = dict(deltas)
-    total = sum(norm_sq(values) for values in clipped.values())
-    shrink = 2.0**-20
-    original = total
-    while total > norm_bound_sq:
-        # Rounding can make it longer again: a little less then, each time by more.
-        factor = math.sqrt(norm_bound_sq / original) * (1 - shrink)
-        clipped = {
-            name: np.rint(values * factor).astype(np.int16)
-            for name, values in deltas.items()
-        }
-        total = sum(norm_sq(values) for values in clipped.values())
-        shrink = min(1.0, 2 * shrink)
-    return clipped
-
-
-def make_integers(
-    differences: Mapping[str, Array], policy: DeltaPolicy
-) -> dict[str, Int16Array]:
-    """A delta's integers from floats: clipped to the norm, then rounded.
-
-    Clipping the floats first keeps what rounding the integers twice would lose.
-
-    Args:
-        differences: new weights minus base weights, by name.
-        policy: bits, scale and norm.
-
-    Raises:
-        NotFinite: a value is NaN or infinite; names the tensor.
-    """
-    scaled = {}
-    total = 0.0
-    for name, difference in differences.items():
-        floats = np.ldexp(np.asarray(difference, np.float64), -policy.scale_exp)
-        n_bad = count_not_finite(floats)
-        if n_bad:
-            raise NotFinite(name, n_bad)
-        largest = float(np.abs(floats).max(initial=0.0))
-        # By the largest value, so that squares of huge numbers do not overflow.
-        ratio = floats.reshape(-1) / largest if largest else floats.reshape(-1)
-        total = math.hypot(total, largest * math.sqrt(float(np.dot(ratio, ratio))))
-        scaled[name] = floats
-    bound = math.sqrt(policy.norm_bound_sq)
-    factor = min(1.0, bound / total) if total else 1.0
-    integers = {
-        name: quantise(floats * factor, policy.bits, 0, name)
-        for name, floats in scaled.items()
-    }
-    return clip_to_norm(integers, policy.norm_bound_sq)
-
-
 def write_delta(
     store: Store, terms: DeltaTerms, tensors: Mapping[str, Int16Array]
 ) -> Delta:
@@ -193,7 +70,7 @@ def write_delta(
     Args:
         store: takes the blocks.
         terms: whose it is, and where it belongs.
-        tensors: all shared tensors by name, those of zeros too.
+        tensors: all shared tensors by name, those of zeros too; each is asked for once.
 
     Raises:
         OutOfRange: a value has more bits than the terms say, or the norm 64 bits.
@@ -342,11 +219,7 @@ def validate_delta_header(delta: Delta, base: Manifest, policy: DeltaPolicy) -> 
         raise NormExceeded(delta.norm_sq, policy.norm_bound_sq)
 
 
-def _int_range(bits: int) -> tuple[int, int]:
-    return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-
-
 def _check_range(values: Int16Array, bits: int, name: str) -> None:
-    low, high = _int_range(bits)
+    low, high = int_range(bits)
     if values.size and (int(values.min()) < low or int(values.max()) > high):
         raise OutOfRange(f"tensor {name!r}: a value is not in {low} to {high}")

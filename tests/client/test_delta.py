@@ -1,3 +1,4 @@
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -13,6 +14,11 @@ from flair_client.delta import (
     quantise,
     read_delta_tensor,
     validate_delta,
+)
+from flair_client.delta_integers import (
+    Difference,
+    PlannedIntegers,
+    plan_integers,
 )
 from flair_client.errors import (
     BlockMissing,
@@ -127,6 +133,72 @@ def test_huge_floats_are_clipped_without_overflow():
     integers = make_integers({"w": np.array([1e300, 1e300])}, Policy(norm_bound_sq=200))
 
     assert integers["w"].tolist() == [10, 10]
+
+
+def integers_at_once(differences, policy):
+    """The same with everything in memory, as one reads it in the protocol."""
+    floats = {k: np.ldexp(v, -policy.scale_exp) for k, v in differences.items()}
+    norm = 0.0
+    for values in floats.values():
+        largest = np.abs(values).max(initial=0.0) or 1.0
+        ratio = values.reshape(-1) / largest
+        norm = math.hypot(norm, largest * math.sqrt(float(np.dot(ratio, ratio))))
+    factor = min(1.0, math.sqrt(policy.norm_bound_sq) / norm) if norm else 1.0
+    rounded = {k: quantise(v * factor, policy.bits, 0) for k, v in floats.items()}
+    return clip_to_norm(rounded, policy.norm_bound_sq)
+
+
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([1, 7, 500, 10**5, 10**9]),
+    st.sampled_from([0.001, 0.3, 40.0]),
+)
+def test_integers_tensor_by_tensor_are_those_of_all_at_once(seed, bound, spread):
+    random = np.random.default_rng(seed)
+    differences = {
+        name: random.normal(0, spread, shape)
+        for name, shape in (("a", (3, 4)), ("b", (50,)), ("c", ()), ("d", (0, 2)))
+    }
+    policy = Policy(norm_bound_sq=bound)
+
+    integers = make_integers(differences, policy)
+
+    expected = integers_at_once(differences, policy)
+    assert integers.keys() == expected.keys()
+    for name, values in expected.items():
+        assert integers[name].dtype == np.int16
+        assert np.array_equal(integers[name], values)
+    assert sum(norm_sq(values) for values in integers.values()) <= bound
+
+
+def test_integers_of_a_tensor_in_many_parts_are_those_of_the_whole():
+    random = np.random.default_rng(5)
+    differences = {"w": random.normal(0, 1, 3 * (1 << 18) + 5)}
+    policy = Policy(norm_bound_sq=10**9)
+
+    integers = make_integers(differences, policy)
+
+    assert np.array_equal(integers["w"], integers_at_once(differences, policy)["w"])
+
+
+def test_a_plan_reads_one_part_at_a_time_and_counts_what_changed():
+    live = []
+
+    def parts():
+        for n in range(4):
+            live.append(n)
+            yield np.full(10, float(n))
+
+    differences = {"w": Difference((4, 10), parts), "z": Difference((9,), None)}
+
+    plan = plan_integers(differences, Policy(norm_bound_sq=10**12))
+    planned = PlannedIntegers(differences, Policy(norm_bound_sq=10**12), plan)
+
+    assert (plan.n_changed, plan.factor, plan.shrink) == (30, 1.0, None)
+    assert live == [0, 1, 2, 3]
+    assert planned["w"].tolist() == [[n * 1024] * 10 for n in range(4)]
+    assert planned["z"].tolist() == [0] * 9
+    assert list(planned) == ["w", "z"]
 
 
 def test_a_delta_is_read_as_it_was_written(store):

@@ -4,30 +4,22 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from flair_client.arithmetic import values_from_bytes
 from flair_client.context import Context
-from flair_client.delta import (
-    DeltaTerms,
-    make_integers,
-    validate_delta_header,
-    write_delta,
-)
 from flair_client.encoding import commit_id as id_of
-from flair_client.encoding import encode_commit, encode_delta, sign_commit
+from flair_client.encoding import encode_commit, sign_commit
 from flair_client.errors import (
     NotTrained,
     Refused,
     StaleBase,
-    TensorMismatch,
     UsageError,
     WorkspaceError,
 )
 from flair_client.ids import CODEC_DAG_CBOR, Cid, CommitId
-from flair_client.objects import Commit, CommitKind, Manifest, Privacy, Role, Training
+from flair_client.objects import Commit, CommitKind, Privacy, Training
 from flair_client.porcelain.checkout import (
     blocks_of,
     manifest_of,
@@ -37,14 +29,10 @@ from flair_client.porcelain.checkout import (
 from flair_client.porcelain.terms import Terms
 from flair_client.porcelain.transfer import blocks_of_commit
 from flair_client.porcelain.trust import trust_offline
+from flair_client.porcelain.update_delta import MadeDelta, make_delta
 from flair_client.store.base import Store
 from flair_client.training.recipe import TrainingRecipe
-from flair_client.weights import (
-    SafetensorsFile,
-    digest_of_file,
-    load_tensor,
-    read_safetensors,
-)
+from flair_client.weights import digest_of_file
 from flair_client.workspace import Workspace
 
 PENDING: Final = "pending"
@@ -136,7 +124,7 @@ def commit(
         manifest = manifest_of(store, head.commit)
         path = weights or workspace.update_path
         with store.batch():
-            made = _make_delta(ctx, store, terms, manifest, path)
+            made = make_delta(store, terms, ctx.wallet.address, manifest, path)
             signed = _sign(
                 ctx, store, terms, recipe, message=message, facts=facts, delta=made.cid
             )
@@ -187,84 +175,6 @@ def _facts(
         None if seed is None else int(seed),
         {name: float(value) for name, value in trained.get("metrics", {}).items()},
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    cid: Cid
-    n_tensors: int
-    clipped: float
-    zero_share: float
-
-
-def _make_delta(
-    ctx: Context, store: Store, terms: Terms, base: Manifest, path: Path
-) -> _Made:
-    params = terms.policy.params
-    with read_safetensors(path) as file:
-        check_same_tensors(base, file)
-        differences = {}
-        for entry in base.tensors:
-            if not is_sent(entry.role, is_statistics=terms.is_statistics):
-                if entry.role.is_shared:
-                    differences[entry.name] = np.zeros(entry.shape)
-                continue
-            new = values_from_bytes(file.tensor(entry.name), entry.dtype)
-            old = load_tensor(base, entry, store)
-            differences[entry.name] = new.astype(np.float64).reshape(
-                entry.shape
-            ) - old.astype(np.float64)
-    integers = make_integers(differences, params)
-    delta = write_delta(
-        store,
-        DeltaTerms(
-            repo=terms.repo,
-            branch=terms.branch,
-            contributor=ctx.wallet.address,
-            round_index=terms.round_index,
-            base=terms.base,
-            policy=terms.policy.digest,
-            bits=params.bits,
-            scale_exp=params.scale_exp,
-        ),
-        integers,
-    )
-    validate_delta_header(delta, base, params)
-    changed = sum(int(np.count_nonzero(values)) for values in differences.values())
-    kept = sum(int(np.count_nonzero(values)) for values in integers.values())
-    norm = np.sqrt(sum(float(np.vdot(d, d)) for d in differences.values()))
-    bound = float(np.sqrt(float(params.norm_bound_sq))) * 2.0**params.scale_exp
-    return _Made(
-        store.put(CODEC_DAG_CBOR, encode_delta(delta)),
-        sum(bool(values.any()) for values in integers.values()),
-        float(norm) / bound,
-        1 - kept / changed if changed else 0.0,
-    )
-
-
-def is_sent(role: Role, *, is_statistics: bool) -> bool:
-    """Round 0 carries the averaged tensors alone, later rounds the trained ones."""
-    return role is (Role.AVERAGE if is_statistics else Role.TRAIN)
-
-
-def check_same_tensors(base: Manifest, file: SafetensorsFile) -> None:
-    """Refuses a file whose tensors are not those of the base.
-
-    Raises:
-        TensorMismatch: names the first one that differs, and both.
-    """
-    spans = file.header.spans
-    expected = base.by_name()
-    for name in sorted(expected.keys() | spans.keys()):
-        ours, theirs = expected.get(name), spans.get(name)
-        wanted = "nothing" if ours is None else _described(ours.dtype, ours.shape)
-        got = "nothing" if theirs is None else _described(theirs.dtype, theirs.shape)
-        if wanted != got:
-            raise TensorMismatch(name, wanted, got)
-
-
-def _described(dtype: Any, shape: tuple[int, ...]) -> str:
-    return f"{dtype} {list(shape)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +232,7 @@ def allowed_metrics(
 
 
 def _summary(
-    store: Store, terms: Terms, signed: _Signed, made: _Made, facts: _Facts
+    store: Store, terms: Terms, signed: _Signed, made: MadeDelta, facts: _Facts
 ) -> Committed:
     outgoing = [
         one

@@ -19,9 +19,10 @@ from flair_client.porcelain.checkout import (
     recipe_at,
     training_recipe,
 )
-from flair_client.porcelain.commit import TRAINED, allowed_metrics, bucket, is_sent
+from flair_client.porcelain.commit import TRAINED, allowed_metrics, bucket
 from flair_client.porcelain.terms import Terms
 from flair_client.porcelain.trust import trust_offline
+from flair_client.porcelain.update_delta import is_sent
 from flair_client.store.base import Store
 from flair_client.training.data import ColumnMap
 from flair_client.training.recipe import LOGISTIC_REGRESSION, TrainingRecipe

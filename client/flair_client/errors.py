@@ -31,6 +31,7 @@
     * WorkspaceError
         * NotAWorkspace: no .flair folder here or above
         * WorkspaceLocked: another process works here
+        * WorkspaceDamaged: blocks or files of the workspace are broken
         * TrustRequired: recipe, policy or authority changed since they were trusted
         * StaleBase: the branch moved since the work began
         * AlreadyPushed: this contributor's update of this round is on chain already
@@ -246,6 +247,10 @@ class NotAWorkspace(WorkspaceError):
 
 class WorkspaceLocked(WorkspaceError):
     """Another process works in this workspace."""
+
+
+class WorkspaceDamaged(WorkspaceError):
+    """Blocks or files of the workspace are broken or missing."""
 
 
 class TrustRequired(WorkspaceError):

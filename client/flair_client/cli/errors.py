@@ -104,6 +104,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         "go to a workspace, or make one with `flair init` or `flair clone`",
     ),
     errors.WorkspaceLocked: (NEGATIVE, "wait for the other command to end"),
+    errors.WorkspaceDamaged: (
+        INTEGRITY,
+        "`flair fsck --repair` fetches what the shared store has, then `flair pull`",
+    ),
     errors.TrustRequired: (
         NEGATIVE,
         "look at what changed and accept it with `flair trust`",

@@ -43,6 +43,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("pull", "Verifies what is new and moves to the head.", _WORK, None),
         ("export", "Writes the weights of a commit as safetensors.", _WORK, None),
         ("verify", "Checks a repository's whole history.", _HISTORY, None),
+        ("fsck", "Checks the blocks of the workspace.", _HISTORY, None),
         ("revert", "Undoes a merge or one contributor's part.", _HISTORY, None),
         ("repo", "Makes and shows repositories.", _SHARE, None),
         ("branch", "Makes and shows branches.", _SHARE, None),

@@ -1,10 +1,11 @@
 """Names of commits: branches, HEAD, `X~N`, ids and their first digits."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
-from flair_client.errors import IdentifierInvalid, RefUnknown
+from flair_client.errors import IdentifierInvalid, RefUnknown, WorkspaceError
 from flair_client.history.graph import read_commit, walk
 from flair_client.ids import CommitId
 from flair_client.store.base import Store
@@ -17,10 +18,23 @@ _PARENT: Final = re.compile(r"(?P<name>.*?)~(?P<count>[0-9]{0,6})")
 _MAX_SHOWN: Final = 8
 
 
+@contextmanager
+def _undamaged(marker: str) -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, IdentifierInvalid) as exc:
+        raise WorkspaceError(f".flair/state/{marker}.toml is damaged: {exc}") from exc
+
+
 def known_heads(workspace: Workspace) -> dict[str, CommitId]:
-    """Gives the heads of branches as they were at the last clone or pull."""
+    """Gives the heads of branches as they were at the last clone or pull.
+
+    Raises:
+        WorkspaceError: their file was damaged.
+    """
     table = workspace.marker(_HEADS) or {}
-    return {name: CommitId.parse(str(text)) for name, text in table.items()}
+    with _undamaged(_HEADS):
+        return {name: CommitId.parse(str(text)) for name, text in table.items()}
 
 
 def remember_heads(workspace: Workspace, heads: Mapping[str, CommitId]) -> None:
@@ -30,9 +44,14 @@ def remember_heads(workspace: Workspace, heads: Mapping[str, CommitId]) -> None:
 
 
 def verified_commits(workspace: Workspace) -> set[CommitId]:
-    """Gives the commits that were found right on this machine."""
+    """Gives the commits that were found right on this machine.
+
+    Raises:
+        WorkspaceError: their file was damaged.
+    """
     table = workspace.marker(_VERIFIED) or {}
-    return {CommitId.parse(str(text)) for text in table.get("commits", [])}
+    with _undamaged(_VERIFIED):
+        return {CommitId.parse(str(text)) for text in table.get("commits", [])}
 
 
 def remember_verified(workspace: Workspace, commits: Iterable[CommitId]) -> None:

@@ -14,12 +14,14 @@ from flair_client.chain.accounts import (
     encode_account,
 )
 from flair_client.context import Context
-from flair_client.errors import WorkspaceError
+from flair_client.errors import AccountInvalid, IdentifierInvalid, WorkspaceError
 from flair_client.ids import Address, CommitId
 from flair_client.porcelain.target import BranchTarget
 from flair_client.workspace import Workspace
 
 _MARKER = "terms"
+# What reading a table of the workspace's own raises that somebody damaged.
+DAMAGE = (KeyError, TypeError, ValueError, IdentifierInvalid, AccountInvalid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def saved_terms(ctx: Context, workspace: Workspace) -> Terms:
             authority=Address.parse(table["authority"]),
             authority_epoch=int(table["authority_epoch"]),
         )
-    except (KeyError, TypeError, ValueError) as exc:
+    except DAMAGE as exc:
         raise WorkspaceError(f"the kept terms are damaged: {exc}") from exc
 
 

@@ -14,6 +14,7 @@ from flair_client.ids import CODEC_DAG_CBOR, Address, Cid, Digest
 from flair_client.porcelain.checkout import blocks_of, recipe_at, recipe_files
 from flair_client.porcelain.target import find_repo
 from flair_client.porcelain.terms import (
+    DAMAGE,
     Terms,
     policy_from_bytes,
     save_terms,
@@ -87,7 +88,7 @@ def read_trust(ctx: Context, workspace: Workspace) -> Trusted | None:
             Address.parse(table["authority"]),
             int(table["authority_epoch"]),
         )
-    except (KeyError, TypeError, ValueError) as exc:
+    except DAMAGE as exc:
         raise WorkspaceError(f"{workspace.trust_path} is damaged: {exc}") from exc
 
 

@@ -42,11 +42,42 @@ def _columns(character: str) -> int:
 def _cut(text: str, columns: int) -> str:
     if width(text) <= columns:
         return text
-    room = columns - 1
-    kept = []
-    for one in text:
-        room -= _columns(one)
-        if room < 0:
-            break
-        kept.append(one)
-    return "".join(kept).rstrip() + "…"
+    return _fitting(text, columns - 1).rstrip() + "…"
+
+
+def wrapped(text: str, columns: int, indent: str = "") -> list[str]:
+    """The lines of a text from others, printable, broken at spaces where too long."""
+    room = max(8, columns - len(indent))
+    return [
+        f"{indent}{part}".rstrip()
+        for line in printable_lines(text)
+        for part in _broken(line, room)
+    ]
+
+
+def _broken(line: str, room: int) -> list[str]:
+    parts, now = [], ""
+    for word in line.split(" "):
+        longer = f"{now} {word}" if now else word
+        if width(longer) <= room:
+            now = longer
+            continue
+        if now:
+            parts.append(now)
+        rest = word
+        while width(rest) > room:
+            head = _fitting(rest, room)
+            parts.append(head)
+            rest = rest[len(head) :]
+        now = rest
+    return [*parts, now]
+
+
+def _fitting(text: str, room: int) -> str:
+    """As many of the first characters as have room."""
+    used = 0
+    for place, one in enumerate(text):
+        used += _columns(one)
+        if used > room:
+            return text[:place]
+    return text

@@ -78,8 +78,10 @@ def verified_text(found: Verified) -> str:
         ("repository", found.repo),
         ("cluster", found.genesis_hash + ("" if found.pinned else " (not pinned)")),
         ("program", found.program_id),
-        ("events", f"{found.n_events}, folded to {found.history_root}"),
+        ("events", found.n_events),
+        ("history root", found.history_root),
     ]
+    verdicts: list[tuple[str, object]] = []
     for one in found.branches:
         if one.head is None:
             verdict = "no commit yet"
@@ -89,5 +91,5 @@ def verified_text(found: Verified) -> str:
         else:
             last = "nothing" if one.valid_head is None else one.valid_head.short
             verdict = f"{one.head.short} is NOT valid, {last} is the last that is"
-        rows.append((f"branch {one.branch}", verdict))
-    return fields(rows)
+        verdicts.append((f"branch {one.branch}", verdict))
+    return f"{fields(rows)}\n\n{fields(verdicts)}"

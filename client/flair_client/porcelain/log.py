@@ -1,0 +1,135 @@
+"""Lists the commits of a branch's line, newest first."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from flair_client.history.graph import read_commit, walk
+from flair_client.ids import Address, CommitId
+from flair_client.objects import Commit, CommitKind, Revert
+from flair_client.porcelain.reading import Reading
+from flair_client.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class LogUpdate:
+    """An update that a merge holds.
+
+    Attributes:
+        weight: with which the merge counts it.
+        samples: the bucket of samples that it states; None where it states none.
+    """
+
+    commit: CommitId
+    author: Address
+    message: str
+    time: int
+    weight: int
+    samples: int | None
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One commit of the line.
+
+    Attributes:
+        names: HEAD and branches that stand here.
+        time: seconds since 1970, as the author claims.
+        reverts: what a revert takes back.
+        n_updates: how many a merge holds.
+        updates: those; empty where they were not asked for.
+        verified: whether the commit was found right on this machine.
+    """
+
+    commit: CommitId
+    names: tuple[str, ...]
+    kind: CommitKind
+    branch: str
+    parents: tuple[CommitId, ...]
+    author: Address
+    message: str
+    time: int
+    round_index: int | None
+    metrics: Mapping[str, float]
+    reverts: Revert | None
+    n_updates: int
+    updates: tuple[LogUpdate, ...]
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A part of a history.
+
+    Attributes:
+        more: whether older commits follow.
+    """
+
+    commits: tuple[LogEntry, ...]
+    more: bool
+
+
+def log(
+    reading: Reading,
+    ref: str | None = None,
+    *,
+    limit: int | None = None,
+    updates: bool = False,
+) -> Iterator[LogEntry]:
+    """Goes through the commits of a line, newest first.
+
+    Blocks are checked against their ids; signatures and merges are for `verify`.
+
+    Args:
+        reading: where commits lie.
+        ref: where to begin; HEAD without it.
+        limit: how many at most.
+        updates: whether the updates of merges are read too.
+
+    Raises:
+        RefUnknown: there is no such commit.
+        BlockMissing, DigestMismatch, ObjectInvalid: a commit cannot be read; those
+            before it were given.
+    """
+    start = reading.resolve(ref)
+    line = walk(reading.store, start, first_parent=True)
+    for commit_id, commit in islice(line, limit):
+        yield _entry(reading, commit_id, commit, with_updates=updates)
+
+
+def _entry(
+    reading: Reading, commit_id: CommitId, commit: Commit, *, with_updates: bool
+) -> LogEntry:
+    is_merge = commit.kind is CommitKind.MERGE
+    return LogEntry(
+        commit_id,
+        reading.names_of(commit_id),
+        commit.kind,
+        commit.branch,
+        commit.parents,
+        commit.author,
+        commit.message,
+        commit.time,
+        commit.round_index,
+        commit.metrics or {},
+        commit.reverts,
+        len(commit.parents) - 1 if is_merge else 0,
+        tuple(_updates(reading.store, commit)) if with_updates and is_merge else (),
+        commit_id in reading.verified,
+    )
+
+
+def _updates(store: Store, merge: Commit) -> Iterator[LogUpdate]:
+    weights = () if merge.strategy is None else merge.strategy.weights
+    for commit_id, weight in zip(merge.parents[1:], weights, strict=True):
+        update = read_commit(store, commit_id)
+        yield LogUpdate(
+            commit_id,
+            update.author,
+            update.message,
+            update.time,
+            weight,
+            None if update.training is None else update.training.samples_bucket,
+            update.metrics or {},
+        )

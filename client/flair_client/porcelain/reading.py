@@ -1,0 +1,86 @@
+"""From where history is read: a workspace, or a repository's address alone.
+
+Used by the verbs that only look; no verb itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flair_client.context import Context
+from flair_client.errors import AccountMissing
+from flair_client.ids import CommitId
+from flair_client.porcelain.checkout import blocks_of
+from flair_client.porcelain.refs import known_heads, resolve_commit, verified_commits
+from flair_client.porcelain.target import find_repo
+from flair_client.repo_address import RepoAddress
+from flair_client.store.base import Store
+from flair_client.workspace import Workspace
+
+DEFAULT_BRANCH = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Where commits lie, and what they are called there.
+
+    Attributes:
+        heads: of branches, by name.
+        current: what HEAD means; None before anything was checked out.
+        current_branch: the branch that HEAD is on; None outside a workspace.
+        verified: commits that were found right on this machine.
+    """
+
+    store: Store
+    heads: Mapping[str, CommitId]
+    current: CommitId | None
+    current_branch: str | None = None
+    verified: frozenset[CommitId] = frozenset()
+
+    def resolve(self, text: str | None) -> CommitId:
+        """Gives the commit that a text names; without one that of HEAD.
+
+        Raises:
+            RefUnknown: none or several commits have this name.
+        """
+        return resolve_commit(self.store, self.heads, self.current, text or "HEAD")
+
+    def names_of(self, commit_id: CommitId) -> tuple[str, ...]:
+        """HEAD and the branches whose head a commit is."""
+        branches = sorted(
+            name for name, head in self.heads.items() if head == commit_id
+        )
+        is_head = self.current_branch is not None and self.current == commit_id
+        return ("HEAD", *branches) if is_head else tuple(branches)
+
+
+def reading_here(ctx: Context, workspace: Workspace) -> Reading:
+    """A workspace's own commits; blocks that are not here come from the shared store.
+
+    The chain is not asked.
+    """
+    head = workspace.head()
+    return Reading(
+        blocks_of(ctx, workspace),
+        known_heads(workspace),
+        None if head is None else head.commit,
+        None if head is None else head.branch,
+        frozenset(verified_commits(workspace)),
+    )
+
+
+def reading_there(ctx: Context, repo: RepoAddress) -> Reading:
+    """A repository's commits, as its branches are now on chain; none is verified.
+
+    Raises:
+        AccountMissing: there is no such repository.
+    """
+    target = find_repo(ctx, repo)
+    heads = {
+        one.name: one.head_commit
+        for one in ctx.chain.branches(target.address)
+        if any(one.head_commit.raw)
+    }
+    if not heads:
+        raise AccountMissing(target.address, "commit of this repository")
+    current = heads.get(DEFAULT_BRANCH) or heads[min(heads)]
+    return Reading(ctx.remote, heads, current)

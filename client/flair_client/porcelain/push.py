@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from flair_client.chain import instructions
 from flair_client.chain.accounts import RoundState, Scope
 from flair_client.context import Context
-from flair_client.errors import AlreadyPushed, ProgramRefused, StaleBase, WorkspaceError
+from flair_client.errors import (
+    AlreadyPushed,
+    ProgramRefused,
+    StaleBase,
+    WalletError,
+    WorkspaceError,
+)
 from flair_client.history.graph import read_commit
 from flair_client.ids import CommitId, Digest
 from flair_client.objects import Commit
@@ -13,7 +19,7 @@ from flair_client.porcelain.checkout import blocks_of, recipe_at
 from flair_client.porcelain.commit import PENDING
 from flair_client.porcelain.round import round_open
 from flair_client.porcelain.target import BranchTarget, find_repo
-from flair_client.porcelain.terms import terms_now
+from flair_client.porcelain.terms import DAMAGE, terms_now
 from flair_client.porcelain.transfer import Outgoing, blocks_of_commit, send_commit
 from flair_client.porcelain.trust import require_trust
 from flair_client.store.base import Store
@@ -44,29 +50,30 @@ def push(ctx: Context, workspace: Workspace, *, dry_run: bool = False) -> Pushed
 
     Raises:
         WorkspaceError: nothing was committed.
+        WalletError: another wallet signed the commit.
         TrustRequired: recipe, policy or owner changed since they were accepted.
         StaleBase: the branch or the round moved on.
         AlreadyPushed: another update of this wallet is in the round.
     """
     with workspace.lock():
-        pending = workspace.marker(PENDING)
-        if pending is None:
-            raise WorkspaceError("nothing is committed that could be pushed")
-        commit_id = CommitId.parse(str(pending["commit"]))
+        commit_id, weight, nonce = _pending(workspace)
         store = blocks_of(ctx, workspace)
         commit = read_commit(store, commit_id)
+        if commit.author != ctx.wallet.address:
+            raise WalletError(
+                f"commit {commit_id.short} was signed by {commit.author}, "
+                f"the wallet in use is {ctx.wallet.address}"
+            )
         place = find_repo(ctx, workspace.repo()).branch(commit.branch)
         done = _is_on_chain(ctx, place, commit_id, commit)
         if not done:
             _check(ctx, workspace, store, place, commit)
         outgoing = tuple(blocks_of_commit(store, commit_id))
-        weight = int(pending["weight"])
         n_blocks = n_bytes = 0
         if not dry_run:
             sent = send_commit(ctx, store, commit_id)
             n_blocks, n_bytes = sent.n_blocks, sent.n_bytes
             if not done:
-                nonce = bytes.fromhex(str(pending["nonce"]))
                 _send(ctx, workspace, commit_id, commit, weight=weight, nonce=nonce)
             workspace.clear_marker(PENDING)
     return Pushed(
@@ -79,6 +86,20 @@ def push(ctx: Context, workspace: Workspace, *, dry_run: bool = False) -> Pushed
         n_bytes,
         outgoing,
     )
+
+
+def _pending(workspace: Workspace) -> tuple[CommitId, int, bytes]:
+    pending = workspace.marker(PENDING)
+    if pending is None:
+        raise WorkspaceError("nothing is committed that could be pushed")
+    try:
+        return (
+            CommitId.parse(str(pending["commit"])),
+            int(pending["weight"]),
+            bytes.fromhex(str(pending["nonce"])),
+        )
+    except DAMAGE as exc:
+        raise WorkspaceError(f"the marker of the commit is damaged: {exc}") from exc
 
 
 def _is_on_chain(

@@ -1,6 +1,7 @@
 """`flair train`, `status` and `export` as people type them, against a localnet."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,21 +38,43 @@ def plain(net, owner):
     return owner.json("repo", "create", "plain", *flags, cwd=folder)["repo"]
 
 
+@pytest.fixture(scope="module")
+def site(net):
+    """Somebody whose tests push nothing."""
+    return with_rows(net.person("site"))
+
+
 @pytest.fixture
-def site(net, request):
-    person = net.person(request.node.name.replace("[", "-").replace("]", ""))
+def pusher(net, request):
+    """Somebody whose update is in the round afterwards."""
+    return with_rows(net.person(request.node.name))
+
+
+def with_rows(person):
     (person.folder / "rows.csv").write_text(ROWS)
     return person
 
 
-def cloned(site, address, *flags) -> Path:
-    return Path(site.json("clone", address, "copy", *(flags or ("--trust",)))["folder"])
+@pytest.fixture(scope="module")
+def originals(site, plain, heart):
+    """Trusted clones, to be copied."""
+    for name, address in (("plain", plain), ("heart", heart)):
+        site.json("clone", address, name, "--trust")
+    return site.folder
 
 
-def test_train_says_what_came_out_and_what_would_leave(site, plain):
-    folder = cloned(site, plain)
+@pytest.fixture
+def folder(originals):
+    """A workspace of the model that begins with training."""
+    copy = originals / "copy"
+    yield shutil.copytree(originals / "plain", copy)
+    shutil.rmtree(copy)
 
-    ran = site("train", "--data", "../rows.csv", cwd=folder)
+
+def test_train_says_what_came_out_and_what_would_leave(pusher, plain):
+    folder = Path(pusher.json("clone", plain, "copy", "--trust")["folder"])
+
+    ran = pusher("train", "--data", "../rows.csv", cwd=folder)
 
     assert ran.code == 0
     assert "1 of main: training" in ran.out
@@ -60,12 +83,12 @@ def test_train_says_what_came_out_and_what_would_leave(site, plain):
     assert "  linear.weight\n" in ran.out
     assert "  metrics.auc\n" in ran.out
     assert "flair commit -m MESSAGE" in ran.err
-    assert site("commit", "-m", "one", cwd=folder).code == 0
-    assert site("push", cwd=folder).code == 0
+    assert pusher("commit", "-m", "one", cwd=folder).code == 0
+    assert pusher("push", cwd=folder).code == 0
 
 
-def test_train_in_round_zero_takes_statistics(site, heart):
-    folder = cloned(site, heart)
+def test_train_in_round_zero_takes_statistics(site, originals):
+    folder = originals / "heart"
 
     ran = site("train", "--data", "../rows.csv", cwd=folder)
 
@@ -76,8 +99,7 @@ def test_train_in_round_zero_takes_statistics(site, heart):
     assert "epochs  " not in ran.out
 
 
-def test_train_with_other_names_of_columns(site, plain):
-    folder = cloned(site, plain)
+def test_train_with_other_names_of_columns(site, folder):
     (site.folder / "rows.csv").write_text(ROWS.replace("a,b,target", "AGE,b,died"))
 
     data = ("train", "--data", site.folder / "rows.csv")
@@ -94,8 +116,7 @@ def test_train_with_other_names_of_columns(site, plain):
     assert "the recipe has no column 'age'" in unknown.err
 
 
-def test_train_with_settings_of_the_workspace_from_below(site, plain):
-    folder = cloned(site, plain)
+def test_train_with_settings_of_the_workspace_from_below(site, folder):
     (site.folder / "rows.csv").write_text(ROWS.replace("a,b,target", "AGE,b,died"))
     (folder / "columns.toml").write_text('[columns.target]\ncolumn = "died"\n')
     write_config(
@@ -112,8 +133,7 @@ def test_train_with_settings_of_the_workspace_from_below(site, plain):
     assert site.json("train", cwd=below)["num_samples"] == 40
 
 
-def test_train_without_data(site, plain):
-    folder = cloned(site, plain)
+def test_train_without_data(site, folder):
 
     ran = site("train", cwd=folder)
 
@@ -131,8 +151,7 @@ def test_train_without_data(site, plain):
         ("a,target\n1,1\n", "bad.csv has no column 'b'; it has 'a', 'target'"),
     ],
 )
-def test_train_on_bad_data_is_one_sentence(site, plain, text, said):
-    folder = cloned(site, plain)
+def test_train_on_bad_data_is_one_sentence(site, folder, text, said):
     (folder / "bad.csv").write_text(text)
 
     ran = site("train", "--data", "bad.csv", cwd=folder)
@@ -143,8 +162,7 @@ def test_train_on_bad_data_is_one_sentence(site, plain, text, said):
     assert not (folder / "update.safetensors").exists()
 
 
-def test_train_on_one_class_says_how(site, plain):
-    folder = cloned(site, plain)
+def test_train_on_one_class_says_how(site, folder):
     (folder / "one.csv").write_text("a,b,target\n1,2,1\n2,3,1\n")
 
     refused = site("train", "--data", "one.csv", cwd=folder)
@@ -156,8 +174,7 @@ def test_train_on_one_class_says_how(site, plain):
     assert allowed.code == 0
 
 
-def test_train_on_a_missing_file(site, plain):
-    folder = cloned(site, plain)
+def test_train_on_a_missing_file(site, folder):
 
     ran = site("train", "--data", "none.csv", cwd=folder)
 
@@ -183,8 +200,7 @@ def test_train_where_the_recipe_has_no_model_of_its_own(site):
     assert "--weights FILE" in told["next_command"]
 
 
-def test_commit_of_a_file_that_was_not_trained(site, plain):
-    folder = cloned(site, plain)
+def test_commit_of_a_file_that_was_not_trained(site, folder):
     site.json("train", "--data", "../rows.csv", cwd=folder)
     shifted(folder / "weights.safetensors", folder / "update.safetensors")
 
@@ -195,34 +211,33 @@ def test_commit_of_a_file_that_was_not_trained(site, plain):
     assert "`flair train` makes one" in ran.err
 
 
-def test_status_from_clone_to_push(site, plain):
-    folder = cloned(site, plain, "--no-progress")
+def test_status_from_clone_to_push(pusher, plain):
+    folder = Path(pusher.json("clone", plain, "copy")["folder"])
 
     def next_command():
-        return site.json("status", cwd=folder)["next_command"]
+        return pusher.json("status", cwd=folder)["next_command"]
 
     assert next_command() == "flair trust"
-    site.json("trust", "--accept", cwd=folder)
+    pusher.json("trust", "--accept", cwd=folder)
     assert next_command() == "flair train --data FILE"
-    site.json("train", "--data", "../rows.csv", cwd=folder)
+    pusher.json("train", "--data", "../rows.csv", cwd=folder)
     assert next_command() == "flair commit -m MESSAGE"
-    site.json("commit", "-m", "one", cwd=folder)
-    before = site("status", cwd=folder)
+    pusher.json("commit", "-m", "one", cwd=folder)
+    before = pusher("status", cwd=folder)
     assert before.code == 0
     assert "HEAD is the branch's head" in before.out
     assert "trained on 40 samples" in before.out
     assert ", round 1, not pushed yet" in before.out
     assert before.err == "next: flair push\n"
-    site.json("push", cwd=folder)
-    after = site("status", cwd=folder)
+    pusher.json("push", cwd=folder)
+    after = pusher("status", cwd=folder)
     assert "1, open until" in after.out
     assert "this wallet's is accepted" in after.out
     assert "none that was not pushed" in after.out
     assert after.err == ""
 
 
-def test_status_without_the_chain_is_no_error(site, plain):
-    folder = cloned(site, plain)
+def test_status_without_the_chain_is_no_error(site, folder):
     write_config(
         site.home / "config.toml", {"network.localnet.url": "http://127.0.0.1:1"}
     )
@@ -249,15 +264,13 @@ def test_status_before_anything_is_published(site):
     assert "next: flair repo create NAME" in ran.err
 
 
-def test_status_names_edited_files_of_the_recipe(site, plain):
-    folder = cloned(site, plain)
+def test_status_names_edited_files_of_the_recipe(site, folder):
     (folder / "flair.toml").write_text("# mine\n")
 
     assert site.json("status", cwd=folder)["changed_files"] == ["flair.toml"]
 
 
-def test_status_says_which_file_is_damaged(site, plain):
-    folder = cloned(site, plain)
+def test_status_says_which_file_is_damaged(site, folder):
     (folder / ".flair" / "HEAD").write_text("branch = [")
 
     ran = site("status", cwd=folder)
@@ -273,8 +286,7 @@ def test_status_outside_of_a_workspace(site):
     assert "there is no workspace" in ran.err
 
 
-def test_export_of_the_root_is_the_published_file(site, plain, owner):
-    folder = cloned(site, plain)
+def test_export_of_the_root_is_the_published_file(site, folder, owner):
     published = (owner.folder / "plain" / "weights.safetensors").read_bytes()
 
     made = site.json("export", cwd=folder)
@@ -287,8 +299,7 @@ def test_export_of_the_root_is_the_published_file(site, plain, owner):
     assert made["verified"]
 
 
-def test_export_replaces_a_file_only_when_told_so(site, plain):
-    folder = cloned(site, plain)
+def test_export_replaces_a_file_only_when_told_so(site, folder):
     target = folder / "out.safetensors"
     target.write_bytes(b"mine")
 
@@ -301,8 +312,7 @@ def test_export_replaces_a_file_only_when_told_so(site, plain):
     assert target.read_bytes() == (folder / "weights.safetensors").read_bytes()
 
 
-def test_export_of_an_update_or_of_nothing(site, plain):
-    folder = cloned(site, plain)
+def test_export_of_an_update_or_of_nothing(site, folder):
     site.json("train", "--data", "../rows.csv", cwd=folder)
     update = site.json("commit", "-m", "one", cwd=folder)["commit"]
 
@@ -318,8 +328,7 @@ def test_export_of_an_update_or_of_nothing(site, plain):
     assert "cannot write no/where.safetensors" in nowhere.err
 
 
-def test_export_of_a_damaged_block_fetches_it_again(site, plain, net):
-    folder = cloned(site, plain)
+def test_export_of_a_damaged_block_fetches_it_again(site, folder, net):
     workspace = Workspace(folder)
     for path in (workspace.state_folder / "objects").glob("[0-9a-f][0-9a-f]/*.raw"):
         path.write_bytes(b"x" * path.stat().st_size)

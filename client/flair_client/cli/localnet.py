@@ -20,6 +20,7 @@ from flair_client.settings import LOCALNET
         "flair localnet",
         "flair localnet --port 9000 --data-dir ./chain",
         "flair localnet --reset --force",
+        "flair localnet --allow-origin http://127.0.0.1:5000",
     ),
 )
 @click.option(
@@ -37,8 +38,21 @@ from flair_client.settings import LOCALNET
 )
 @click.option("--reset", is_flag=True, help="Begin a new chain; the old one is lost.")
 @click.option("-f", "--force", is_flag=True, help="Do not ask before --reset.")
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Answer web pages from there too; may be repeated. Without it none.",
+)
 def localnet_command(
-    app: App, *, data_dir: Path | None, port: int, reset: bool, force: bool
+    app: App,
+    *,
+    data_dir: Path | None,
+    port: int,
+    reset: bool,
+    force: bool,
+    origins: tuple[str, ...],
 ) -> None:
     """Runs a chain of one's own on this machine.
 
@@ -48,6 +62,11 @@ def localnet_command(
     if force and not reset:
         raise UsageError("--force is for --reset")
     settings = app.settings
+    asked = settings.values["core.network"]
+    if asked.origin.startswith("flag") and asked.value != LOCALNET:
+        raise UsageError(
+            f"a localnet is the network {LOCALNET!r} and never {asked.value!r}"
+        )
     folder = (data_dir or settings.home / "localnet").absolute()
     if reset:
         app.confirm(f"Delete the chain in {folder}?", flag="--force", given=force)
@@ -79,5 +98,5 @@ def localnet_command(
         )
         app.out.note("Ctrl-C ends it; nothing is lost")
 
-    run_localnet(folder, port=port, reset=reset, on_ready=ready)
+    run_localnet(folder, port=port, reset=reset, origins=origins, on_ready=ready)
     app.out.note("localnet ended")

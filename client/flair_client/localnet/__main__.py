@@ -15,9 +15,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--program", type=Path)
+    parser.add_argument("--allow-origin", action="append", default=[])
     given = parser.parse_args(arguments)
     try:
-        run_localnet(given.data_dir, given.host, given.port, program_file=given.program)
+        run_localnet(
+            given.data_dir,
+            given.host,
+            given.port,
+            program_file=given.program,
+            origins=given.allow_origin,
+        )
     except FlairError as exc:
         sys.stderr.write(f"{exc}\n")
         return 3

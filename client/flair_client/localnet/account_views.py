@@ -41,12 +41,12 @@ class View:
         """
         encoding = options.get("encoding") or "binary"
         if encoding not in _ENCODINGS:
-            raise invalid_params(f"unknown encoding {encoding!r}")
+            raise invalid_params(f"Invalid params: unknown variant {encoding!r}.")
         part = options.get("dataSlice")
         if part is None:
             return cls(encoding)
         if not isinstance(part, dict) or not {"offset", "length"} <= part.keys():
-            raise invalid_params("dataSlice must have offset and length")
+            raise invalid_params("Invalid params: dataSlice needs offset and length.")
         offset = option_whole(part, "offset", 0)
         return cls(encoding, offset, option_whole(part, "length", 0))
 
@@ -108,7 +108,7 @@ def read_filters(options: dict[str, Any]) -> list[Filter]:
     """
     given = options.get("filters") or []
     if not isinstance(given, list):
-        raise invalid_params("filters must be an array")
+        raise invalid_params("Invalid params: filters must be an array.")
     if len(given) > _FILTERS_LIMIT:
         raise invalid_params(f"Too many filters provided; max {_FILTERS_LIMIT}")
     return [_read_filter(one) for one in given]
@@ -118,7 +118,7 @@ def _read_filter(given: Any) -> Filter:
     if isinstance(given, dict) and set(given) == {"dataSize"}:
         return Filter(size=option_whole(given, "dataSize", 0))
     if not isinstance(given, dict) or not isinstance(given.get("memcmp"), dict):
-        raise invalid_params("unknown kind of filter")
+        raise invalid_params("Invalid params: unknown kind of filter.")
     memcmp = given["memcmp"]
     offset = option_whole(memcmp, "offset", 0)
     return Filter(offset=offset, content=_read_content(memcmp))
@@ -128,16 +128,16 @@ def _read_content(memcmp: dict[str, Any]) -> bytes:
     text = memcmp.get("bytes")
     encoding = memcmp.get("encoding") or "base58"
     if not isinstance(text, str) or len(text) > 2 * _BASE58_LIMIT:
-        raise invalid_params("encoded binary data should be less than 128 bytes")
+        raise invalid_params("Invalid param: DataTooLarge")
     try:
         if encoding == "base58":
             content = base58.b58decode(text)
         elif encoding == "base64":
             content = base64.b64decode(text, validate=True)
         else:
-            raise invalid_params(f"unknown encoding {encoding!r}")
+            raise invalid_params(f"Invalid params: unknown variant {encoding!r}.")
     except (ValueError, binascii.Error) as exc:
-        raise invalid_params("the bytes of a filter cannot be decoded") from exc
+        raise invalid_params("Invalid param: the bytes cannot be decoded") from exc
     if len(content) > _BASE58_LIMIT:
-        raise invalid_params("encoded binary data should be less than 128 bytes")
+        raise invalid_params("Invalid param: DataTooLarge")
     return content

@@ -8,9 +8,9 @@ METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 PREFLIGHT_FAILURE: Final = -32002
-SIGNATURE_FAILURE: Final = -32003
 BLOCK_NOT_AVAILABLE: Final = -32004
 UNSUPPORTED_VERSION: Final = -32015
+TRANSACTION_NOT_FOUND: Final = -32020
 MIN_CONTEXT_SLOT: Final = -32016
 
 
@@ -33,4 +33,4 @@ class RpcFault(Exception):
 
 def invalid_params(message: str) -> RpcFault:
     """Gives the error for arguments that cannot be used."""
-    return RpcFault(INVALID_PARAMS, f"Invalid params: {message}.")
+    return RpcFault(INVALID_PARAMS, message)

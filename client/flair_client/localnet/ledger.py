@@ -4,6 +4,7 @@ SQLite with a write-ahead log and full synchronisation: a transaction and the ac
 that it changed are one unit of work, on disk before anybody hears of it.
 """
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,10 @@ class LedgerFull(ChainError):
     """The disk does not take a transaction; nothing of it happened."""
 
 
+class LedgerDamaged(ChainError):
+    """The file is no ledger, or somebody else has written to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A transaction on disk.
@@ -62,22 +67,70 @@ class Ledger:
         """Opens or makes the file.
 
         Raises:
-            ChainError: it is not a ledger that this version can read.
+            LedgerDamaged: it is not a ledger that this version can read.
+            LedgerFull: the disk takes no new file.
         """
+        self._path = path
         try:
             # Units of work are begun by hand; the file belongs to one thread.
             self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_TABLES)
         except sqlite3.DatabaseError as exc:
-            raise ChainError(f"ledger {path} cannot be read: {exc}") from exc
+            raise LedgerDamaged(f"ledger {path} cannot be opened: {exc}") from exc
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
         path.chmod(0o600)
+
+    def _prepare(self) -> None:
+        self._rows("PRAGMA journal_mode = WAL")
+        self._rows("PRAGMA synchronous = FULL")
+        with self._writing():
+            # `executescript` would end the unit of work first.
+            for table in _TABLES.split(";"):
+                self._db.execute(table)
+        ((state,),) = self._rows("PRAGMA quick_check(1)")
+        if state != "ok":
+            raise LedgerDamaged(f"ledger {self._path} is damaged: {_one_line(state)}")
         found = self.meta("format")
         if found is None:
-            self._db.execute("INSERT INTO meta VALUES ('format', ?)", (b"%d" % FORMAT,))
+            with self._writing():
+                self._db.execute(
+                    "INSERT INTO meta VALUES ('format', ?)", (b"%d" % FORMAT,)
+                )
         elif found != b"%d" % FORMAT:
-            raise ChainError(f"ledger {path} has format {found!r}, not {FORMAT}")
+            raise LedgerDamaged(
+                f"ledger {self._path} has format {found!r}, not {FORMAT}"
+            )
+
+    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as exc:
+            raise LedgerDamaged(
+                f"ledger {self._path} cannot be read: {_one_line(exc)}"
+            ) from exc
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A unit of work: all of it is on disk afterwards, or nothing.
+
+        Raises:
+            LedgerFull: the disk does not take it.
+            LedgerDamaged: the file cannot be written for another reason.
+        """
+        try:
+            with _Unit(self._db):
+                yield
+        except sqlite3.OperationalError as exc:
+            raise LedgerFull(
+                f"ledger {self._path} cannot be written: {_one_line(exc)}"
+            ) from exc
+        except sqlite3.DatabaseError as exc:
+            raise LedgerDamaged(
+                f"ledger {self._path} is damaged: {_one_line(exc)}"
+            ) from exc
 
     def close(self) -> None:
         """Closes the file."""
@@ -89,16 +142,18 @@ class Ledger:
 
     def meta(self, name: str) -> bytes | None:
         """Gives a setting, or None where it was never written."""
-        row = self._db.execute(
-            "SELECT value FROM meta WHERE name = ?", (name,)
-        ).fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self._rows("SELECT value FROM meta WHERE name = ?", (name,))
+        return bytes(rows[0][0]) if rows else None
 
     def begin_chain(
         self, meta: Mapping[str, bytes], accounts: Mapping[Address, RawAccount]
     ) -> None:
-        """Writes the genesis: all of it or nothing."""
-        with _Unit(self._db):
+        """Writes the genesis: all of it or nothing.
+
+        Raises:
+            LedgerFull: the disk does not take it.
+        """
+        with self._writing():
             self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             self._write_accounts(dict(accounts))
 
@@ -107,8 +162,12 @@ class Ledger:
         accounts: Mapping[Address, RawAccount | None],
         meta: Mapping[str, bytes],
     ) -> None:
-        """Writes accounts and settings outside of a transaction."""
-        with _Unit(self._db):
+        """Writes accounts and settings outside of a transaction.
+
+        Raises:
+            LedgerFull: the disk does not take them.
+        """
+        with self._writing():
             self._write_accounts(accounts)
             self._db.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items()
@@ -122,25 +181,22 @@ class Ledger:
         Raises:
             LedgerFull: the disk does not take it; nothing was written.
         """
-        try:
-            with _Unit(self._db):
-                self._db.execute(
-                    "INSERT INTO transactions VALUES (?, ?, ?, ?, ?)",
-                    (
-                        entry.moment.slot,
-                        entry.moment.unix_ms,
-                        entry.signature,
-                        entry.wire,
-                        json.dumps(entry.meta, separators=(",", ":")),
-                    ),
-                )
-                self._db.executemany(
-                    "INSERT INTO mentions VALUES (?, ?)",
-                    [(one.raw, entry.moment.slot) for one in set(entry.addresses)],
-                )
-                self._write_accounts(accounts)
-        except sqlite3.OperationalError as exc:
-            raise LedgerFull(f"the ledger cannot be written: {exc}") from exc
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO transactions VALUES (?, ?, ?, ?, ?)",
+                (
+                    entry.moment.slot,
+                    entry.moment.unix_ms,
+                    entry.signature,
+                    entry.wire,
+                    json.dumps(entry.meta, separators=(",", ":")),
+                ),
+            )
+            self._db.executemany(
+                "INSERT INTO mentions VALUES (?, ?)",
+                [(one.raw, entry.moment.slot) for one in set(entry.addresses)],
+            )
+            self._write_accounts(accounts)
 
     def _write_accounts(self, accounts: Mapping[Address, RawAccount | None]) -> None:
         for address, account in accounts.items():
@@ -162,7 +218,7 @@ class Ledger:
 
     def accounts(self) -> Iterator[RawAccount]:
         """Gives every account."""
-        for row in self._db.execute(
+        for row in self._rows(
             "SELECT address, owner, lamports, data, executable FROM accounts"
         ):
             yield RawAccount(
@@ -171,14 +227,14 @@ class Ledger:
 
     def newest(self) -> Moment | None:
         """Gives the moment of the newest transaction."""
-        row = self._db.execute(
+        rows = self._rows(
             "SELECT slot, unix_ms FROM transactions ORDER BY slot DESC LIMIT 1"
-        ).fetchone()
-        return None if row is None else Moment(*row)
+        )
+        return Moment(*rows[0]) if rows else None
 
     def n_transactions(self) -> int:
         """Gives the number of transactions so far."""
-        return int(self._db.execute("SELECT count(*) FROM transactions").fetchone()[0])
+        return int(self._rows("SELECT count(*) FROM transactions")[0][0])
 
     def has(self, signature: bytes) -> bool:
         """Tells whether a transaction is on disk."""
@@ -186,38 +242,47 @@ class Ledger:
 
     def entry(self, signature: bytes) -> Entry | None:
         """Gives a transaction by its signature; `addresses` is left empty."""
-        row = self._db.execute(
+        rows = self._rows(
             "SELECT slot, unix_ms, signature, wire, meta FROM transactions"
             " WHERE signature = ?",
             (signature,),
-        ).fetchone()
-        return None if row is None else _entry(row)
+        )
+        return self._entry(rows[0]) if rows else None
 
     def block_time(self, slot: int) -> Moment | None:
         """Gives the newest transaction's moment at or before a slot."""
-        row = self._db.execute(
+        rows = self._rows(
             "SELECT slot, unix_ms FROM transactions WHERE slot <= ?"
             " ORDER BY slot DESC LIMIT 1",
             (slot,),
-        ).fetchone()
-        return None if row is None else Moment(*row)
+        )
+        return Moment(*rows[0]) if rows else None
 
     def history(
         self, address: Address, *, above: int, below: int | None, limit: int
     ) -> list[Entry]:
         """Gives an address's transactions between two slots, newest first."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT slot, unix_ms, signature, wire, meta FROM transactions"
             " JOIN mentions USING (slot)"
             " WHERE address = ? AND slot > ? AND slot < ? ORDER BY slot DESC LIMIT ?",
             (address.raw, above, 2**63 - 1 if below is None else below, limit),
-        ).fetchall()
-        return [_entry(row) for row in rows]
+        )
+        return [self._entry(row) for row in rows]
+
+    def _entry(self, row: tuple[int, int, bytes, bytes, str]) -> Entry:
+        slot, unix_ms, signature, wire, meta_text = row
+        try:
+            meta = json.loads(meta_text)
+        except ValueError as exc:
+            raise LedgerDamaged(
+                f"ledger {self._path} is damaged: transaction in slot {slot}"
+            ) from exc
+        return Entry(Moment(slot, unix_ms), signature, wire, meta, ())
 
 
-def _entry(row: tuple[int, int, bytes, bytes, str]) -> Entry:
-    slot, unix_ms, signature, wire, meta = row
-    return Entry(Moment(slot, unix_ms), signature, wire, json.loads(meta), ())
+def _one_line(reason: object) -> str:
+    return " ".join(str(reason).split())[:200]
 
 
 class _Unit:
@@ -230,7 +295,10 @@ class _Unit:
         self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._db.execute("COMMIT")
-        elif self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+        try:
+            if kind is None:
+                self._db.execute("COMMIT")
+        finally:
+            # Not every failure ends the unit of work by itself, a failed COMMIT too.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")

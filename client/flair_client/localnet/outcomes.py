@@ -25,6 +25,7 @@ from flair_client.ids import Address
 
 BLOCKHASH_NOT_FOUND: Final = "BlockhashNotFound"
 ALREADY_PROCESSED: Final = "AlreadyProcessed"
+SIGNATURE_FAILURE: Final = "SignatureFailure"
 _SENTENCES: Final = {
     BLOCKHASH_NOT_FOUND: "Blockhash not found",
     ALREADY_PROCESSED: "This transaction has already been processed",
@@ -32,6 +33,7 @@ _SENTENCES: Final = {
         "Attempt to debit an account but found no record of a prior credit."
     ),
     "InsufficientFundsForFee": "Insufficient funds for fee",
+    SIGNATURE_FAILURE: "Transaction did not pass signature verification",
 }
 
 

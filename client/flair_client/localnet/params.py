@@ -13,6 +13,8 @@ SIGNATURE_SIZE: Final = 64
 _SIGNATURE_TEXT: Final = 90
 _LEVELS: Final = ("processed", "confirmed", "finalized")
 _U64_MAX: Final = 2**64 - 1
+_BASE58: Final = frozenset(base58.BITCOIN_ALPHABET.decode())
+_SHOWN: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,25 @@ class Params:
         """Gives a parameter, or None where it is left out."""
         return self.values[index] if index < len(self.values) else None
 
+    def must(self, index: int) -> Any:
+        """Gives a parameter that may not be left out.
+
+        Raises:
+            RpcFault: it is left out.
+        """
+        if index >= len(self.values):
+            raise invalid_params(
+                f"`params` should have at least {index + 1} argument(s)"
+            )
+        return self.values[index]
+
     def address(self, index: int) -> Address:
         """Gives an address.
 
         Raises:
             RpcFault: it is none.
         """
-        return parse_address(self.get(index))
+        return parse_address(self.must(index))
 
     def text(self, index: int) -> str:
         """Gives a string.
@@ -39,9 +53,9 @@ class Params:
         Raises:
             RpcFault: it is none.
         """
-        value = self.get(index)
+        value = self.must(index)
         if not isinstance(value, str):
-            raise invalid_params(f"parameter {index} must be a string")
+            raise _wrong_type(value, "a string")
         return value
 
     def whole(self, index: int) -> int:
@@ -50,9 +64,9 @@ class Params:
         Raises:
             RpcFault: it is none.
         """
-        value = self.get(index)
+        value = self.must(index)
         if type(value) is not int or not 0 <= value <= _U64_MAX:
-            raise invalid_params(f"parameter {index} must be an unsigned integer")
+            raise _wrong_type(value, "u64")
         return value
 
     def array(self, index: int, limit: int) -> list[Any]:
@@ -61,9 +75,9 @@ class Params:
         Raises:
             RpcFault: it is none, or longer.
         """
-        value = self.get(index)
+        value = self.must(index)
         if not isinstance(value, list):
-            raise invalid_params(f"parameter {index} must be an array")
+            raise _wrong_type(value, "a sequence")
         if len(value) > limit:
             raise invalid_params(f"Too many inputs provided; max {limit}")
         return value
@@ -78,11 +92,16 @@ class Params:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise invalid_params(f"parameter {index} must be an object")
+            raise _wrong_type(value, "an object")
         level = value.get("commitment")
         if level is not None and level not in _LEVELS:
-            raise invalid_params(f"unknown commitment {level!r}")
+            raise invalid_params(f"Invalid params: unknown commitment {level!r}.")
         return value
+
+
+def _wrong_type(value: Any, wanted: str) -> RpcFault:
+    shown = repr(value)[:_SHOWN]
+    return invalid_params(f"Invalid params: invalid value {shown}, expected {wanted}.")
 
 
 def parse_address(value: Any) -> Address:
@@ -91,12 +110,14 @@ def parse_address(value: Any) -> Address:
     Raises:
         RpcFault: it is none.
     """
+    if not isinstance(value, str):
+        raise _wrong_type(value, "a string")
     try:
-        if isinstance(value, str):
-            return Address.parse(value)
+        return Address.parse(value)
     except IdentifierInvalid as exc:
-        raise invalid_params("Invalid param: Invalid") from exc
-    raise invalid_params("an address must be a string")
+        is_base58 = bool(value) and set(value) <= _BASE58
+        reason = "WrongSize" if is_base58 else "Invalid"
+        raise invalid_params(f"Invalid param: {reason}") from exc
 
 
 def parse_signature(value: Any) -> bytes:
@@ -105,7 +126,9 @@ def parse_signature(value: Any) -> bytes:
     Raises:
         RpcFault: it is none.
     """
-    if not isinstance(value, str) or len(value) > _SIGNATURE_TEXT:
+    if not isinstance(value, str):
+        raise _wrong_type(value, "a string")
+    if len(value) > _SIGNATURE_TEXT:
         raise invalid_params("Invalid param: WrongSize")
     try:
         raw = base58.b58decode(value)
@@ -126,7 +149,7 @@ def option_whole(options: dict[str, Any], name: str, default: int) -> int:
     if value is None:
         return default
     if type(value) is not int or not 0 <= value <= _U64_MAX:
-        raise invalid_params(f"{name} must be an unsigned integer")
+        raise _wrong_type(value, "u64")
     return value
 
 
@@ -140,7 +163,7 @@ def option_flag(options: dict[str, Any], name: str) -> bool:
     if value is None:
         return False
     if not isinstance(value, bool):
-        raise invalid_params(f"{name} must be true or false")
+        raise _wrong_type(value, "a boolean")
     return value
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -147,6 +147,7 @@ def run_localnet(
     *,
     program_file: Path | None = None,
     reset: bool = False,
+    origins: Iterable[str] = (),
     on_ready: Callable[[Localnet], None] = lambda _localnet: None,
 ) -> None:
     """Runs a localnet until the process is told to stop.
@@ -159,10 +160,12 @@ def run_localnet(
         port: 0 takes a free one.
         program_file: another program than the packaged one.
         reset: forget the old chain; the wallets stay.
+        origins: web pages from there are answered too; from elsewhere never.
         on_ready: called when it answers.
 
     Raises:
-        UsageError: another host than this machine's own, or the port is taken.
+        UsageError: another host than this machine's own, the port is taken, or an
+            origin is none.
         ChainError: another process uses the folder, or it is no localnet's.
     """
     if host not in LOOPBACK_HOSTS:
@@ -170,8 +173,9 @@ def run_localnet(
             f"a localnet answers this machine only, at 127.0.0.1 or ::1, not at {host}"
         )
     # Imported late: commands that start no localnet need no server.
-    from flair_client.localnet.server import create_app
+    from flair_client.localnet.server import check_origin, create_app
 
+    allowed = [check_origin(one) for one in origins]
     with (
         open_node(data_dir, program_file=program_file, reset=reset) as node,
         _listen(host, port) as listener,
@@ -189,7 +193,7 @@ def run_localnet(
             on_ready(localnet)
 
         try:
-            _serve(create_app(node, on_ready=ready), listener)
+            _serve(create_app(node, origins=allowed, on_ready=ready), listener)
         finally:
             (data_dir / READY_FILE).unlink(missing_ok=True)
 

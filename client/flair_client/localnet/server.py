@@ -1,49 +1,66 @@
 """JSON-RPC over HTTP: envelopes, batches, limits, and who may ask.
 
 Only programs on this machine are answered: a request must name a loopback host, carry
-JSON, and come from no web page.
+JSON, and come from no web page but those of the origins that were allowed.
 """
 
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from flair_client.errors import UsageError
 from flair_client.localnet.faults import (
     INTERNAL_ERROR,
+    INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     PARSE_ERROR,
     RpcFault,
 )
-from flair_client.localnet.ledger import LedgerFull
+from flair_client.localnet.ledger import LedgerDamaged, LedgerFull
 from flair_client.localnet.methods import METHODS, Node
 from flair_client.localnet.params import Params
 
 BODY_LIMIT: Final = 256 * 1024
 BATCH_LIMIT: Final = 100
+_ID_TYPES: Final = (int, float, str, type(None))
 _LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _JSON: Final = "application/json"
+# Headers that web wallets and Solana's own libraries send besides those of any page.
+_WEB_HEADERS: Final = ("content-type", "solana-client")
+_ORIGIN: Final = re.compile(
+    r"(https?|[a-z]+-extension)://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?"
+)
 _log = logging.getLogger(__name__)
 
 
 def create_app(
     node: Node,
     *,
+    origins: Iterable[str] = (),
     on_ready: Callable[[], None] = lambda: None,
 ) -> Starlette:
     """Gives the server's application.
 
     Args:
         node: what the methods work on.
+        origins: web pages from there are answered too.
         on_ready: called when requests are about to be answered.
+
+    Raises:
+        UsageError: an origin is none.
     """
+    allowed = frozenset(check_origin(one) for one in origins)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -51,7 +68,7 @@ def create_app(
         yield
 
     async def ask(request: Request) -> Response:
-        refusal = _refuse(request)
+        refusal = _refuse(request, allowed)
         if refusal is not None:
             return refusal
         body = await _read(request)
@@ -60,7 +77,7 @@ def create_app(
         # Answered here and now, one at a time: the chain belongs to one thread.
         answer = answer_body(node, body)
         if answer is None:
-            return Response(status_code=204)
+            return Response(media_type=_JSON)
         return Response(json.dumps(answer), media_type=_JSON)
 
     async def health(request: Request) -> Response:
@@ -71,11 +88,33 @@ def create_app(
             Route("/", ask, methods=["POST"]),
             Route("/health", health, methods=["GET"]),
         ],
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=sorted(allowed),
+                allow_methods=["POST"],
+                allow_headers=_WEB_HEADERS,
+            )
+        ]
+        if allowed
+        else [],
         lifespan=lifespan,
     )
 
 
-def _refuse(request: Request) -> Response | None:
+def check_origin(origin: str) -> str:
+    """Gives an origin of web pages as browsers write it.
+
+    Raises:
+        UsageError: it is none, or more than an origin.
+    """
+    text = origin.lower().removesuffix("/")
+    if not _ORIGIN.fullmatch(text):
+        raise UsageError(f"{origin!r} is not an origin such as http://localhost:5000")
+    return text
+
+
+def _refuse(request: Request, allowed: frozenset[str]) -> Response | None:
     refusal = _refuse_host(request)
     if refusal is not None:
         return refusal
@@ -83,7 +122,8 @@ def _refuse(request: Request) -> Response | None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _JSON:
         return PlainTextResponse(f"the content type must be {_JSON}", status_code=415)
-    if "origin" in request.headers:
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in allowed:
         return PlainTextResponse("web pages are not answered", status_code=403)
     return None
 
@@ -116,29 +156,42 @@ def answer_body(node: Node, body: bytes) -> Any:
     try:
         given = json.loads(body)
     except (ValueError, RecursionError):
-        return _error(None, RpcFault(PARSE_ERROR, "Parse error"))
+        return _unreadable()
     if not isinstance(given, list):
         return _answer(node, given)
-    if not given:
-        return _error(None, RpcFault(INVALID_REQUEST, "Invalid request"))
     if len(given) > BATCH_LIMIT:
         return _error(
             None, RpcFault(INVALID_REQUEST, f"at most {BATCH_LIMIT} in one batch")
         )
+    # As on a real node, one piece that is no request spoils the whole batch.
+    if not all(_has_shape(one) for one in given):
+        return _unreadable()
     answers = [_answer(node, one) for one in given]
     return [one for one in answers if one is not None] or None
 
 
+def _unreadable() -> dict[str, Any]:
+    return _error(None, RpcFault(PARSE_ERROR, "Parse error"))
+
+
+def _has_shape(given: Any) -> bool:
+    return (
+        isinstance(given, dict)
+        and type(given.get("id")) in _ID_TYPES
+        and given.get("id") not in (float("inf"), float("-inf"))
+    )
+
+
 def _answer(node: Node, given: Any) -> dict[str, Any] | None:
-    if not _is_request(given):
-        return _error(None, RpcFault(INVALID_REQUEST, "Invalid request"))
+    if not _has_shape(given):
+        return _unreadable()
     request_id = given.get("id")
     try:
         result = _call(node, given)
     except RpcFault as exc:
         answer = _error(request_id, exc)
-    except LedgerFull as exc:
-        _log.warning("ledger_full")
+    except (LedgerFull, LedgerDamaged) as exc:
+        _log.warning("ledger_failed", extra={"reason": str(exc)})
         answer = _error(request_id, RpcFault(INTERNAL_ERROR, str(exc)))
     else:
         answer = {"jsonrpc": "2.0", "result": result, "id": request_id}
@@ -146,16 +199,9 @@ def _answer(node: Node, given: Any) -> dict[str, Any] | None:
     return answer if "id" in given else None
 
 
-def _is_request(given: Any) -> bool:
-    return (
-        isinstance(given, dict)
-        and given.get("jsonrpc") == "2.0"
-        and isinstance(given.get("method"), str)
-        and isinstance(given.get("id"), str | int | float | None)
-    )
-
-
 def _call(node: Node, given: dict[str, Any]) -> Any:
+    if given.get("jsonrpc") != "2.0" or not isinstance(given.get("method"), str):
+        raise RpcFault(INVALID_REQUEST, "Invalid request")
     function = METHODS.get(given["method"])
     if function is None:
         raise RpcFault(METHOD_NOT_FOUND, "Method not found")
@@ -163,7 +209,7 @@ def _call(node: Node, given: dict[str, Any]) -> Any:
     if params is None:
         params = []
     if not isinstance(params, list):
-        raise RpcFault(INVALID_REQUEST, "params must be an array")
+        raise RpcFault(INVALID_PARAMS, "`params` should be an array")
     return function(node, Params(params))
 
 

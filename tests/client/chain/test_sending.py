@@ -207,6 +207,7 @@ def test_a_transaction_that_stays_processed_is_given_up_and_not_made_anew(
         send()
 
     assert len(cluster.hashes) == 1
+    assert 0 < cluster.height() - (100 + 2 * BLOCKS_PER_HASH) < 10
 
 
 def test_a_cluster_that_stands_still_is_given_up_and_nothing_made_anew(

@@ -14,6 +14,7 @@ from flair_client.localnet.bank import Bank
 from flair_client.localnet.clock import BLOCKHASH_SLOTS, SLOT_MS, SLOTS_PER_EPOCH
 from flair_client.localnet.faults import (
     BLOCK_NOT_AVAILABLE,
+    INVALID_REQUEST,
     RpcFault,
     invalid_params,
 )
@@ -109,7 +110,7 @@ def get_latest_blockhash(node: Node, params: Params) -> dict[str, Any]:
 @method("isBlockhashValid")
 def is_blockhash_valid(node: Node, params: Params) -> dict[str, Any]:
     """Whether a transaction may still use a blockhash."""
-    blockhash = Hash.from_bytes(parse_address(params.get(0)).raw)
+    blockhash = Hash.from_bytes(params.address(0).raw)
     check_context_slot(params.options(1), node.bank.clock.now().slot)
     return with_context(node, node.bank.is_blockhash_valid(blockhash))
 
@@ -147,6 +148,6 @@ def get_minimum_balance(node: Node, params: Params) -> int:
     """What an account of this size must hold."""
     size = params.whole(0)
     if size > _LARGEST_ACCOUNT:
-        raise invalid_params("larger than an account can be")
+        raise RpcFault(INVALID_REQUEST, "Invalid request")
     params.options(1)
     return node.bank.svm.minimum_balance_for_rent_exemption(size)

@@ -7,6 +7,7 @@ import base58
 from solders.transaction import VersionedTransaction
 
 from flair_client.localnet.faults import (
+    TRANSACTION_NOT_FOUND,
     UNSUPPORTED_VERSION,
     RpcFault,
     invalid_params,
@@ -49,7 +50,7 @@ def _status(entry: Entry) -> dict[str, Any]:
 @method("getTransaction")
 def get_transaction(node: Node, params: Params) -> dict[str, Any] | None:
     """A transaction with its outcome, or null."""
-    signature = parse_signature(params.get(0))
+    signature = parse_signature(params.must(0))
     # The second parameter may also be just the encoding.
     given = params.get(1)
     options = {"encoding": given} if isinstance(given, str) else params.options(1)
@@ -63,13 +64,14 @@ def get_transaction(node: Node, params: Params) -> dict[str, Any] | None:
         "blockTime": entry.moment.unix_timestamp,
         "transaction": _encode(tx, entry.wire, options.get("encoding") or "json"),
         "meta": dict(entry.meta),
+        # Each transaction has a slot of its own.
+        "transactionIndex": 0,
     }
     supported = options.get("maxSupportedTransactionVersion")
     if supported is None:
         if version != "legacy":
             raise _unsupported(version)
-        # As on a real node: loaded addresses and version only for who asks for them.
-        del shown["meta"]["loadedAddresses"]
+        # As on a real node: a version only for those who know of versions.
         return shown
     if version != "legacy" and int(version) > option_whole(
         options, "maxSupportedTransactionVersion", 0
@@ -98,7 +100,7 @@ def _encode(tx: VersionedTransaction, wire: bytes, encoding: str) -> Any:
             return [base58.b58encode(wire).decode(), "base58"]
         case "binary":
             return base58.b58encode(wire).decode()
-    raise invalid_params(f"unknown encoding {encoding!r}")
+    raise invalid_params(f"Invalid params: unknown variant {encoding!r}.")
 
 
 @method("getSignaturesForAddress")
@@ -114,7 +116,9 @@ def get_signatures_for_address(node: Node, params: Params) -> list[dict[str, Any
     if options.get("before") is not None:
         before = node.bank.ledger.entry(parse_signature(options["before"]))
         if before is None:
-            return []
+            raise RpcFault(
+                TRANSACTION_NOT_FOUND, f"Transaction {options['before']} not found"
+            )
         below = before.moment.slot
     above = -1
     if options.get("until") is not None:
@@ -129,6 +133,7 @@ def get_signatures_for_address(node: Node, params: Params) -> list[dict[str, Any
             "memo": None,
             "blockTime": entry.moment.unix_timestamp,
             "confirmationStatus": "finalized",
+            "transactionIndex": 0,
         }
         for entry in entries
     ]

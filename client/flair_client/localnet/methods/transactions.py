@@ -14,16 +14,17 @@ from flair_client.chain.pdas import SYSTEM_PROGRAM_ID
 from flair_client.chain.transactions import sign_transaction
 from flair_client.ids import Address
 from flair_client.localnet.account_views import View
+from flair_client.localnet.clock import BLOCKHASH_SLOTS
 from flair_client.localnet.faults import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     PREFLIGHT_FAILURE,
-    SIGNATURE_FAILURE,
     RpcFault,
     invalid_params,
 )
 from flair_client.localnet.methods.registry import Node, method, with_context
 from flair_client.localnet.outcomes import (
+    SIGNATURE_FAILURE,
     Outcome,
     error_sentence,
     inner_instructions,
@@ -49,24 +50,21 @@ def send_transaction(node: Node, params: Params) -> str:
     tx = read_transaction(params.text(0), options.get("encoding") or "base58")
     check_context_slot(options, node.bank.clock.now().slot)
     skip_preflight = option_flag(options, "skipPreflight")
-    is_signed = all(tx.verify_with_results())
-    if not is_signed and not skip_preflight:
-        raise RpcFault(SIGNATURE_FAILURE, "Transaction signature verification failure")
-    if is_signed:
-        if not skip_preflight:
-            _preflight(node, tx)
-        # Without preflight a transaction that cannot be taken vanishes, as it would
-        # on a cluster.
+    if not skip_preflight:
+        _preflight(node, tx)
+    # Without preflight a transaction that cannot be taken vanishes, as it would on a
+    # cluster.
+    if _is_signed(tx):
         node.bank.process(tx)
     return str(tx.signatures[0])
 
 
+def _is_signed(tx: VersionedTransaction) -> bool:
+    return all(tx.verify_with_results())
+
+
 def _preflight(node: Node, tx: VersionedTransaction) -> None:
-    err: Any = node.bank.refusal(tx)
-    outcome = None
-    if err is None:
-        outcome = node.bank.simulate(tx)
-        err = outcome.err
+    err, outcome = _try(node, tx, verify=True)
     if err is not None:
         raise RpcFault(
             PREFLIGHT_FAILURE,
@@ -75,19 +73,36 @@ def _preflight(node: Node, tx: VersionedTransaction) -> None:
         )
 
 
+def _try(
+    node: Node, tx: VersionedTransaction, *, verify: bool, replace: bool = False
+) -> tuple[Any, Outcome | None]:
+    """Gives the error of a trial run, and its outcome where it came so far."""
+    if verify and not _is_signed(tx):
+        return SIGNATURE_FAILURE, None
+    refused = None if replace else node.bank.refusal(tx)
+    if refused is not None:
+        return refused, None
+    outcome = node.bank.simulate(tx)
+    return outcome.err, outcome
+
+
 def _shown(outcome: Outcome | None) -> dict[str, Any]:
     if outcome is None:
         return {
+            "fee": None,
             "logs": [],
             "unitsConsumed": 0,
             "returnData": None,
             "innerInstructions": None,
+            "replacementBlockhash": None,
         }
     return {
+        "fee": outcome.result.fee(),
         "logs": outcome.logs,
         "unitsConsumed": outcome.result.compute_units_consumed(),
         "returnData": return_data(outcome),
         "innerInstructions": None,
+        "replacementBlockhash": None,
     }
 
 
@@ -101,12 +116,7 @@ def simulate_transaction(node: Node, params: Params) -> dict[str, Any]:
     verify = option_flag(options, "sigVerify")
     if replace and verify:
         raise invalid_params("sigVerify may not be used with replaceRecentBlockhash")
-    if verify and not all(tx.verify_with_results()):
-        raise RpcFault(SIGNATURE_FAILURE, "Transaction signature verification failure")
-    err: Any = None if replace else node.bank.refusal(tx)
-    outcome = node.bank.simulate(tx) if err is None else None
-    if outcome is not None:
-        err = outcome.err
+    err, outcome = _try(node, tx, verify=verify, replace=replace)
     value = {
         "err": err,
         **_shown(outcome),
@@ -122,7 +132,7 @@ def simulate_transaction(node: Node, params: Params) -> dict[str, Any]:
 def _replacement(node: Node) -> dict[str, Any]:
     slot = node.bank.clock.now().slot
     blockhash = Hash.from_bytes(node.bank.blockhashes.of_slot(slot))
-    return {"blockhash": str(blockhash), "lastValidBlockHeight": slot + 150}
+    return {"blockhash": str(blockhash), "lastValidBlockHeight": slot + BLOCKHASH_SLOTS}
 
 
 def _wanted_accounts(

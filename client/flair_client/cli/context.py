@@ -1,27 +1,44 @@
 """From settings to the context that porcelain functions get."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from flair_client.context import Context
+from flair_client.context import DEFAULT_MAX_EPSILON, Context
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.repo_address import RepoAddress
 from flair_client.settings import NetworkProfile, Settings
+from flair_client.site_rules import site_rules_from
 
 if TYPE_CHECKING:
     from flair_client.chain.client import ChainClient
 
 
-def open_chain(profile: NetworkProfile, *, timeout_s: int) -> "ChainClient":
+# How long a command waits that goes on without the chain.
+_HASTY_TIMEOUT_S: Final = 5
+
+
+def open_chain(
+    profile: NetworkProfile, *, timeout_s: int, hasty: bool = False
+) -> "ChainClient":
     """Prepares the connection to a network; asks nothing yet.
 
     With the first request it is checked that the cluster is the one that the profile
     pins.
+
+    Args:
+        profile: of the network.
+        timeout_s: for one attempt.
+        hasty: ask once and not long.
     """
     from flair_client.chain.client import ChainClient
     from flair_client.chain.rpc import Rpc
+    from flair_client.chain.transport import Patience
 
-    rpc = Rpc(profile.rpc_url, genesis_hash=profile.genesis_hash, timeout_s=timeout_s)
+    patience = Patience(timeout_s=timeout_s)
+    if hasty:
+        seconds = min(timeout_s, _HASTY_TIMEOUT_S)
+        patience = Patience(timeout_s=seconds, answer_s=seconds, attempts=1)
+    rpc = Rpc(profile.rpc_url, genesis_hash=profile.genesis_hash, patience=patience)
     return ChainClient(rpc, profile.program_id)
 
 
@@ -30,6 +47,7 @@ def open_context(
     *,
     network: str | None = None,
     signer: bool = False,
+    hasty: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> Context:
     """Opens chain, store and wallet as the settings say.
@@ -38,11 +56,13 @@ def open_context(
         settings: from flags, environment and files.
         network: name of the profile, where an address names it.
         signer: whether a wallet is needed.
+        hasty: whether the command goes on without the chain and does not wait long.
         progress: where long work shows how far it is.
 
     Raises:
         NetworkUnknown: the network has no profile.
         WalletError: the wallet cannot be used.
+        SiteRefused: the site does not talk to the network's hosts.
     """
     from flair_client.chain.signer import load_wallet
     from flair_client.store.base import open_store
@@ -52,12 +72,16 @@ def open_context(
     # Whoever keeps the profile's store keeps the one that is really in use.
     profile = replace(profile, store_url=store)
     wallet = load_wallet(settings.wallet_path()) if signer else None
+    timeout_s = settings.whole("rpc.timeout_s", 30)
     return Context(
         network=profile,
-        chain=open_chain(profile, timeout_s=settings.whole("rpc.timeout_s", 30)),
+        chain=open_chain(profile, timeout_s=timeout_s, hasty=hasty),
         remote=open_store(store),
         signer=wallet,
         progress=progress,
+        site=site_rules_from(values),
+        home=settings.home,
+        max_epsilon=settings.number("privacy.max_epsilon", DEFAULT_MAX_EPSILON),
     )
 
 

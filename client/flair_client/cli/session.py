@@ -91,6 +91,7 @@ class App:
         signer: bool = False,
         network: str | None = None,
         new_workspace: bool = False,
+        hasty: bool = False,
     ) -> Context:
         """Opens chain, store and wallet.
 
@@ -99,6 +100,7 @@ class App:
             network: the network that an address names.
             new_workspace: whether the command makes another workspace, which the
                 settings of the one around it are not meant for.
+            hasty: whether the command goes on without the chain and does not wait long.
 
         Raises:
             UsageError: `--network` says another one.
@@ -112,7 +114,11 @@ class App:
         if new_workspace and settings.workspace is not None:
             settings = load_settings(self._flags, folder=Path(Path.cwd().anchor))
         opened = open_context(
-            settings, network=network, signer=signer, progress=self.progress
+            settings,
+            network=network,
+            signer=signer,
+            hasty=hasty,
+            progress=self.progress,
         )
         self._opened.append(opened)
         return opened

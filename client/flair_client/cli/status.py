@@ -32,8 +32,11 @@ def status_command(app: App, *, offline: bool) -> None:
     if workspace.is_bound:
         # A wallet is looked for in the round, but nothing here needs one.
         has_wallet = app.settings.wallet_path().exists()
-        network = workspace.repo().network
-        ctx = app.context(signer=has_wallet and not offline, network=network)
+        ctx = app.context(
+            signer=has_wallet and not offline,
+            network=workspace.repo().network,
+            hasty=True,
+        )
     found = status(ctx, workspace, offline=offline)
     app.out.result(found, lambda: status_text(found))
     if found.unreached is not None:

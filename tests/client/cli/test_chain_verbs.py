@@ -38,7 +38,9 @@ def chain(monkeypatch):
     """The chain that commands find; OWNER's wallet signs."""
     made = ClosableChain()
 
-    def open_context(settings, *, network=None, signer=False, progress=None):
+    def open_context(
+        settings, *, network=None, signer=False, hasty=False, progress=None
+    ):
         profile = NetworkProfile(
             network or settings.network, "http://x", None, PROGRAM_ID, "file:///x"
         )

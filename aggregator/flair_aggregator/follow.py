@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from flair_client.chain.events import event_block, event_root
 from flair_client.context import Context
 from flair_client.errors import VerificationError
+from flair_client.history.checked import CheckedCommit, Evidence
 from flair_client.history.evidence import RepoEvidence, gather_repo
-from flair_client.history.verify_move import CheckedCommit, Evidence, verify_move
+from flair_client.history.line import LineState, judge_move, keep_verdicts
+from flair_client.history.records import MoveRecord
 from flair_client.ids import CODEC_RAW, Address, Cid
 
 
@@ -43,7 +45,8 @@ class RepoFollower:
         self._repo = repo
         self._branches = branches
         self._known: RepoEvidence | None = None
-        self._checked: dict[str, tuple[CheckedCommit, ...]] = {}
+        # Of each branch its moves and the states after them, up to the last valid one.
+        self._lines: dict[str, tuple[tuple[MoveRecord, LineState], ...]] = {}
 
     def read(self) -> RepoEvidence:
         """Reads what is new. Events that the store lacks are put there.
@@ -72,18 +75,25 @@ class RepoFollower:
         return found
 
     def standing(self, found: RepoEvidence, branch: str) -> Standing:
-        """Verifies the moves of a branch that were not verified before."""
+        """Judges the moves of a branch that were not judged before.
+
+        Those after the newest valid commit are looked at again each time: blocks that
+        were missing may have come.
+        """
         evidence = found.branch(branch).evidence
-        checked = list(self._checked.get(branch, ()))
-        ours = [one.commit_id for one in checked]
-        if ours != [move.new_head for move in evidence.moves[: len(ours)]]:
-            checked = []
-        fault = None
-        try:
-            for move in evidence.moves[len(checked) :]:
-                previous = checked[-1] if checked else None
-                checked.append(verify_move(evidence, move, previous))
-        except VerificationError as exc:
-            fault = exc
-        self._checked[branch] = tuple(checked)
-        return Standing(evidence, checked[-1] if checked else None, fault)
+        line: list[tuple[MoveRecord, LineState]] = []
+        for move, (kept, state) in zip(
+            evidence.moves, self._lines.get(branch, ()), strict=False
+        ):
+            if (kept.event_seq, kept.new_head) != (move.event_seq, move.new_head):
+                break
+            line.append((move, state))
+        keep_verdicts(evidence, line)
+        state = line[-1][1] if line else LineState()
+        for move in evidence.moves[len(line) :]:
+            state = judge_move(evidence, move, state)
+            line.append((move, state))
+        while line and line[-1][1].broken:
+            line.pop()
+        self._lines[branch] = tuple(line)
+        return Standing(evidence, state.head, state.fault)

@@ -9,8 +9,9 @@ from typing import Final, TypeVar
 
 # Fewer updates than this have no middle that an outlier could stand out from.
 MIN_UPDATES: Final = 4
-# Factor of the median of absolute deviations.
-MAX_DEVIATIONS: Final = 3
+# Three standard deviations; 1.4826 median absolute deviations of a normal distribution
+# are one (Hampel 1974). In thousandths.
+_MAX_DEVIATIONS: Final = 3 * 1483
 # Deviations below a tenth of the median are no reason to suspect anybody.
 _FLOOR_SHARE: Final = 10
 _FRACTION_BITS: Final = 16
@@ -21,10 +22,10 @@ K = TypeVar("K")
 def norm_outliers(norms_sq: Mapping[K, int]) -> dict[K, str]:
     """Gives the updates whose norm is far above the others', and why.
 
-    Far above: more than three median absolute deviations above the median norm
-    (Hampel's identifier). Where nearly all norms are equal, because they were clipped
-    to the same bound, a tenth of the median takes the deviation's place. Short updates
-    are never remarkable.
+    Far above: more than three deviations above the median norm, the deviation estimated
+    by the median of absolute deviations (Hampel's identifier). Where nearly all norms
+    are equal, because they were clipped to the same bound, a tenth of the median takes
+    the deviation's place. Short updates are never remarkable.
 
     Args:
         norms_sq: squared norm of each update, in units of the delta.
@@ -34,7 +35,8 @@ def norm_outliers(norms_sq: Mapping[K, int]) -> dict[K, str]:
     norms = {key: isqrt(value << 2 * _FRACTION_BITS) for key, value in norms_sq.items()}
     middle = _median(norms.values())
     deviation = _median(abs(norm - middle) for norm in norms.values())
-    limit = middle + MAX_DEVIATIONS * max(deviation, middle // _FLOOR_SHARE)
+    spread = max(deviation, middle // _FLOOR_SHARE)
+    limit = middle + _MAX_DEVIATIONS * spread // 1000
     found = {}
     for key, norm in norms.items():
         if norm > limit:
@@ -45,6 +47,6 @@ def norm_outliers(norms_sq: Mapping[K, int]) -> dict[K, str]:
 
 
 def _median(values: Iterable[int]) -> int:
-    """The lower median, an integer."""
     ordered = sorted(values)
-    return ordered[(len(ordered) - 1) // 2]
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return (low + high) // 2

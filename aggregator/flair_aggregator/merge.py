@@ -7,6 +7,7 @@ same id whenever and wherever the same wallet makes it.
 import json
 from collections.abc import Sequence
 
+from flair_aggregator.gates import norm_outliers
 from flair_client.chain.signer import Signer
 from flair_client.encoding import (
     encode_commit,
@@ -77,6 +78,8 @@ def merge_report(
     terms: RoundTerms, updates: Sequence[UpdateRecord], deltas: Sequence[Delta]
 ) -> bytes:
     """Facts about each update, as JSON whose bytes follow from the updates alone."""
+    pairs = list(zip(updates, deltas, strict=True))
+    outliers = norm_outliers({u.contributor: d.norm_sq for u, d in pairs})
     rows = [
         {
             "contributor": str(update.contributor),
@@ -84,9 +87,10 @@ def merge_report(
             "weight": update.weight,
             "norm_sq": str(delta.norm_sq),
             "norm_bound_sq": str(terms.params.norm_bound_sq),
+            "is_outlier": update.contributor in outliers,
             "n_changed_tensors": sum(bool(tensor.blocks) for tensor in delta.tensors),
         }
-        for update, delta in zip(updates, deltas, strict=True)
+        for update, delta in pairs
     ]
     report = {"v": 1, "round_index": terms.round_index, "updates": rows}
     return json.dumps(report, sort_keys=True, separators=(",", ":")).encode()

@@ -22,12 +22,11 @@ class Backoff:
         """Whether it is too early to try again."""
         return self._until_s is not None and self.now_s() < self._until_s
 
-    def failed(self) -> float:
-        """Notes a failure; gives the pause until the next try, in seconds."""
+    def failed(self) -> None:
+        """Notes a failure: the pause begins."""
         doubled = max(2 * self._pause_s, self.options.backoff_s)
         self._pause_s = min(doubled, self.options.backoff_limit_s)
         self._until_s = self.now_s() + self._pause_s
-        return self._pause_s
 
     def worked(self) -> None:
         """Notes that it worked."""
@@ -94,8 +93,8 @@ class RepoWorker:
         except FlairError as exc:
             if not self.patient or self._is_hopeless(exc):
                 raise
-            pause_s = backoff.failed()
-            world.say(topic, f"{exc}; trying again, at first in {pause_s:g} s")
+            backoff.failed()
+            world.say(topic, f"{exc}; trying again, less and less often")
         else:
             backoff.worked()
             world.say(topic, "")

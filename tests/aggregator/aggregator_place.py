@@ -91,12 +91,23 @@ def clock_localnet(folder: Path) -> Iterator[ClockNet]:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             server.run(sockets=[listener])
 
-    thread = threading.Thread(target=serve)
+    def serve_or_tell() -> None:
+        try:
+            serve()
+        except Exception as exc:  # noqa: BLE001 - raised again in the test's thread
+            ready.put(exc)
+
+    thread = threading.Thread(target=serve_or_tell)
     thread.start()
-    server, genesis_hash, url = ready.get(timeout=60)
-    yield ClockNet(url, genesis_hash, ahead_ms)
-    server.should_exit = True
-    thread.join()
+    found = ready.get(timeout=60)
+    if isinstance(found, Exception):
+        raise found
+    server, genesis_hash, url = found
+    try:
+        yield ClockNet(url, genesis_hash, ahead_ms)
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @dataclass
@@ -126,15 +137,21 @@ class Place:
         self.chains.append(chain)
         return chain
 
-    def context(self, name: str) -> Context:
+    def fund(self, name: str, lamports: int = FUNDS) -> None:
+        chain = self.chains[0]
+        address = load_wallet(self.wallet(name)).address
+        chain.wait_for(chain.rpc.request_airdrop(address, lamports))
+
+    def context(self, name: str, funds: int = FUNDS) -> Context:
         """A wallet of this name, made and funded when it is new."""
         if name in self._known:
             return self._known[name]
         chain = self.chains[0] if self.chains else self.new_chain()
         path = self.wallet(name)
         if not path.exists():
-            wallet = create_wallet(path)
-            chain.wait_for(chain.rpc.request_airdrop(wallet.address, FUNDS))
+            create_wallet(path)
+            if funds:
+                self.fund(name, funds)
         self._known[name] = Context(
             network=self.profile,
             chain=chain,
@@ -223,13 +240,13 @@ class Model:
     ) -> Any:
         """Pushes an update without a workspace, with any lie that a test wants.
 
-        `ints`, `delta_fields`, `delta_terms`, and fields of the commit replace what is
-        true; `payload_digest` and `commit_id` what the chain is told.
+        `ints`, `delta_fields`, `delta_terms` and `parents` replace what is true;
+        `payload_digest` what the chain is told; `told` is an update made before.
         """
         ctx = self.place.context(name)
         self.open_round()
         index = self.account().round_index
-        made = make_update(self, ctx, step, index, **lies)
+        made = lies.get("told") or make_update(self, ctx, step, index, **lies)
         told = {name: lies[name] for name in made if name in lies}
         policy = find_policy_pda(self.repo, self.account().policy_index)[0]
         ctx.send(
@@ -259,7 +276,7 @@ class Model:
 def make_update(
     model: Model, ctx: Context, step: int, round_index: int, **lies: Any
 ) -> dict[str, Any]:
-    """Puts an update's blocks into the store; `put` may be another store's."""
+    """Puts an update's blocks into the store, or another `store`."""
     head, policy, manifest = model.head()
     store = lies.get("store", ctx.remote)
     params = policy.params

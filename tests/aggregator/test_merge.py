@@ -45,6 +45,19 @@ def test_merge_is_the_same_again_and_checks(world):
     assert [row["weight"] for row in report["updates"]].count(4) == 1
     # 8 values of 7 each.
     assert {row["norm_sq"] for row in report["updates"]} == {"72", "200", "392"}
+    assert not any(row["is_outlier"] for row in report["updates"])
+
+
+def test_report_names_outliers(world):
+    world.begin_round(3, -3, 3, 300)
+
+    report = json.loads(
+        world.store.get(decode_commit(world.store.get(merge(world).cid)).report)
+    )
+
+    assert [row["norm_sq"] for row in report["updates"] if row["is_outlier"]] == [
+        str(8 * 300**2)
+    ]
 
 
 @pytest.mark.parametrize(

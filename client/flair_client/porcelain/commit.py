@@ -234,11 +234,7 @@ def allowed_metrics(
 def _summary(
     store: Store, terms: Terms, signed: _Signed, made: MadeDelta, facts: _Facts
 ) -> Committed:
-    outgoing = [
-        one
-        for one in blocks_of_commit(store, signed.commit_id)
-        if not one.what.startswith("recipe")
-    ]
+    outgoing = list(blocks_of_commit(store, signed.commit_id))
     return Committed(
         signed.commit_id,
         terms.branch,
@@ -246,7 +242,7 @@ def _summary(
         terms.base,
         min(bucket(facts.num_samples), terms.policy.params.weight_cap),
         bucket(facts.num_samples),
-        sum(len(store.get(one.cid)) for one in outgoing),
+        sum(one.size for one in outgoing),
         len(outgoing),
         made.n_tensors,
         made.clipped,

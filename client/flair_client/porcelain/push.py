@@ -1,12 +1,14 @@
 """Sends the pending commit: blocks to the store, then the update to the chain."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from flair_client.chain import instructions
 from flair_client.chain.accounts import RoundState, Scope
 from flair_client.context import Context
 from flair_client.errors import (
-    AlreadyPushed,
     ProgramRefused,
     StaleBase,
     WalletError,
@@ -14,111 +16,213 @@ from flair_client.errors import (
 )
 from flair_client.history.graph import read_commit
 from flair_client.ids import CommitId, Digest
-from flair_client.objects import Commit
+from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.checkout import blocks_of, recipe_at
 from flair_client.porcelain.commit import PENDING
+from flair_client.porcelain.pushed import Pushed, PushOutcome, destinations
 from flair_client.porcelain.round import round_open
+from flair_client.porcelain.snapshot import Approve, push_snapshot
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import DAMAGE, terms_now
-from flair_client.porcelain.transfer import Outgoing, blocks_of_commit, send_commit
+from flair_client.porcelain.transfer import Outgoing, blocks_of_commit, send_blocks
 from flair_client.porcelain.trust import require_trust
+from flair_client.porcelain.update_fate import Fate, find_fate
 from flair_client.store.base import Store
 from flair_client.workspace import Workspace
 
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """An update that is on chain, or would be.
-
-    Attributes:
-        sent: false with a dry run, and where it was on chain already.
-        blocks: everything that leaves the machine.
-    """
-
-    commit: CommitId
-    branch: str
-    round_index: int
-    weight: int
-    sent: bool
-    n_blocks: int
-    n_bytes: int
-    blocks: tuple[Outgoing, ...]
+# Commits whose values stay here until their round is closed.
+_HELD = "held"
+_OVER = (PushOutcome.MERGED, PushOutcome.REJECTED, PushOutcome.ENDED)
 
 
-def push(ctx: Context, workspace: Workspace, *, dry_run: bool = False) -> Pushed:
-    """Sends the pending update; run again after a kill it goes on.
+def push(
+    ctx: Context,
+    workspace: Workspace,
+    *,
+    dry_run: bool = False,
+    approve: Approve = lambda _: None,
+) -> Pushed:
+    """Sends the pending commit; run again after a kill it goes on.
+
+    Under a policy with `reveal_after_close` the values of an update stay here while its
+    round is open; a second push after the round was closed sends them.
+
+    Args:
+        ctx: with the wallet that signed the commit.
+        workspace: a clone.
+        dry_run: only tells what would leave the machine.
+        approve: asked before a snapshot ends a round; raises where the answer is no.
 
     Raises:
         WorkspaceError: nothing was committed.
-        WalletError: another wallet signed the commit.
         TrustRequired: recipe, policy or owner changed since they were accepted.
         StaleBase: the branch or the round moved on.
         AlreadyPushed: another update of this wallet is in the round.
+        WalletError: another wallet signed the commit.
+        Refused: the wallet may not move the branch to a snapshot.
     """
     with workspace.lock():
-        commit_id, weight, nonce = _pending(workspace)
+        pending = workspace.marker(PENDING)
+        held = None if dry_run else _reveal(ctx, workspace)
+        if pending is None:
+            if held is None:
+                raise WorkspaceError("nothing is committed that could be pushed")
+            return held
         store = blocks_of(ctx, workspace)
+        with _damage():
+            commit_id = CommitId.parse(str(pending["commit"]))
         commit = read_commit(store, commit_id)
         if commit.author != ctx.wallet.address:
             raise WalletError(
                 f"commit {commit_id.short} was signed by {commit.author}, "
                 f"the wallet in use is {ctx.wallet.address}"
             )
-        place = find_repo(ctx, workspace.repo()).branch(commit.branch)
-        done = _is_on_chain(ctx, place, commit_id, commit)
-        if not done:
-            _check(ctx, workspace, store, place, commit)
-        outgoing = tuple(blocks_of_commit(store, commit_id))
-        n_blocks = n_bytes = 0
-        if not dry_run:
-            sent = send_commit(ctx, store, commit_id)
-            n_blocks, n_bytes = sent.n_blocks, sent.n_bytes
-            if not done:
-                _send(ctx, workspace, commit_id, commit, weight=weight, nonce=nonce)
-            workspace.clear_marker(PENDING)
-    return Pushed(
-        commit_id,
-        commit.branch,
-        commit.round_index or 0,
-        weight,
-        not (dry_run or done),
-        n_blocks,
-        n_bytes,
-        outgoing,
-    )
+        if commit.kind is CommitKind.SNAPSHOT:
+            return push_snapshot(
+                ctx, workspace, commit_id, dry_run=dry_run, approve=approve
+            )
+        with _damage():
+            weight = int(pending["weight"])
+            nonce = bytes.fromhex(str(pending["nonce"]))
+        update = _Update(commit_id, commit, weight, nonce)
+        return _push_update(ctx, workspace, store, update, dry_run=dry_run)
 
 
-def _pending(workspace: Workspace) -> tuple[CommitId, int, bytes]:
-    pending = workspace.marker(PENDING)
-    if pending is None:
-        raise WorkspaceError("nothing is committed that could be pushed")
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """The pending update."""
+
+    commit_id: CommitId
+    commit: Commit
+    weight: int
+    nonce: bytes
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
     try:
-        return (
-            CommitId.parse(str(pending["commit"])),
-            int(pending["weight"]),
-            bytes.fromhex(str(pending["nonce"])),
-        )
+        yield
     except DAMAGE as exc:
         raise WorkspaceError(f"the marker of the commit is damaged: {exc}") from exc
 
 
-def _is_on_chain(
-    ctx: Context, place: BranchTarget, commit_id: CommitId, commit: Commit
-) -> bool:
-    account = place.account
-    if not account.round_live or account.round_index != commit.round_index:
-        return False
-    there = ctx.chain.update(
-        place.round(account.round_index).address, ctx.wallet.address
-    )
-    if there is None:
-        return False
-    if there.commit_id != commit_id:
-        raise AlreadyPushed(
-            f"update {there.commit_id.short} of this wallet is in round "
-            f"{account.round_index} already"
+def _push_update(
+    ctx: Context, workspace: Workspace, store: Store, update: _Update, *, dry_run: bool
+) -> Pushed:
+    commit_id, commit, weight = update.commit_id, update.commit, update.weight
+    place = find_repo(ctx, workspace.repo()).branch(commit.branch)
+    fate = find_fate(ctx, store, place, commit_id, commit)
+    if fate is None:
+        _check(ctx, workspace, store, place, commit)
+    blocks = tuple(blocks_of_commit(store, commit_id))
+    holds = _holds_back(place, fate)
+    if dry_run or (fate is not None and fate.outcome in _OVER):
+        if not dry_run:
+            workspace.clear_marker(PENDING)
+        outcome = PushOutcome.PLANNED if fate is None else fate.outcome
+        return _pushed(
+            *(ctx, commit_id, commit, weight, blocks, outcome),
+            merge=None if fate is None else fate.merge,
+            holds_values=holds,
         )
-    return True
+    sent = send_blocks(
+        ctx, store, [one for one in blocks if not (holds and one.holds_values)]
+    )
+    if fate is None:
+        _send(ctx, workspace, update)
+    held_until = None
+    if holds:
+        _remember_held(workspace, commit_id, add=True)
+        held_until = _deadline(ctx, workspace, commit)
+    workspace.clear_marker(PENDING)
+    return _pushed(
+        *(ctx, commit_id, commit, weight, blocks),
+        PushOutcome.HELD if holds else PushOutcome.ACCEPTED,
+        sent=fate is None,
+        n_blocks=sent.n_blocks,
+        n_bytes=sent.n_bytes,
+        holds_values=holds,
+        held_until=held_until,
+    )
+
+
+def _pushed(  # noqa: PLR0917 - what every outcome has
+    ctx: Context,
+    commit_id: CommitId,
+    commit: Commit,
+    weight: int | None,
+    blocks: tuple[Outgoing, ...],
+    outcome: PushOutcome,
+    **more: Any,
+) -> Pushed:
+    return Pushed(
+        commit=commit_id,
+        kind=commit.kind,
+        branch=commit.branch,
+        round_index=commit.round_index,
+        weight=weight,
+        outcome=outcome,
+        blocks=blocks,
+        destinations=destinations(ctx),
+        **more,
+    )
+
+
+def _holds_back(place: BranchTarget, fate: Fate | None) -> bool:
+    """Whether the values stay here for now: nobody can copy what nobody can read."""
+    if not terms_now(place).policy.params.reveal_after_close:
+        return False
+    if fate is None:
+        return True
+    return fate.outcome is PushOutcome.ACCEPTED and fate.round_state is RoundState.OPEN
+
+
+def _reveal(ctx: Context, workspace: Workspace) -> Pushed | None:
+    """Sends the values of earlier updates whose rounds were closed meanwhile.
+
+    Gives what became of the latest one; None where nothing was held back.
+    """
+    latest = None
+    store = blocks_of(ctx, workspace)
+    for commit_id in _held_commits(workspace):
+        commit = read_commit(store, commit_id)
+        place = find_repo(ctx, workspace.repo()).branch(commit.branch)
+        fate = find_fate(ctx, store, place, commit_id, commit)
+        blocks = tuple(blocks_of_commit(store, commit_id))
+        outcome = PushOutcome.ENDED if fate is None else fate.outcome
+        more: dict[str, Any] = {"merge": None if fate is None else fate.merge}
+        if _holds_back(place, fate) and fate is not None:
+            outcome = PushOutcome.HELD
+            more["holds_values"] = True
+            more["held_until"] = _deadline(ctx, workspace, commit)
+        elif outcome is PushOutcome.ACCEPTED:
+            sent = send_blocks(ctx, store, blocks)
+            more |= {"n_blocks": sent.n_blocks, "n_bytes": sent.n_bytes}
+        if outcome is not PushOutcome.HELD:
+            _remember_held(workspace, commit_id, add=False)
+        weight = None if fate is None else fate.weight
+        latest = _pushed(ctx, commit_id, commit, weight, blocks, outcome, **more)
+    return latest
+
+
+def _held_commits(workspace: Workspace) -> list[CommitId]:
+    table = workspace.marker(_HELD) or {}
+    with _damage():
+        return [CommitId.parse(str(text)) for text in table.get("commits", [])]
+
+
+def _remember_held(workspace: Workspace, commit_id: CommitId, *, add: bool) -> None:
+    others = [one for one in _held_commits(workspace) if one != commit_id]
+    kept = [*others, commit_id] if add else others
+    if kept:
+        workspace.set_marker(_HELD, {"commits": [str(one) for one in kept]})
+    else:
+        workspace.clear_marker(_HELD)
+
+
+def _deadline(ctx: Context, workspace: Workspace, commit: Commit) -> int:
+    place = find_repo(ctx, workspace.repo()).branch(commit.branch)
+    return place.round(commit.round_index).account.deadline
 
 
 def _check(
@@ -139,15 +243,8 @@ def _check(
         raise StaleBase("the update was made under another policy than the round's")
 
 
-def _send(
-    ctx: Context,
-    workspace: Workspace,
-    commit_id: CommitId,
-    commit: Commit,
-    *,
-    weight: int,
-    nonce: bytes,
-) -> None:
+def _send(ctx: Context, workspace: Workspace, update: _Update) -> None:
+    commit = update.commit
     repo = workspace.repo()
     place = find_repo(ctx, repo).branch(commit.branch)
     if not place.account.round_live:
@@ -162,7 +259,7 @@ def _send(
     if target.account.state is not RoundState.OPEN:
         raise StaleBase(f"round {place.account.round_index} takes no more updates")
     if commit.delta is None:
-        raise WorkspaceError(f"commit {commit_id.short} is no update")
+        raise WorkspaceError(f"commit {update.commit_id.short} is no update")
     ctx.send(
         [
             instructions.update_push(
@@ -172,11 +269,11 @@ def _send(
                 branch=place.address,
                 policy=target.account.policy,
                 round_index=place.account.round_index,
-                commit_id=commit_id,
+                commit_id=update.commit_id,
                 expected_base=commit.parents[0],
-                weight=weight,
+                weight=update.weight,
                 payload_digest=Digest(commit.delta.digest),
-                nonce=nonce,
+                nonce=update.nonce,
                 role=place.repo.right(Scope.CONTRIBUTE, place.address),
                 program_id=ctx.program_id,
             )

@@ -1,13 +1,18 @@
 """Which blocks belong to a commit, and sending them; used by verbs, no verb itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from flair_client.context import Context
 from flair_client.encoding import decode_delta, decode_manifest, decode_recipe
 from flair_client.history.graph import read_commit
 from flair_client.ids import Cid, CommitId
+from flair_client.objects import Commit
+from flair_client.porcelain.checkout import recipe_at
 from flair_client.store.base import Store
+
+_DELTA: Final = "delta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +21,17 @@ class Outgoing:
 
     Attributes:
         what: the field of the commit that names it.
+        size: its bytes.
     """
 
     cid: Cid
     what: str
+    size: int
+
+    @property
+    def holds_values(self) -> bool:
+        """Whether the values of an update can be read from it."""
+        return self.what == _DELTA or self.what.startswith(f"{_DELTA} ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,60 +51,90 @@ def blocks_of_commit(store: Store, commit_id: CommitId) -> Iterator[Outgoing]:
 
     What others refer to comes before what refers to it, the commit itself last: a
     transfer that is cut off never leaves a commit without its blocks.
+
+    Raises:
+        BlockMissing, DigestMismatch: a block is not here or not itself.
     """
-    seen: set[Cid] = set()
-    for one in _in_order(store, commit_id):
-        if one.cid not in seen:
-            seen.add(one.cid)
-            yield one
-
-
-def _in_order(store: Store, commit_id: CommitId) -> Iterator[Outgoing]:
     commit = read_commit(store, commit_id)
+    seen = _blocks_of_parent(store, commit)
+    for cid, what in _in_order(store, commit_id, commit):
+        if cid not in seen:
+            seen.add(cid)
+            yield Outgoing(cid, what, len(store.get(cid)))
+
+
+def _blocks_of_parent(store: Store, commit: Commit) -> set[Cid]:
+    if not commit.parents:
+        return set()
+    parent = commit.parents[0]
+    known: set[Cid] = set()
+    if commit.weights is not None:
+        weights = read_commit(store, parent).weights
+        if weights is not None:
+            known |= {cid for cid, _ in _of_weights(store, weights)}
+    if commit.recipe is not None and commit.recipe == recipe_at(store, parent):
+        known |= {cid for cid, _ in _of_recipe(store, commit.recipe)}
+    return known
+
+
+def _in_order(
+    store: Store, commit_id: CommitId, commit: Commit
+) -> Iterator[tuple[Cid, str]]:
     if commit.recipe is not None:
-        for file in decode_recipe(store.get(commit.recipe)).files:
-            yield Outgoing(file.cid, f"recipe {file.path}")
-        yield Outgoing(commit.recipe, "recipe")
+        yield from _of_recipe(store, commit.recipe)
     if commit.weights is not None:
         yield from _of_weights(store, commit.weights)
     if commit.delta is not None:
         for tensor in decode_delta(store.get(commit.delta)).tensors:
             for cid in tensor.blocks:
-                yield Outgoing(cid, f"delta {tensor.name}")
-        yield Outgoing(commit.delta, "delta")
+                yield cid, f"{_DELTA} {tensor.name}"
+        yield commit.delta, _DELTA
     for what in ("strategy_state", "report", "proof", "opening", "events"):
         cid = getattr(commit, what)
         if cid is not None:
-            yield Outgoing(cid, what)
-    yield Outgoing(commit_id.cid, "commit")
+            yield cid, what
+    yield commit_id.cid, "commit"
 
 
-def _of_weights(store: Store, weights: Cid) -> Iterator[Outgoing]:
+def _of_recipe(store: Store, recipe: Cid) -> Iterator[tuple[Cid, str]]:
+    for file in decode_recipe(store.get(recipe)).files:
+        yield file.cid, f"recipe {file.path}"
+    yield recipe, "recipe"
+
+
+def _of_weights(store: Store, weights: Cid) -> Iterator[tuple[Cid, str]]:
     manifest = decode_manifest(store.get(weights))
     if manifest.source is not None:
         for cid in manifest.source.blocks:
-            yield Outgoing(cid, "weights header")
+            yield cid, "weights header"
     for entry in manifest.tensors:
         for cid in entry.blocks:
-            yield Outgoing(cid, f"weights {entry.name}")
-    yield Outgoing(weights, "weights")
+            yield cid, f"weights {entry.name}"
+    yield weights, "weights"
 
 
 def send_commit(ctx: Context, store: Store, commit_id: CommitId) -> Sent:
     """Puts a commit's blocks into the shared store; those that are there are left out.
 
     Raises:
+        As `send_blocks`.
+    """
+    return send_blocks(ctx, store, list(blocks_of_commit(store, commit_id)))
+
+
+def send_blocks(ctx: Context, store: Store, blocks: Sequence[Outgoing]) -> Sent:
+    """Puts blocks into the shared store, in this order; those there are left out.
+
+    Raises:
         BlockMissing, DigestMismatch: a block is not here or not itself.
         StoreFull, StoreUnavailable: from the shared store.
     """
-    outgoing = list(blocks_of_commit(store, commit_id))
     n_blocks = n_bytes = 0
-    with ctx.progress.task("send", len(outgoing), "blocks") as task:
-        for one in outgoing:
+    with ctx.progress.task("send", sum(one.size for one in blocks), "bytes") as task:
+        for one in blocks:
             if not ctx.remote.has(one.cid):
-                block = store.get(one.cid)
-                ctx.remote.put(one.cid.codec, block)
+                ctx.remote.put(one.cid.codec, store.get(one.cid))
                 n_blocks += 1
-                n_bytes += len(block)
-            task.advance(1)
+                n_bytes += one.size
+            task.advance(one.size)
     return Sent(n_blocks, n_bytes)

@@ -1,0 +1,309 @@
+"""Snapshots: weights from elsewhere, or a new recipe, as the next commit of a branch.
+
+Only whoever may move the branch makes them. A round in progress ends without a merge.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from flair_client.chain.accounts import MoveKind
+from flair_client.context import Context
+from flair_client.encoding import commit_id as id_of
+from flair_client.encoding import encode_commit, encode_event_list, sign_commit
+from flair_client.errors import StaleBase, UsageError, WorkspaceError
+from flair_client.history.events import events_for_commit
+from flair_client.history.evidence import gather_evidence
+from flair_client.history.graph import read_commit
+from flair_client.ids import CODEC_DAG_CBOR, Cid, CommitId
+from flair_client.objects import (
+    Commit,
+    CommitKind,
+    Manifest,
+    TensorEncodingId,
+    TensorEntry,
+)
+from flair_client.porcelain.advance import advance, require_right_to_advance
+from flair_client.porcelain.checkout import (
+    blocks_of,
+    check_out,
+    manifest_of,
+    put_manifest,
+    put_recipe,
+    recipe_at,
+)
+from flair_client.porcelain.commit import PENDING
+from flair_client.porcelain.pushed import Pushed, PushOutcome, destinations
+from flair_client.porcelain.refs import remember_heads, remember_verified
+from flair_client.porcelain.target import BranchTarget, find_repo
+from flair_client.porcelain.terms import save_terms, terms_now
+from flair_client.porcelain.transfer import blocks_of_commit, send_blocks
+from flair_client.store.base import Store
+from flair_client.training.recipe import parse_recipe
+from flair_client.weights import FingerprintCache, import_weights, roles_by_pattern
+from flair_client.workspace import RECIPE_FILE, Head, Workspace
+
+Approve: TypeAlias = Callable[[Pushed], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshotted:
+    """A signed snapshot, and what of it would leave the machine.
+
+    Attributes:
+        base: the head that it is made on.
+        n_changed: tensors that are new, gone, or not as in the base.
+        recipe_changed: whether it brings another recipe than the one in force.
+        n_bytes, n_blocks: of what a push sends and the base does not bring.
+        live_round: the round that a push would end without a merge; None without one.
+    """
+
+    commit: CommitId
+    branch: str
+    base: CommitId
+    n_changed: int
+    n_tensors: int
+    recipe_changed: bool
+    n_bytes: int
+    n_blocks: int
+    live_round: int | None
+
+
+def commit_snapshot(
+    ctx: Context, workspace: Workspace, *, message: str, weights: Path | None = None
+) -> Snapshotted:
+    """Signs the weights of a file, and the workspace's recipe, as the next head.
+
+    Tensors that are as in the base keep their exact integers.
+
+    Args:
+        ctx: with the wallet of the owner, or of a holder of the role `administer`.
+        workspace: stands at the branch's head.
+        message: what was done.
+        weights: a safetensors file; without one the workspace's.
+
+    Raises:
+        Refused: the wallet may not move the branch.
+        StaleBase: HEAD is not the branch's head.
+        WorkspaceError: nothing changed.
+        UsageError: the policy is for another number of shared values.
+        NotFinite: NaN or infinity; names the tensor.
+        ObjectInvalid: weights or recipe are malformed.
+    """
+    with workspace.lock():
+        head = workspace.head()
+        if head is None or head.commit is None:
+            raise WorkspaceError("nothing was checked out here yet")
+        place = find_repo(ctx, workspace.repo()).branch(head.branch)
+        require_right_to_advance(place)
+        if place.account.head_commit != head.commit:
+            raise StaleBase(
+                f"HEAD is {head.commit.short}, the branch is at "
+                f"{place.account.head_commit.short}"
+            )
+        store = blocks_of(ctx, workspace)
+        base = manifest_of(store, head.commit)
+        with store.batch():
+            manifest = _import(
+                ctx, workspace, store, base, weights or workspace.weights_path
+            )
+            recipe = put_recipe(store, workspace)
+            is_new_recipe = recipe != recipe_at(store, head.commit)
+            n_changed = _count_changed(base, manifest)
+            if not n_changed and not is_new_recipe:
+                raise WorkspaceError(
+                    f"weights and recipe are those of {head.commit.short}: "
+                    "there is nothing to commit"
+                )
+            _check_policy(place, manifest)
+            commit_id = _sign(
+                *(ctx, store, place, head.commit, manifest),
+                recipe=recipe if is_new_recipe else None,
+                message=message,
+            )
+        workspace.set_marker(PENDING, {"kind": "snapshot", "commit": str(commit_id)})
+        blocks = list(blocks_of_commit(store, commit_id))
+    return Snapshotted(
+        commit=commit_id,
+        branch=place.account.name,
+        base=head.commit,
+        n_changed=n_changed,
+        n_tensors=len(manifest.tensors),
+        recipe_changed=is_new_recipe,
+        n_bytes=sum(one.size for one in blocks),
+        n_blocks=len(blocks),
+        live_round=_live_round(place),
+    )
+
+
+def push_snapshot(
+    ctx: Context,
+    workspace: Workspace,
+    commit_id: CommitId,
+    *,
+    dry_run: bool,
+    approve: Approve,
+) -> Pushed:
+    """Sends a snapshot and moves branch and workspace there; the caller holds the lock.
+
+    Raises:
+        StaleBase: the branch moved on since the snapshot was made.
+        Refused: the wallet may not move the branch.
+    """
+    store = blocks_of(ctx, workspace)
+    commit = read_commit(store, commit_id)
+    place = find_repo(ctx, workspace.repo()).branch(commit.branch)
+    plan = Pushed(
+        commit=commit_id,
+        kind=commit.kind,
+        branch=commit.branch,
+        outcome=PushOutcome.PLANNED,
+        blocks=tuple(blocks_of_commit(store, commit_id)),
+        destinations=destinations(ctx),
+        ends_round=_live_round(place),
+    )
+    head = place.account.head_commit
+    if commit.parents != (head,):
+        if not _was_head(ctx, store, place, commit_id):
+            raise StaleBase(
+                f"the snapshot is made on {commit.parents[0].short}, the branch is at "
+                f"{head.short}"
+            )
+        if not dry_run:
+            _move_workspace(ctx, workspace, store, commit_id)
+        outcome = PushOutcome.PLANNED if dry_run else PushOutcome.MOVED
+        return replace(plan, outcome=outcome, ends_round=None)
+    require_right_to_advance(place)
+    if dry_run:
+        return plan
+    if plan.ends_round is not None:
+        approve(plan)
+    sent = send_blocks(ctx, store, plan.blocks)
+    advance(ctx, place, MoveKind.SNAPSHOT, commit_id)
+    _move_workspace(ctx, workspace, store, commit_id)
+    return replace(
+        plan,
+        outcome=PushOutcome.MOVED,
+        sent=True,
+        n_blocks=sent.n_blocks,
+        n_bytes=sent.n_bytes,
+    )
+
+
+def _was_head(
+    ctx: Context, store: Store, place: BranchTarget, commit_id: CommitId
+) -> bool:
+    """Whether an earlier run moved the branch there."""
+    gathered = gather_evidence(
+        ctx.chain,
+        store,
+        place.repo.address,
+        place.account.name,
+        genesis_hash=ctx.network.genesis_hash,
+        progress=ctx.progress,
+    )
+    return any(move.new_head == commit_id for move in gathered.evidence.moves)
+
+
+def _import(
+    ctx: Context, workspace: Workspace, store: Store, base: Manifest, path: Path
+) -> Manifest:
+    if not workspace.recipe_path.exists():
+        raise UsageError(f"there is no {RECIPE_FILE} in {workspace.folder}")
+    recipe = parse_recipe(workspace.recipe_path.read_bytes())
+    imported = import_weights(
+        path,
+        store,
+        roles_by_pattern(recipe.roles),
+        cache=FingerprintCache(workspace.state_folder / "fingerprints"),
+        progress=ctx.progress,
+    )
+    before = base.by_name()
+    tensors = tuple(
+        _kept(before.get(entry.name), entry) or entry for entry in imported.tensors
+    )
+    is_fixed = any(entry.encoding is TensorEncodingId.FIXED for entry in tensors)
+    scale_exp = base.scale_exp if is_fixed else None
+    return replace(imported, tensors=tensors, scale_exp=scale_exp)
+
+
+def _kept(before: TensorEntry | None, now: TensorEntry) -> TensorEntry | None:
+    """The base's entry where the tensor is the same: floats would lose its integers."""
+    if before is None or _state(before) != _state(now):
+        return None
+    return before
+
+
+def _state(entry: TensorEntry) -> tuple[object, ...]:
+    return entry.name, entry.dtype, entry.shape, entry.role, entry.digest
+
+
+def _count_changed(base: Manifest, manifest: Manifest) -> int:
+    before, after = ({_state(entry) for entry in m.tensors} for m in (base, manifest))
+    return len({state[0] for state in before ^ after})
+
+
+def _check_policy(place: BranchTarget, manifest: Manifest) -> None:
+    """Refuses what no later update could be made for."""
+    index = place.account.policy_index
+    wanted = place.policy(index).params.n_params
+    n_values = _n_shared(manifest.tensors)
+    if n_values != wanted:
+        raise UsageError(
+            f"the weights have {n_values} shared values, policy {index} of the branch "
+            f"is for {wanted}"
+        )
+
+
+def _n_shared(entries: Iterable[TensorEntry]) -> int:
+    return sum(entry.n_values for entry in entries if entry.role.is_shared)
+
+
+def _sign(
+    ctx: Context,
+    store: Store,
+    place: BranchTarget,
+    base: CommitId,
+    manifest: Manifest,
+    *,
+    recipe: Cid | None,
+    message: str,
+) -> CommitId:
+    parent = read_commit(store, base)
+    events = events_for_commit(ctx.chain, store, place.repo.address, parent)
+    unsigned = Commit(
+        kind=CommitKind.SNAPSHOT,
+        repo=place.repo.address,
+        branch=place.account.name,
+        parents=(base,),
+        author=ctx.wallet.address,
+        message=message,
+        time=ctx.now(),
+        weights=put_manifest(store, manifest),
+        recipe=recipe,
+        events=store.put(CODEC_DAG_CBOR, encode_event_list(events)),
+    )
+    block = encode_commit(sign_commit(unsigned, ctx.wallet.address, ctx.wallet.sign))
+    store.put(CODEC_DAG_CBOR, block)
+    return id_of(block)
+
+
+def _live_round(place: BranchTarget) -> int | None:
+    return place.account.round_index if place.account.round_live else None
+
+
+def _move_workspace(
+    ctx: Context, workspace: Workspace, store: Store, commit_id: CommitId
+) -> None:
+    """Brings files and HEAD to the snapshot, as a pull would."""
+    commit = read_commit(store, commit_id)
+    head = workspace.head()
+    # Where the workspace went elsewhere meanwhile, it stays there.
+    if head is not None and head.commit in (commit_id, *commit.parents):
+        place = find_repo(ctx, workspace.repo()).branch(commit.branch)
+        remember_heads(workspace, {commit.branch: commit_id})
+        remember_verified(workspace, [commit_id])
+        check_out(ctx, workspace, store, Head(commit.branch, None), commit_id)
+        save_terms(workspace, terms_now(place))
+    workspace.clear_marker(PENDING)

@@ -3,6 +3,7 @@
 Which file wins over which is the business of `settings`.
 """
 
+import math
 import os
 import re
 import tempfile
@@ -20,7 +21,7 @@ from flair_client.errors import UsageError
 from flair_client.ids import Address
 from flair_client.names import is_name
 
-Value: TypeAlias = str | bool | int | tuple[str, ...]
+Value: TypeAlias = str | bool | int | float | tuple[str, ...]
 # A settings file is written by people; anything longer is something else.
 MAX_CONFIG_BYTES: Final = 1024 * 1024
 
@@ -31,6 +32,8 @@ class Kind(Enum):
     TEXT = "text"
     FLAG = "true or false"
     SECONDS = "a whole number of seconds"
+    COUNT = "a whole number"
+    NUMBER = "a number of at least 0"
     ADDRESS = "an address"
     URL = "a URL"
     TEXTS = "a list of texts"
@@ -58,7 +61,25 @@ KEYS: Final[Mapping[str, Key]] = {
     "train.data": Key(Kind.TEXT, "the file that `flair train` reads"),
     "train.map": Key(Kind.TEXTS, "its columns, as COLUMN=FIELD"),
     "train.map_file": Key(Kind.TEXT, "a file that maps its columns"),
+    "privacy.epsilon": Key(Kind.NUMBER, "privacy loss that one update may have"),
+    "privacy.delta": Key(Kind.NUMBER, "chance that an update's loss is larger"),
+    "privacy.max_epsilon": Key(
+        Kind.NUMBER, "privacy loss that a data source may have, all updates together"
+    ),
     "limits.networks": Key(Kind.TEXTS, "the only networks that this site may use"),
+    "limits.hosts": Key(Kind.TEXTS, "the only hosts that this site talks to"),
+    "limits.modes": Key(Kind.TEXTS, "the only privacy modes that updates leave in"),
+    "limits.max_epsilon": Key(
+        Kind.NUMBER, "privacy loss that a data source may have; without noise none"
+    ),
+    "limits.max_delta": Key(Kind.NUMBER, "largest delta that an update may state"),
+    "limits.min_rows": Key(Kind.COUNT, "fewer rows are not trained on"),
+    "limits.metrics": Key(Kind.TEXTS, "the only metrics that leave, by name"),
+    "limits.recipes": Key(Kind.TEXTS, "the only recipes that run, by digest"),
+    "limits.second_approver": Key(
+        Kind.TEXTS, "wallets of which one must approve a push that it does not sign"
+    ),
+    "limits.no_sandbox": Key(Kind.FLAG, "whether a recipe may run without a sandbox"),
 }
 PROFILE_KEYS: Final[Mapping[str, Key]] = {
     "url": Key(Kind.URL, "the RPC"),
@@ -66,6 +87,7 @@ PROFILE_KEYS: Final[Mapping[str, Key]] = {
     "program_id": Key(Kind.ADDRESS, "address of the program"),
     "store": Key(Kind.URL, "where blocks are kept"),
 }
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _URL = re.compile(r"(https?|file)://[^\s]+")
 
 
@@ -96,8 +118,10 @@ def parse_value(name: str, text: str) -> Value:
     value: Any = text
     if kind is Kind.FLAG:
         value = {"true": True, "false": False}.get(text.lower(), text)
-    elif kind is Kind.SECONDS and text.isascii() and text.isdigit():
+    elif kind in {Kind.SECONDS, Kind.COUNT} and text.isascii() and text.isdigit():
         value = int(text)
+    elif kind is Kind.NUMBER and _NUMBER.fullmatch(text):
+        value = float(text)
     elif kind is Kind.TEXTS:
         value = [item.strip() for item in text.split(",") if item.strip()]
     return check_value(name, value)
@@ -114,6 +138,11 @@ def check_value(name: str, value: Any) -> Value:
         good = isinstance(value, bool)
     elif kind is Kind.SECONDS:
         good = type(value) is int and 0 < value <= 86_400
+    elif kind is Kind.COUNT:
+        good = type(value) is int and 0 <= value <= 2**53
+    elif kind is Kind.NUMBER:
+        good = type(value) in {int, float} and math.isfinite(value) and value >= 0
+        value = float(value) if good else value
     elif kind is Kind.TEXTS:
         good = isinstance(value, list) and all(type(item) is str for item in value)
         value = tuple(value) if good else value

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from flair_client.audit import AuditKind, write_audit
 from flair_client.errors import WalletError
 from flair_client.ids import CODEC_RAW, Address
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.settings import NetworkProfile
+from flair_client.site_rules import SiteRules, load_site_rules
 
 if TYPE_CHECKING:
     from flair_client.chain.client import ChainClient
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from flair_client.chain.sending import TxResult
     from flair_client.chain.signer import Signer
     from flair_client.store.base import Store
+
+
+# Privacy loss of a data source over all repositories where no setting says another.
+DEFAULT_MAX_EPSILON = 10.0
 
 
 def wall_clock() -> int:
@@ -34,6 +41,10 @@ class Context:
         signer: the user's wallet; None where the command only reads.
         progress: shows how far long work is.
         now: seconds since 1970; the author's claim, never a rule.
+        site: what this machine's own IT allows; its hosts are checked at once.
+        home: the user's folder, with audit log and privacy ledgers; None where nothing
+            is written down.
+        max_epsilon: privacy loss that one data source may have, all updates together.
     """
 
     network: NetworkProfile
@@ -42,6 +53,18 @@ class Context:
     signer: "Signer | None" = None
     progress: Progress = NO_PROGRESS
     now: Callable[[], int] = wall_clock
+    site: SiteRules = field(default_factory=load_site_rules)
+    home: Path | None = None
+    max_epsilon: float = DEFAULT_MAX_EPSILON
+
+    def __post_init__(self) -> None:
+        """Refuses hosts that the site does not talk to.
+
+        Raises:
+            SiteRefused: names the host.
+        """
+        self.site.check_url(self.network.rpc_url)
+        self.site.check_url(self.network.store_url)
 
     @property
     def wallet(self) -> "Signer":
@@ -58,6 +81,15 @@ class Context:
     def program_id(self) -> Address:
         """The program that this network's profile pins."""
         return self.network.program_id
+
+    def write_audit(self, kind: AuditKind, **details: Any) -> None:
+        """Writes into the audit log, where there is one.
+
+        Raises:
+            OSError: it could not be written; the work must not go on.
+        """
+        if self.home is not None:
+            write_audit(self.home, kind, self.now(), details)
 
     def publish(self, block: bytes) -> None:
         """Puts an event's block into the shared store."""

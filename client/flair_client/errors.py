@@ -6,6 +6,8 @@
         * NetworkUnknown: no profile has this name
         * NotTrainable: the recipe names no model that Flair can train itself
         * OutputExists: a file that would be written is there already
+        * ExtraMissing: a library that this needs is not installed; names it
+        * NotStateDict: a PyTorch file holds something else than tensors by name
     * ObjectError: bytes that should be an object are not
         * ObjectInvalid: wrong shape, unknown field, not canonical; names the path
         * ObjectTooLarge: more than the limit, refused before memory is taken
@@ -42,7 +44,11 @@
     * VerificationError: history, head or merge is wrong; names the first thing
     * DataError: the training data cannot be used; names file, column or row
         * OneClass: the target is the same in all rows
+    * RecordDamaged: a file that is only ever appended to was changed; names the line
     * Refused: a rule of the policy or the site forbids it
+        * SiteRefused: a rule of this site forbids it; names the rule
+            * ApprovalMissing: the second person has not approved what would leave
+        * BudgetSpent: a data source would give away more than it may
 """
 
 from typing import Any
@@ -80,6 +86,26 @@ class NotTrainable(UsageError):
 
 class OutputExists(UsageError):
     """A file that would be written is there already."""
+
+
+class ExtraMissing(UsageError):
+    """A library that this needs is not installed, or too old.
+
+    Attributes:
+        extra: the part of Flair that brings it along.
+    """
+
+    def __init__(self, extra: str, reason: str) -> None:
+        super().__init__(f"this needs {extra}, which {reason}")
+        self.extra = extra
+
+
+class NotStateDict(UsageError):
+    """A PyTorch file holds something else than tensors by name."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} {reason} instead of a state dict")
+        self.name = name
 
 
 class ObjectError(FlairError):
@@ -308,3 +334,54 @@ class OneClass(DataError):
 
 class Refused(FlairError):
     """A rule of the policy or the site forbids it."""
+
+
+class SiteRefused(Refused):
+    """A rule of this site forbids it.
+
+    Attributes:
+        rule: its name, as `limits.min_rows`.
+    """
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"{reason} ({rule})")
+        self.rule = rule
+
+
+class ApprovalMissing(SiteRefused):
+    """The second person has not approved what would leave."""
+
+
+class BudgetSpent(Refused):
+    """A data source would give away more than it may.
+
+    Attributes:
+        source: its name.
+        spent: epsilon of the updates so far.
+        wanted: epsilon with this update.
+        limit: the most that it may be.
+    """
+
+    def __init__(self, source: str, spent: float, wanted: float, limit: float) -> None:
+        super().__init__(
+            f"data source {source!r} has spent epsilon {spent:.4g} of {limit:.4g}, "
+            f"with this update it would be {wanted:.4g}"
+        )
+        self.source = source
+        self.spent = spent
+        self.wanted = wanted
+        self.limit = limit
+
+
+class RecordDamaged(FlairError):
+    """A file that is only ever appended to was changed.
+
+    Attributes:
+        path: the file.
+        line: the first wrong line, from 1.
+    """
+
+    def __init__(self, path: Any, line: int, reason: str) -> None:
+        super().__init__(f"{path}: line {line} {reason}")
+        self.path = path
+        self.line = line

@@ -108,6 +108,11 @@ class Settings:
         value = self.get(name)
         return value if isinstance(value, int) else default
 
+    def number(self, name: str, default: float) -> float:
+        """Gives a setting that is a number."""
+        value = self.get(name)
+        return float(value) if isinstance(value, int | float) else default
+
     @property
     def user_config(self) -> Path:
         """The user's own configuration file."""

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from flair_client.context import Context
+from flair_client.context import DEFAULT_MAX_EPSILON, Context
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.repo_address import RepoAddress
 from flair_client.settings import NetworkProfile, Settings
+from flair_client.site_rules import site_rules_from
 
 if TYPE_CHECKING:
     from flair_client.chain.client import ChainClient
@@ -61,6 +62,7 @@ def open_context(
     Raises:
         NetworkUnknown: the network has no profile.
         WalletError: the wallet cannot be used.
+        SiteRefused: the site does not talk to the network's hosts.
     """
     from flair_client.chain.signer import load_wallet
     from flair_client.store.base import open_store
@@ -71,12 +73,16 @@ def open_context(
     profile = replace(profile, store_url=store)
     wallet = load_wallet(settings.wallet_path()) if signer else None
     timeout_s = settings.whole("rpc.timeout_s", 30)
+    values = {name: setting.value for name, setting in settings.values.items()}
     return Context(
         network=profile,
         chain=open_chain(profile, timeout_s=timeout_s, hasty=hasty),
         remote=open_store(store),
         signer=wallet,
         progress=progress,
+        site=site_rules_from(values),
+        home=settings.home,
+        max_epsilon=settings.number("privacy.max_epsilon", DEFAULT_MAX_EPSILON),
     )
 
 

@@ -1,0 +1,147 @@
+"""Files that are only ever appended to, each line bound to the line before.
+
+A line is canonical JSON with `seq`, counted from 1, and `prev`, the sha-256 of the line
+before without its newline (zeros in the first). Whoever changes, inserts or takes out a
+line has to write all later lines anew, and the hash of the last line changes. A write
+that was cut off leaves a line that is no JSON; it stays, and the next line names its
+hash like any other.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import filelock
+
+from flair_client.errors import RecordDamaged
+
+FIRST_PREV: Final = "0" * 64
+_LOCK_TIMEOUT_S: Final = 30.0
+_MAX_LINE: Final = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class ChainedLine:
+    """A line of such a file.
+
+    Attributes:
+        seq: its number, from 1.
+        fields: what it says; empty where it was cut off while it was written.
+        digest: sha-256 of its bytes, in hex.
+        is_torn: whether it was cut off.
+    """
+
+    seq: int
+    fields: Mapping[str, Any]
+    digest: str
+    is_torn: bool = False
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keeps other processes from appending meanwhile.
+
+    Raises:
+        TimeoutError: another one holds it for half a minute.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with filelock.FileLock(f"{path}.lock", timeout=_LOCK_TIMEOUT_S):
+        yield
+
+
+def read_lines(path: Path) -> tuple[ChainedLine, ...]:
+    """Reads and checks a file whole; where there is none there are no lines.
+
+    Raises:
+        RecordDamaged: a line is not bound to the one before; names the first.
+    """
+    return tuple(_checked(path))
+
+
+def append_line(path: Path, fields: Mapping[str, Any]) -> ChainedLine:
+    """Appends a line and waits until the disk has it; the caller holds the lock.
+
+    Raises:
+        RecordDamaged: the last line cannot be one of ours.
+        OSError: the disk is full, or the file may not be written.
+    """
+    seq, last = _last_line(path)
+    prev = FIRST_PREV if last is None else hashlib.sha256(last).hexdigest()
+    line = json.dumps(
+        {**fields, "seq": seq + 1, "prev": prev},
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+        ensure_ascii=False,
+    ).encode()
+    is_new = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(handle).st_size
+        # After a write that was cut off the next line begins on a line of its own.
+        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        written = (b"\n" if torn else b"") + line + b"\n"
+        if os.write(handle, written) != len(written):
+            raise OSError(f"{path}: the line was not written whole")
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    if is_new:
+        _sync_folder(path.parent)
+    return ChainedLine(seq + 1, dict(fields), hashlib.sha256(line).hexdigest())
+
+
+def _checked(path: Path) -> Iterator[ChainedLine]:
+    prev = FIRST_PREV
+    for seq, raw in enumerate(_raw_lines(path), start=1):
+        digest = hashlib.sha256(raw).hexdigest()
+        fields = _parse(raw)
+        if fields is None:
+            yield ChainedLine(seq, {}, digest, is_torn=True)
+        else:
+            if fields.pop("seq", None) != seq:
+                raise RecordDamaged(path, seq, "has another number")
+            if fields.pop("prev", None) != prev:
+                raise RecordDamaged(path, seq, "does not follow the line before it")
+            yield ChainedLine(seq, fields, digest)
+        prev = digest
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            for seq, raw in enumerate(iter(lambda: file.readline(_MAX_LINE), b""), 1):
+                if len(raw) == _MAX_LINE:
+                    raise RecordDamaged(path, seq, "is longer than any line")
+                yield raw.removesuffix(b"\n")
+    except FileNotFoundError:
+        return
+
+
+def _last_line(path: Path) -> tuple[int, bytes | None]:
+    """How many lines there are, and the last one."""
+    seq, last = 0, None
+    for seq, last in enumerate(_raw_lines(path), start=1):  # noqa: B007 - the last
+        pass
+    return seq, last
+
+
+def _parse(raw: bytes) -> dict[str, Any] | None:
+    try:
+        fields = json.loads(raw)
+    except ValueError:
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,4 +1,4 @@
-"""What commits are compared with, and what is known of one that was found right."""
+"""What commits are compared with, and what is known of those that were looked at."""
 
 from dataclasses import dataclass, field
 
@@ -6,9 +6,49 @@ from flair_client.history.records import MoveRecord, RepoHistory, RoundRecord
 from flair_client.history.verify_merge import round_terms
 from flair_client.history.verify_update import RoundTerms
 from flair_client.ids import Cid, CommitId
-from flair_client.objects import Commit, Manifest
+from flair_client.objects import Commit, CommitKind, Manifest
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidCommit:
+    """A commit that was made a head and is not valid.
+
+    Attributes:
+        head_seq: its number in the branch that it was moved into.
+        where: what is wrong, as `commit 1f2e…` or `update 9a0b… of merge 1f2e…`.
+        reason: what is wrong with it.
+    """
+
+    commit_id: CommitId
+    kind: CommitKind
+    branch: str
+    head_seq: int
+    where: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Judged:
+    """Verdicts about moves, by the number of their event; filled while verifying.
+
+    By event and not by commit: the same commit may be moved in twice, and at most one
+    of these moves can be right.
+    """
+
+    valid: set[int] = field(default_factory=set)
+    invalid: dict[int, InvalidCommit] = field(default_factory=dict)
+
+    def accept(self, event_seq: int) -> None:
+        """Keeps that a move is right."""
+        self.invalid.pop(event_seq, None)
+        self.valid.add(event_seq)
+
+    def refuse(self, event_seq: int, commit: InvalidCommit) -> None:
+        """Keeps that a move is wrong."""
+        self.valid.discard(event_seq)
+        self.invalid[event_seq] = commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +61,8 @@ class Evidence:
         moves: of the branch, from the very first commit on, other branches' before it
             where the branch began at a commit of another one.
         known_blocks: first reads spare later ones; filled while verifying.
+        judged: likewise for whole moves, and so that no revert takes a merge back that
+            was never part of a valid state.
     """
 
     history: RepoHistory
@@ -29,6 +71,13 @@ class Evidence:
     store: Store
     progress: Progress = NO_PROGRESS
     known_blocks: set[Cid] = field(default_factory=set)
+    judged: Judged = field(default_factory=Judged)
+
+    @property
+    def invalid(self) -> tuple[InvalidCommit, ...]:
+        """The commits of the branch that were found wrong so far, oldest first."""
+        wrong = self.judged.invalid
+        return tuple(wrong[m.event_seq] for m in self.moves if m.event_seq in wrong)
 
 
 @dataclass(frozen=True, slots=True)

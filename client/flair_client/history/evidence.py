@@ -15,10 +15,10 @@ from flair_client.chain.accounts import (
 )
 from flair_client.chain.pdas import find_branch_pda
 from flair_client.errors import AccountMissing, ClusterMismatch, VerificationError
+from flair_client.history.checked import Evidence, Judged
 from flair_client.history.events import EventChain, collect_events
 from flair_client.history.records import BranchRecord, MoveRecord, RepoHistory
 from flair_client.history.replay import replay
-from flair_client.history.verify_move import Evidence
 from flair_client.ids import Address, Cid
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store
@@ -69,6 +69,7 @@ class RepoEvidence:
     store: Store
     progress: Progress = NO_PROGRESS
     _known_blocks: set[Cid] = field(default_factory=set)
+    _judged: Judged = field(default_factory=Judged)
 
     def branch(self, name: str) -> BranchEvidence:
         """Gives what the commits of one branch are compared with."""
@@ -80,6 +81,7 @@ class RepoEvidence:
             self.store,
             self.progress,
             self._known_blocks,
+            self._judged,
         )
         return BranchEvidence(self.account, self.branches[name], evidence)
 
@@ -140,6 +142,10 @@ def gather_repo(
     tries = _TRIES
     while True:
         account = chain.repo(repo)
+        if account.event_seq < len(events):
+            raise VerificationError(
+                "repository", f"its account is older than event {len(events)}"
+            )
         new = collect_events(chain, store, account, len(events) + 1)
         history = replay(repo, new, history=history)
         events = [*events, *new]

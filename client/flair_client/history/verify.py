@@ -23,21 +23,20 @@ The rules, in the order in which they are checked. Each has a test that breaks i
 15. A revert's weights are what taking the merge or the term back gives; never twice.
 16. Weights are complete: every block there, digests right, finite.
 17. With `since`, all of this from that commit on, which is trusted.
+18. What follows a wrong commit is wrong as well, until a commit that stands on its own:
+    a snapshot that names weights and recipe, or a revert of the first wrong commit that
+    has the weights of the last valid one. What was wrong stays reported.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from flair_client.errors import VerificationError
+from flair_client.history.checked import CheckedCommit, Evidence, InvalidCommit
 from flair_client.history.evidence import VerifyChain, gather_evidence
+from flair_client.history.line import LineState, judge_move
 from flair_client.history.records import MoveRecord, RepoHistory
-from flair_client.history.verify_move import (
-    HOW_CHECKED,
-    CheckedCommit,
-    Evidence,
-    trusted_commit,
-    verify_move,
-)
+from flair_client.history.verify_move import HOW_CHECKED, trusted_commit
 from flair_client.ids import Address, CommitId, Digest
 from flair_client.objects import CommitKind
 from flair_client.progress import NO_PROGRESS, Progress
@@ -49,7 +48,9 @@ __all__ = [
     "ValidHead",
     "gather_evidence",
     "last_valid_head",
+    "trust",
     "verify_branch",
+    "walk_line",
     "walk_verified",
 ]
 
@@ -62,6 +63,7 @@ class CommitReport:
         head_seq: its number in the branch that it was moved into.
         check: `recomputed` for merges and reverts.
         n_updates: updates that a merge holds.
+        n_repaired: wrong commits before it that it leaves behind.
     """
 
     commit_id: CommitId
@@ -73,15 +75,17 @@ class CommitReport:
     time: int
     check: str
     n_updates: int = 0
+    n_repaired: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class BranchReport:
-    """A branch whose whole history, or all of it since a trusted commit, is right.
+    """A branch whose head is valid.
 
     Attributes:
         since: the trusted commit where verification started; None for all of it.
         n_events: how many events were folded to `history_root`.
+        invalid: wrong commits that a later one left behind.
     """
 
     repo: Address
@@ -92,6 +96,7 @@ class BranchReport:
     n_events: int
     history_root: Digest
     commits: tuple[CommitReport, ...]
+    invalid: tuple[InvalidCommit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +107,14 @@ class ValidHead:
         commit_id: None where not even the first one does.
         fault: what is wrong with the next one; None where the head itself is valid.
         head: the branch's head on chain.
+        invalid: every wrong commit that was met, repaired or not.
     """
 
     commit_id: CommitId | None
     head: CommitId
     fault: VerificationError | None
     commits: tuple[CommitReport, ...]
+    invalid: tuple[InvalidCommit, ...] = ()
 
 
 def verify_branch(
@@ -140,9 +147,8 @@ def verify_branch(
     gathered = gather_evidence(
         chain, store, repo, branch, genesis_hash=genesis_hash, progress=progress
     )
-    reports: list[CommitReport] = []
-    for report, _ in walk_verified(gathered.evidence, since=since):
-        reports.append(report)
+    evidence = gathered.evidence
+    reports = [report for report, _ in walk_verified(evidence, since=since)]
     return BranchReport(
         repo,
         branch,
@@ -152,6 +158,7 @@ def verify_branch(
         gathered.repo_account.event_seq,
         gathered.repo_account.history_root,
         tuple(reports),
+        evidence.invalid,
     )
 
 
@@ -162,10 +169,22 @@ def last_valid_head(
     branch: str,
     *,
     since: CommitId | None = None,
+    verified: Collection[CommitId] = (),
     genesis_hash: str | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ValidHead:
     """Gives the newest commit that checks, and what is wrong with the next one.
+
+    Args:
+        chain: accounts of one program on one cluster.
+        store: where the blocks lie.
+        repo: the repository's address.
+        branch: the branch's name.
+        since: a commit of the branch that is trusted.
+        verified: commits before `since` that were found right here; they spare work
+            where a later revert takes one of them back.
+        genesis_hash: of the cluster that is meant, where it is pinned.
+        progress: shows commits and tensors.
 
     Raises:
         VerificationError: events or accounts are wrong: nothing can be said.
@@ -174,45 +193,84 @@ def last_valid_head(
     gathered = gather_evidence(
         chain, store, repo, branch, genesis_hash=genesis_hash, progress=progress
     )
+    evidence = gathered.evidence
+    trust(evidence, verified)
     reports: list[CommitReport] = []
     last = since
     fault = None
     try:
-        for report, checked in walk_verified(gathered.evidence, since=since):
+        for report, checked in walk_verified(evidence, since=since):
             reports.append(report)
             last = checked.commit_id
     except VerificationError as exc:
         fault = exc
-    return ValidHead(last, gathered.branch_account.head_commit, fault, tuple(reports))
+    head = gathered.branch_account.head_commit
+    invalid = evidence.invalid
+    return ValidHead(last, head, fault, tuple(reports), invalid)
+
+
+def trust(evidence: Evidence, commits: Collection[CommitId]) -> None:
+    """Takes commits for valid that were verified before, where they first were heads.
+
+    They are not looked at again where only a verdict about them is needed.
+    """
+    wanted = set(commits)
+    for move in evidence.moves:
+        if move.new_head in wanted:
+            wanted.remove(move.new_head)
+            evidence.judged.accept(move.event_seq)
 
 
 def walk_verified(
     evidence: Evidence, *, since: CommitId | None = None
 ) -> Iterator[tuple[CommitReport, CheckedCommit]]:
-    """Verifies the heads of a branch one after the other, oldest first.
+    """Gives the valid heads of a branch one after the other, oldest first.
+
+    Wrong ones that were repaired are left out; `evidence.judged` has them.
 
     Raises:
-        VerificationError: at the first one that is wrong.
+        VerificationError: at the end, where the head is not valid: names the first
+            wrong commit after the last valid one.
+    """
+    state = LineState()
+    for move, after in walk_line(evidence, since=since):
+        if after.head is not None and not after.broken:
+            report = _report(evidence.history, move, after.head, len(state.broken))
+            yield report, after.head
+        state = after
+    if state.fault is not None:
+        raise state.fault
+
+
+def walk_line(
+    evidence: Evidence, *, since: CommitId | None = None
+) -> Iterator[tuple[MoveRecord, LineState]]:
+    """Judges the moves of a branch one after the other, oldest first.
+
+    Raises:
+        VerificationError: `since` was never the head, or cannot be read.
     """
     moves = evidence.moves
-    previous: CheckedCommit | None = None
+    state = LineState()
     if since is not None:
-        at = [n for n, move in enumerate(moves) if move.new_head == since]
-        if not at:
+        # Moved in a second time it would not follow from the head before it.
+        at = next((n for n, move in enumerate(moves) if move.new_head == since), None)
+        if at is None:
             raise VerificationError(
                 f"commit {since.short}", "was never the head of this branch"
             )
-        previous = trusted_commit(evidence, since)
-        moves = moves[at[-1] + 1 :]
+        state = LineState(trusted_commit(evidence, since))
+        evidence.judged.accept(moves[at].event_seq)
+        moves = moves[at + 1 :]
     with evidence.progress.task("verify", len(moves), "commits") as task:
         for move in moves:
-            previous = verify_move(evidence, move, previous)
-            yield _report(evidence.history, move, previous), previous
+            state = judge_move(evidence, move, state)
+            yield move, state
             task.advance(1)
 
 
 def _report(
-    history: RepoHistory, move: MoveRecord, checked: CheckedCommit
+    history: RepoHistory, move: MoveRecord, checked: CheckedCommit, n_repaired: int
 ) -> CommitReport:
     commit = checked.commit
     return CommitReport(
@@ -225,4 +283,5 @@ def _report(
         commit.time,
         HOW_CHECKED[commit.kind],
         len(commit.parents) - 1 if commit.kind is CommitKind.MERGE else 0,
+        n_repaired,
     )

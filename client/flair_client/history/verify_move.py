@@ -1,5 +1,6 @@
 """Checks the commit that a move of a head put there. Walking is for `verify`."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from flair_client.encoding import decode_recipe
@@ -28,6 +29,8 @@ __all__ = [
     "check_event_list",
     "check_parent",
     "check_place",
+    "check_policy",
+    "check_recipe",
     "terms_of",
     "trusted_commit",
     "verify_move",
@@ -41,10 +44,17 @@ HOW_CHECKED: Final = {
 }
 
 
-def trusted_commit(evidence: Evidence, commit_id: CommitId) -> CheckedCommit:
+def trusted_commit(
+    evidence: Evidence, commit_id: CommitId, inherited: Cid | None = None
+) -> CheckedCommit:
     """Reads a commit from which verification is to start.
 
     Digest, form and signature are checked, what led to it is not.
+
+    Args:
+        evidence: of the branch.
+        commit_id: once the branch's head.
+        inherited: the recipe in force before it, where that is known.
 
     Raises:
         VerificationError: it cannot be read.
@@ -57,7 +67,7 @@ def trusted_commit(evidence: Evidence, commit_id: CommitId) -> CheckedCommit:
         manifest = read_manifest(evidence.store, commit.weights)
         listed = read_event_list(evidence.store, commit.events)
         last_seq = listed.first_seq + len(listed.events) - 1
-        recipe = commit.recipe or _inherited_recipe(evidence, commit_id)
+        recipe = commit.recipe or inherited or _inherited_recipe(evidence, commit_id)
     return CheckedCommit(commit_id, commit, manifest, recipe, last_seq)
 
 
@@ -81,9 +91,10 @@ def verify_move(
         commit = read_commit(evidence.store, commit_id)
         check_place(evidence.history, branch, move, commit, where)
         check_parent(commit, previous, where)
-        last_seq = check_event_list(evidence, commit, previous, move, where)
-        recipe = _check_recipe(evidence.store, commit, previous, where)
-        _check_policy(evidence.history, commit, where)
+        start = 1 if previous is None else previous.last_seq + 1
+        last_seq = check_event_list(evidence, commit, (start,), move, where)
+        recipe = check_recipe(evidence.store, commit, previous, where)
+        check_policy(evidence.history, commit, where)
     manifest = _verified_weights(evidence, move, commit, previous)
     with naming(where):
         verify_complete(
@@ -130,11 +141,11 @@ def check_parent(commit: Commit, previous: CheckedCommit | None, where: str) -> 
 def check_event_list(
     evidence: Evidence,
     commit: Commit,
-    previous: CheckedCommit | None,
+    starts: Sequence[int],
     move: MoveRecord,
     where: str,
 ) -> int:
-    """The events go on from the parent's, are the chain's, and reach far enough.
+    """The events begin where they may, are the chain's, and reach far enough.
 
     Gives the number of the last one.
     """
@@ -142,10 +153,10 @@ def check_event_list(
     if commit.events is None:
         raise VerificationError(where, "carries no events")
     listed = read_event_list(evidence.store, commit.events)
-    first_seq = 1 if previous is None else previous.last_seq + 1
+    first_seq = listed.first_seq
     must(
-        listed.first_seq == first_seq,
-        f"its events begin with {listed.first_seq} instead of {first_seq}",
+        first_seq in starts,
+        f"its events begin with {first_seq} instead of {starts[0]}",
     )
     last_seq = first_seq + len(listed.events) - 1
     must(last_seq < move.event_seq, "its events go beyond its own move")
@@ -165,19 +176,25 @@ def check_event_list(
 
 
 def _inherited_recipe(evidence: Evidence, commit_id: CommitId) -> Cid | None:
-    """The recipe that the newest commit up to this one brought."""
-    recipe = None
-    for move in evidence.moves:
-        commit = read_commit(evidence.store, move.new_head)
-        recipe = commit.recipe or recipe
+    """The recipe that the newest commit before this one brought.
+
+    A repair brings its own, so nothing behind it is read.
+    """
+    moves = iter(reversed(evidence.moves))
+    for move in moves:
         if move.new_head == commit_id:
             break
-    return recipe
+    for move in moves:
+        commit = read_commit(evidence.store, move.new_head)
+        if commit.recipe is not None:
+            return commit.recipe
+    return None
 
 
-def _check_recipe(
+def check_recipe(
     store: Store, commit: Commit, previous: CheckedCommit | None, where: str
 ) -> Cid | None:
+    """It changes with a root or a snapshot only. Gives the one in force from here."""
     inherited = None if previous is None else previous.recipe
     if commit.recipe is None or commit.recipe == inherited:
         return inherited
@@ -194,7 +211,8 @@ def _check_recipe(
     return commit.recipe
 
 
-def _check_policy(history: RepoHistory, commit: Commit, where: str) -> None:
+def check_policy(history: RepoHistory, commit: Commit, where: str) -> None:
+    """A policy that it names is one of the repository's."""
     if commit.policy is not None:
         known = {policy.digest for policy in history.policies.values()}
         requiring(where)(

@@ -46,6 +46,10 @@ def recompute_revert(
     if merge_move is None:
         reason = f"reverts {reverts.commit.short}, which is not in its history"
         raise VerificationError(where, reason)
+    must(
+        merge_move.event_seq not in evidence.judged.invalid,
+        f"reverts {reverts.commit.short}, which is not valid",
+    )
     done = reverted_by(evidence, reverts, event_seq)
     if done is not None:
         raise VerificationError(
@@ -101,6 +105,8 @@ def reverted_by(evidence: Evidence, reverts: Revert, event_seq: int) -> CommitId
         if move.event_seq >= event_seq:
             return None
         if move.kind is not CommitKind.REVERT:
+            continue
+        if move.event_seq in evidence.judged.invalid:
             continue
         done = read_commit(evidence.store, move.new_head).reverts
         if done is None or done.commit != reverts.commit:

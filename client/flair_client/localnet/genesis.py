@@ -112,11 +112,13 @@ def check_genesis(genesis_hash: bytes) -> None:
 
 
 def genesis_moment(ledger: Ledger) -> Moment:
-    """Gives the newest moment on disk: the last transaction's, or the genesis."""
-    newest = ledger.newest()
-    if newest is not None:
-        return newest
+    """Gives slot 0 and the time of the first start."""
     return Moment(0, int(ledger.meta("genesis_ms") or b"0"))
+
+
+def newest_moment(ledger: Ledger) -> Moment:
+    """Gives the newest moment on disk: the last transaction's, or the genesis."""
+    return ledger.newest() or genesis_moment(ledger)
 
 
 def ensure_program(ledger: Ledger, elf: bytes, authority: Address, slot: int) -> bool:

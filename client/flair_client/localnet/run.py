@@ -25,7 +25,7 @@ from flair_client.localnet.genesis import (
     ensure_config,
     ensure_genesis,
     ensure_program,
-    genesis_moment,
+    newest_moment,
     open_wallets,
 )
 from flair_client.localnet.ledger import Ledger
@@ -133,7 +133,7 @@ def _start(
 ) -> Node:
     wallets = open_wallets(data_dir)
     genesis_hash = ensure_genesis(ledger, wallets, Moment(0, wall_ms()))
-    clock = SlotClock(genesis_moment(ledger), wall_ms)
+    clock = SlotClock(newest_moment(ledger), wall_ms)
     ensure_program(ledger, code, wallets.operator.address, clock.now().slot)
     bank = Bank(ledger, clock, Blockhashes(genesis_hash))
     ensure_config(bank, wallets.operator, genesis_hash)
@@ -264,9 +264,17 @@ def start_localnet(
     *,
     port: int = 0,
     program_file: Path | None = None,
+    origins: Iterable[str] = (),
     timeout_s: float = 60.0,
 ) -> Iterator[Localnet]:
     """Runs a localnet as a child process for the length of a `with` block.
+
+    Args:
+        data_dir: what it keeps; made at the first start.
+        port: 0 takes a free one.
+        program_file: another program than the packaged one.
+        origins: web pages from there are answered too.
+        timeout_s: until it must answer.
 
     Raises:
         ChainError: it ended before it answered; carries its last words.
@@ -276,6 +284,8 @@ def start_localnet(
     command += ["--port", str(port)]
     if program_file is not None:
         command += ["--program", str(program_file)]
+    for one in origins:
+        command += ["--allow-origin", one]
     with subprocess.Popen(  # noqa: S603 (our own module, no shell)
         command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as child:

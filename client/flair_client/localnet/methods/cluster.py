@@ -18,6 +18,7 @@ from flair_client.localnet.faults import (
     RpcFault,
     invalid_params,
 )
+from flair_client.localnet.genesis import genesis_moment
 from flair_client.localnet.methods.registry import Node, method, with_context
 from flair_client.localnet.params import Params, check_context_slot, parse_address
 
@@ -83,14 +84,12 @@ def get_epoch_info(node: Node, params: Params) -> dict[str, int]:
 
 @method("getBlockTime")
 def get_block_time(node: Node, params: Params) -> int:
-    """A slot's time, counted from the last transaction at or before it."""
+    """A slot's time, counted from the last transaction before it or the genesis."""
     slot = params.whole(0)
     now = node.bank.clock.now()
     if slot > now.slot:
         raise RpcFault(BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
-    before = node.bank.ledger.block_time(slot)
-    if before is None:
-        return (now.unix_ms - (now.slot - slot) * SLOT_MS) // 1000
+    before = node.bank.ledger.block_time(slot) or genesis_moment(node.bank.ledger)
     return (before.unix_ms + (slot - before.slot) * SLOT_MS) // 1000
 
 

@@ -164,9 +164,7 @@ def read_transaction(text: str, encoding: str) -> VersionedTransaction:
     """
     # Both encodings take at most two characters per byte.
     if encoding not in ("base58", "base64"):
-        raise invalid_params(
-            f"unsupported encoding: {encoding}. Supported encodings: base58, base64"
-        )
+        raise invalid_params(f"Invalid params: unknown variant {encoding!r}.")
     if len(text) > 2 * _WIRE_LIMIT_V1:
         raise invalid_params(f"{encoding} encoded transaction too large")
     try:
@@ -181,7 +179,7 @@ def read_transaction(text: str, encoding: str) -> VersionedTransaction:
                 f"decoded transaction too large: {len(raw)} bytes (max: {limit} bytes)"
             )
         if bytes(tx) != raw:
-            raise invalid_params("failed to deserialize: bytes are left over")
+            raise invalid_params("failed to decode the transaction: bytes left over")
         tx.sanitize()
     except SanitizeError as exc:
         raise invalid_params(f"invalid transaction: {exc}") from exc

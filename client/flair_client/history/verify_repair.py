@@ -51,6 +51,10 @@ def verify_repair(
         move.kind in (CommitKind.SNAPSHOT, CommitKind.REVERT),
         f"follows {first_wrong.short}, which is not valid",
     )
+    must(
+        valid is not None or move.kind is CommitKind.SNAPSHOT,
+        "reverts the first commit of all, before which nothing was valid",
+    )
     branch = evidence.history.branches[move.branch]
     with naming(where):
         commit = read_commit(evidence.store, commit_id)
@@ -88,15 +92,13 @@ def _weights(
         raise VerificationError(where, "carries no weights")
     manifest = read_manifest(evidence.store, commit.weights)
     reverts = commit.reverts
-    if reverts is None:
+    if reverts is None or valid is None:
         return manifest
     must = requiring(where)
     must(
         reverts.kind is RevertKind.MERGE and reverts.commit == first_wrong,
         f"follows {first_wrong.short}, which is not valid, and does not revert it",
     )
-    if valid is None:
-        raise VerificationError(where, "reverts the first commit of all")
     difference = first_difference(valid.manifest, manifest)
     must(difference is None, f"weights: {difference}")
     return manifest

@@ -16,7 +16,7 @@ import safetensors.numpy
 from flair_aggregator.merge import make_merge
 from flair_client.chain import instructions
 from flair_client.chain.client import ChainClient
-from flair_client.chain.pdas import PROGRAM_ID, find_policy_pda
+from flair_client.chain.pdas import PROGRAM_ID
 from flair_client.chain.rpc import Rpc
 from flair_client.chain.signer import create_wallet
 from flair_client.config_file import write_config
@@ -138,7 +138,7 @@ class Team:
     def close_round(self) -> None:
         place = self.place
         common = self._common(place)
-        policy = find_policy_pda(place.repo.address, 0)[0]
+        policy = place.policy_address(place.account.policy_index)
         index = place.account.round_index
         self.owner.send(
             [
@@ -188,7 +188,7 @@ class Team:
         place = self.place
         me = self.owner.wallet.address
         terms = {
-            "policy": find_policy_pda(place.repo.address, 0)[0],
+            "policy": place.policy_address(place.account.policy_index),
             "round_index": place.account.round_index,
             "commit_id": merge,
             "expected_head": place.account.head_commit,

@@ -55,6 +55,11 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         "train with a program of your own, then `flair commit --weights FILE`",
     ),
     errors.OutputExists: (USAGE, "--force replaces it, -o names another file"),
+    errors.ExtraMissing: (USAGE, "pip install 'flair-hub[{extra}]'"),
+    errors.NotStateDict: (
+        USAGE,
+        "where the model is, torch.save(model.state_dict(), FILE), and give that file",
+    ),
     errors.ObjectError: (INTEGRITY, None),
     errors.SignatureInvalid: (INTEGRITY, "do not use this commit; ask its author"),
     errors.TensorMismatch: (
@@ -185,7 +190,9 @@ def outcome_of(error: BaseException) -> Outcome:  # noqa: PLR0911 - one per fami
         for kind in type(error).__mro__:
             if kind in _TABLE:
                 code, hint = _TABLE[kind]
-                return Outcome(code, type(error).__name__, str(error), hint)
+                # A hint may name what the error holds.
+                told = hint and hint.format_map(vars(error))
+                return Outcome(code, type(error).__name__, str(error), told)
     if isinstance(error, click.UsageError):
         return _usage_outcome(error)
     if isinstance(error, click.ClickException):

@@ -40,7 +40,7 @@ def export_weights(
         StoreFull: no room for the file.
         UsageError: the file cannot be written.
     """
-    header = _header(manifest, store)
+    header = header_of(manifest, store)
     try:
         fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -70,7 +70,13 @@ def _file_chunks(manifest: Manifest, header: Header, store: Store) -> Iterator[b
         yield from tensor_chunks(manifest, entries[name], store)
 
 
-def _header(manifest: Manifest, store: Store) -> Header:
+def header_of(manifest: Manifest, store: Store) -> Header:
+    """The header that an export has: that of the source, where there is one.
+
+    Raises:
+        BlockMissing, DigestMismatch: a block of it is not there or not itself.
+        ObjectInvalid: it does not fit the manifest.
+    """
     if manifest.source is None:
         return build_header((e.name, e.dtype, e.shape) for e in manifest.tensors)
     header = parse_header(_read_source(manifest.source, store), "manifest.source")

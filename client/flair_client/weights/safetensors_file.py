@@ -28,6 +28,7 @@ from flair_client.objects import DType
 
 LENGTH_SIZE = 8
 _METADATA = "__metadata__"
+_NO_METADATA: Mapping[str, str] = MappingProxyType({})
 _KEYS = frozenset(("dtype", "shape", "data_offsets"))
 _NAMES = frozenset(dtype.value for dtype in DType)
 
@@ -211,13 +212,21 @@ def _check_contiguous(spans: list[TensorSpan], where: str) -> None:
         at = span.end
 
 
-def build_header(tensors: Iterable[tuple[str, DType, tuple[int, ...]]]) -> Header:
+def build_header(
+    tensors: Iterable[tuple[str, DType, tuple[int, ...]]],
+    metadata: Mapping[str, str] = _NO_METADATA,
+) -> Header:
     """A header for these tensors: wide dtypes first, then by name, padded to 8 bytes.
 
     The order of the safetensors library, which keeps every tensor aligned.
+
+    Raises:
+        ObjectInvalid: names the tensor that cannot be in a file.
     """
     ordered = sorted(tensors, key=lambda t: (-t[1].item_size, t[0]))
     content: dict[str, Any] = {}
+    if metadata:
+        content[_METADATA] = dict(sorted(metadata.items()))
     at = 0
     for name, dtype, shape in ordered:
         end = at + prod(shape) * dtype.item_size

@@ -1,0 +1,115 @@
+"""A file of weights of any known kind as a safetensors file."""
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from flair_client.errors import ObjectInvalid, UsageError
+from flair_client.weights.foreign import ForeignWeights, fit, save_foreign, ties_of
+from flair_client.weights.npz_file import read_npz
+from flair_client.weights.safetensors_file import (
+    Header,
+    TensorSpan,
+    read_safetensors,
+)
+from flair_client.weights.torch_file import read_torch
+
+_MAX_SAFETENSORS_START: Final = 9
+_NO_SPANS: Final[Mapping[str, TensorSpan]] = {}
+
+
+class WeightsFormat(StrEnum):
+    """Kinds of files that weights come in."""
+
+    SAFETENSORS = "safetensors"
+    NPZ = "npz"
+    TORCH = "pt"
+
+
+def format_of(path: Path) -> WeightsFormat:
+    """Tells by its first bytes what kind a file is; its name does not count.
+
+    Raises:
+        UsageError: it cannot be opened, or is of no known kind.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_MAX_SAFETENSORS_START)
+    except OSError as exc:
+        raise UsageError(f"cannot read {path}: {exc.strerror}") from exc
+    if start[8:] == b"{":
+        return WeightsFormat.SAFETENSORS
+    if start.startswith(b"PK"):
+        return _kind_of_archive(path)
+    # What pickle's protocols 2 and up begin with: torch's older files.
+    if start[:1] == b"\x80":
+        return WeightsFormat.TORCH
+    if start.startswith(b"\x93NUMPY"):
+        raise UsageError(f"{path} is one array without a name; a model is an .npz file")
+    raise UsageError(f"{path} is no .safetensors, .npz or PyTorch file")
+
+
+def _kind_of_archive(path: Path) -> WeightsFormat:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError) as exc:
+        raise ObjectInvalid(path.name, f"is damaged: {exc}") from exc
+    if any(name.endswith("/data.pkl") for name in names):
+        return WeightsFormat.TORCH
+    return WeightsFormat.NPZ
+
+
+@contextmanager
+def read_foreign(path: Path) -> Iterator[ForeignWeights]:
+    """Opens a file of any kind but safetensors, which need not be converted.
+
+    Raises:
+        As `read_npz` and `read_torch`.
+    """
+    if format_of(path) is WeightsFormat.NPZ:
+        with read_npz(path) as weights:
+            yield weights
+    else:
+        yield read_torch(path)
+
+
+@contextmanager
+def as_safetensors(path: Path, like: Header | None = None) -> Iterator[Path]:
+    """Gives the path of a safetensors file with the same weights, for a while.
+
+    Args:
+        path: of any kind; a safetensors file is given as it is.
+        like: the header of the model that they are new weights of.
+
+    Raises:
+        UsageError: it cannot be opened, or is of no known kind.
+        NotStateDict: a PyTorch file holds something else.
+        ObjectInvalid: it is damaged, or a tensor has no place in a model.
+        NotFinite: a tensor holds NaN or infinity.
+        ExtraMissing: PyTorch is needed and not installed.
+        OSError: no room for the new file.
+    """
+    if format_of(path) is WeightsFormat.SAFETENSORS:
+        yield path
+        return
+    with TemporaryDirectory(prefix="flair-") as folder, read_foreign(path) as weights:
+        converted = Path(folder) / "weights.safetensors"
+        spans = _NO_SPANS if like is None else like.spans
+        ties = weights.ties if like is None else ties_of(like)
+        save_foreign(converted, fit(weights, spans, ties))
+        yield converted
+
+
+def header_at(path: Path) -> Header:
+    """The header of a safetensors file.
+
+    Raises:
+        As `read_safetensors`.
+    """
+    with read_safetensors(path) as file:
+        return file.header

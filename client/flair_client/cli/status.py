@@ -62,6 +62,7 @@ def status_text(found: Status) -> str:
             ("changed", ", ".join(found.changed_files) or None),
             ("update", _update_text(found.update)),
             ("commit", _pending_text(found.pending)),
+            ("held back", ", ".join(one.short for one in found.held) or None),
         ]
     return fields(rows)
 

@@ -15,8 +15,10 @@ from flair_client.context import Context
 from flair_client.errors import FlairError
 from flair_client.ids import CommitId
 from flair_client.porcelain.commit import PENDING
+from flair_client.porcelain.push import HELD, held_commits
 from flair_client.porcelain.reachable import Kind, Need, commit_need
 from flair_client.porcelain.refs import known_heads, verified_commits
+from flair_client.porcelain.revert import MARKER as REVERT
 from flair_client.porcelain.terms import saved_terms
 from flair_client.porcelain.trust import read_trust
 from flair_client.workspace import Head, Workspace
@@ -74,7 +76,7 @@ def kept_commits(ctx: Context, workspace: Workspace) -> list[Need]:
     Files that cannot be read give nothing; `check_files` tells of them.
     """
     needs: list[Need] = []
-    for find in (_head, _branches, _in_progress, partial(_trusted, ctx)):
+    for find in (_head, _branches, _in_progress, _held, partial(_trusted, ctx)):
         try:
             needs += find(workspace)
         except _FAILURES:
@@ -94,10 +96,19 @@ def _branches(workspace: Workspace) -> Iterator[Need]:
 
 
 def _in_progress(workspace: Workspace) -> Iterator[Need]:
-    for marker, what in ((PENDING, "not pushed yet"), (_ROOT, "root")):
+    for marker, what in (
+        (PENDING, "not pushed yet"),
+        (_ROOT, "root"),
+        (REVERT, "revert"),
+    ):
         commit_id = _commit_in(workspace, marker)
         if commit_id is not None:
             yield commit_need(commit_id, f"{what}, commit {commit_id.short}")
+
+
+def _held(workspace: Workspace) -> Iterator[Need]:
+    for commit_id in held_commits(workspace):
+        yield commit_need(commit_id, f"held back, commit {commit_id.short}")
 
 
 def _trusted(ctx: Context, workspace: Workspace) -> Iterator[Need]:
@@ -119,6 +130,8 @@ def _readers(ctx: Context, workspace: Workspace) -> Mapping[Path, Callable[[], o
         state / "terms.toml": partial(saved_terms, ctx, workspace),
         state / f"{PENDING}.toml": partial(_commit_in, workspace, PENDING),
         state / f"{_ROOT}.toml": partial(_commit_in, workspace, _ROOT),
+        state / f"{REVERT}.toml": partial(_commit_in, workspace, REVERT),
+        state / f"{HELD}.toml": partial(held_commits, workspace),
         workspace.trust_path: partial(read_trust, ctx, workspace),
         folder / "HEAD": workspace.head,
     }

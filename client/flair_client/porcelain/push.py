@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from flair_client.chain import instructions
 from flair_client.chain.accounts import RoundState, Scope
@@ -31,7 +31,7 @@ from flair_client.store.base import Store
 from flair_client.workspace import Workspace
 
 # Commits whose values stay here until their round is closed.
-_HELD = "held"
+HELD: Final = "held"
 _OVER = (PushOutcome.MERGED, PushOutcome.REJECTED, PushOutcome.ENDED)
 
 
@@ -184,7 +184,7 @@ def _reveal(ctx: Context, workspace: Workspace) -> Pushed | None:
     """
     latest = None
     store = blocks_of(ctx, workspace)
-    for commit_id in _held_commits(workspace):
+    for commit_id in held_commits(workspace):
         commit = read_commit(store, commit_id)
         place = find_repo(ctx, workspace.repo()).branch(commit.branch)
         fate = find_fate(ctx, store, place, commit_id, commit)
@@ -205,19 +205,24 @@ def _reveal(ctx: Context, workspace: Workspace) -> Pushed | None:
     return latest
 
 
-def _held_commits(workspace: Workspace) -> list[CommitId]:
-    table = workspace.marker(_HELD) or {}
+def held_commits(workspace: Workspace) -> list[CommitId]:
+    """Gives the updates whose values stay here until their round is closed.
+
+    Raises:
+        WorkspaceError: the marker was damaged.
+    """
+    table = workspace.marker(HELD) or {}
     with _damage():
         return [CommitId.parse(str(text)) for text in table.get("commits", [])]
 
 
 def _remember_held(workspace: Workspace, commit_id: CommitId, *, add: bool) -> None:
-    others = [one for one in _held_commits(workspace) if one != commit_id]
+    others = [one for one in held_commits(workspace) if one != commit_id]
     kept = [*others, commit_id] if add else others
     if kept:
-        workspace.set_marker(_HELD, {"commits": [str(one) for one in kept]})
+        workspace.set_marker(HELD, {"commits": [str(one) for one in kept]})
     else:
-        workspace.clear_marker(_HELD)
+        workspace.clear_marker(HELD)
 
 
 def _deadline(ctx: Context, workspace: Workspace, commit: Commit) -> int:

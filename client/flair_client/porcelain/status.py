@@ -24,6 +24,8 @@ from flair_client.porcelain.checkout import (
     training_recipe,
 )
 from flair_client.porcelain.commit import PENDING, TRAINED
+from flair_client.porcelain.push import held_commits
+from flair_client.porcelain.revert import MARKER as REVERT
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import Terms, has_terms, saved_terms, terms_now
 from flair_client.porcelain.trust import require_trust
@@ -33,6 +35,7 @@ from flair_client.workspace import Workspace
 
 # Farther back than this it is just "behind".
 _MAX_BEHIND: Final = 1000
+_MOVES: Final = (CommitKind.SNAPSHOT, CommitKind.REVERT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ class Status:
         unreached: why it was not reached.
         distrust: why training and pushing stop; None where all was accepted.
         changed_files: files of the recipe that are not as in HEAD.
+        held: updates that are on chain and whose values stay here until their round is
+            closed.
         next_command: what to try next, with words in capitals to be filled in; None
             where others are to act first.
     """
@@ -123,6 +128,7 @@ class Status:
     changed_files: tuple[str, ...]
     update: UpdateStatusHere | None
     pending: PendingStatus | None
+    held: tuple[CommitId, ...]
     next_command: str | None
 
 
@@ -156,6 +162,7 @@ def status(
             changed_files=(),
             update=None,
             pending=None,
+            held=(),
             next_command=command,
         )
     return _of_clone(ctx, workspace, head.branch, head.commit, offline=offline)
@@ -193,6 +200,7 @@ def _of_clone(
         changed_files=_changed_files(workspace, store, head),
         update=_update(workspace, head),
         pending=_pending(workspace, store, head),
+        held=tuple(held_commits(workspace)),
         next_command=None,
     )
     trains = _trains(store, head)
@@ -290,7 +298,8 @@ def _update(workspace: Workspace, head: CommitId) -> UpdateStatusHere | None:
 def _pending(
     workspace: Workspace, store: Store, head: CommitId
 ) -> PendingStatus | None:
-    pending = workspace.marker(PENDING)
+    # A revert is made and sent by one command; cut off, it is begun again.
+    pending = workspace.marker(PENDING) or workspace.marker(REVERT)
     if pending is None:
         return None
     try:
@@ -317,10 +326,15 @@ def _next_command(  # noqa: PLR0911 - one for each state
     live = None if chain is None else chain.round
     if chain is not None and chain.head not in (None, found.head):
         return "flair pull"
-    if found.distrust is not None:
+    pending = None if found.pending is None or found.pending.stale else found.pending
+    # Who moves the branch alone is asked for no trust in its rounds.
+    moves_head = pending is not None and pending.kind in _MOVES
+    if found.distrust is not None and not moves_head:
         return "flair trust"
-    if found.pending is not None and not found.pending.stale:
-        return "flair fsck" if found.pending.kind is None else "flair push"
+    if pending is not None:
+        return _finish(pending)
+    if found.held and (live is None or live.state is not RoundState.OPEN):
+        return "flair push"
     if live is not None and (live.mine is not None or live.state != RoundState.OPEN):
         return None
     if found.update is not None and not found.update.stale:
@@ -328,3 +342,9 @@ def _next_command(  # noqa: PLR0911 - one for each state
     if trains:
         return "flair train --data FILE"
     return "flair commit -m MESSAGE --weights FILE --num-samples N"
+
+
+def _finish(pending: PendingStatus) -> str:
+    if pending.kind is None:
+        return "flair fsck"
+    return "flair revert" if pending.kind is CommitKind.REVERT else "flair push"

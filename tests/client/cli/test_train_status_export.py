@@ -237,6 +237,51 @@ def test_status_from_clone_to_push(pusher, plain):
     assert after.err == ""
 
 
+def test_status_behind_the_chain(site, net):
+    address = net.publish(site, "moving")
+    other = net.person("onlooker")
+    folder = Path(other.json("clone", address, "copy", "--trust")["folder"])
+    owned = site.folder / "moving"
+    new = shifted(owned / "weights.safetensors", site.folder / "new.safetensors")
+    commit = ("commit", "--snapshot", "-m", "better", "--weights", new)
+    site.json(*commit, cwd=owned)
+    assert site.json("status", cwd=owned)["next_command"] == "flair push"
+    assert "snapshot" in site("status", cwd=owned).out
+    site.json("push", cwd=owned)
+
+    told = other.json("status", cwd=folder)
+    text = other("status", cwd=folder).out
+
+    assert told["chain"]["n_behind"] == 1
+    assert told["next_command"] == "flair pull"
+    assert "HEAD is 1 commit behind" in text
+
+
+def test_status_of_values_that_stay_here_until_the_round_is_closed(site, net):
+    site.json("init", "hidden", "--columns-from", "rows.csv", "--no-statistics")
+    owned = site.folder / "hidden"
+    with (owned / "flair.toml").open("a") as recipe:
+        recipe.write("\n[policy]\nreveal_after_close = true\n")
+    flags = ("--open", "--min-updates", 1, "--max-updates", 1)
+    address = site.json("repo", "create", "hidden", *flags, cwd=owned)["repo"]
+    other = with_rows(net.person("holder"))
+    folder = Path(other.json("clone", address, "copy", "--trust")["folder"])
+    other.json("train", "--data", "../rows.csv", cwd=folder)
+    commit = other.json("commit", "-m", "one", cwd=folder)["commit"]
+    other.json("push", cwd=folder)
+
+    held = other.json("status", cwd=folder)
+    assert held["held"] == [commit]
+    assert held["next_command"] is None
+    assert f"held back   {commit[:12]}" in other("status", cwd=folder).out
+    assert other("fsck", cwd=folder).code == 0
+
+    other.json("round", "close", cwd=folder)
+    assert other.json("status", cwd=folder)["next_command"] == "flair push"
+    other.json("push", cwd=folder)
+    assert other.json("status", cwd=folder)["held"] == []
+
+
 def test_status_without_the_chain_is_no_error(site, folder):
     write_config(
         site.home / "config.toml", {"network.localnet.url": "http://127.0.0.1:1"}

@@ -44,7 +44,11 @@
     * VerificationError: history, head or merge is wrong; names the first thing
     * DataError: the training data cannot be used; names file, column or row
         * OneClass: the target is the same in all rows
+    * RecordDamaged: a file that is only ever appended to was changed; names the line
     * Refused: a rule of the policy or the site forbids it
+        * SiteRefused: a rule of this site forbids it; names the rule
+            * ApprovalMissing: the second person has not approved what would leave
+        * BudgetSpent: a data source would give away more than it may
 """
 
 from typing import Any
@@ -330,3 +334,54 @@ class OneClass(DataError):
 
 class Refused(FlairError):
     """A rule of the policy or the site forbids it."""
+
+
+class SiteRefused(Refused):
+    """A rule of this site forbids it.
+
+    Attributes:
+        rule: its name, as `limits.min_rows`.
+    """
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"{reason} ({rule})")
+        self.rule = rule
+
+
+class ApprovalMissing(SiteRefused):
+    """The second person has not approved what would leave."""
+
+
+class BudgetSpent(Refused):
+    """A data source would give away more than it may.
+
+    Attributes:
+        source: its name.
+        spent: epsilon of the updates so far.
+        wanted: epsilon with this update.
+        limit: the most that it may be.
+    """
+
+    def __init__(self, source: str, spent: float, wanted: float, limit: float) -> None:
+        super().__init__(
+            f"data source {source!r} has spent epsilon {spent:.4g} of {limit:.4g}, "
+            f"with this update it would be {wanted:.4g}"
+        )
+        self.source = source
+        self.spent = spent
+        self.wanted = wanted
+        self.limit = limit
+
+
+class RecordDamaged(FlairError):
+    """A file that is only ever appended to was changed.
+
+    Attributes:
+        path: the file.
+        line: the first wrong line, from 1.
+    """
+
+    def __init__(self, path: Any, line: int, reason: str) -> None:
+        super().__init__(f"{path}: line {line} {reason}")
+        self.path = path
+        self.line = line

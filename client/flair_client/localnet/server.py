@@ -7,6 +7,7 @@ JSON, and come from no web page but those of the origins that were allowed.
 import contextlib
 import json
 import logging
+import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
@@ -33,7 +34,6 @@ from flair_client.localnet.params import Params
 
 BODY_LIMIT: Final = 256 * 1024
 BATCH_LIMIT: Final = 100
-_ID_TYPES: Final = (int, float, str, type(None))
 _LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _JSON: Final = "application/json"
 # Headers that web wallets and Solana's own libraries send besides those of any page.
@@ -175,11 +175,13 @@ def _unreadable() -> dict[str, Any]:
 
 
 def _has_shape(given: Any) -> bool:
-    return (
-        isinstance(given, dict)
-        and type(given.get("id")) in _ID_TYPES
-        and given.get("id") not in (float("inf"), float("-inf"))
-    )
+    if not isinstance(given, dict):
+        return False
+    request_id = given.get("id")
+    if isinstance(request_id, float):
+        # Python reads infinities and NaN, which are no JSON and could not be sent back.
+        return math.isfinite(request_id)
+    return request_id is None or type(request_id) in (int, str)
 
 
 def _answer(node: Node, given: Any) -> dict[str, Any] | None:

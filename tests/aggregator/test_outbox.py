@@ -1,6 +1,13 @@
 """The outbox remembers across restarts, and two processes may use it."""
 
-from flair_aggregator.outbox import RoundName, open_outbox
+import contextlib
+import re
+import sqlite3
+
+import pytest
+
+from flair_aggregator.outbox import RoundName, Waits, open_outbox
+from flair_client.errors import OutboxDamaged
 from flair_client.ids import Address, CommitId
 
 ROUND = RoundName("genesis", Address(bytes([1]) * 32), 3)
@@ -47,3 +54,46 @@ def test_long_outcomes_are_cut(tmp_path):
 
     assert len(outbox.latest()[0].outcome or "") == 300
     outbox.close()
+
+
+def test_waits_are_kept_by_cluster_and_branch(tmp_path):
+    outbox = open_outbox(tmp_path / "outbox.sqlite", now=lambda: 5)
+    outbox.keep_waits("genesis", ROUND.branch, ("one", "two"))
+    outbox.keep_waits("another", ROUND.branch, ())
+
+    assert outbox.waits("genesis", ROUND.branch) == Waits(("one", "two"), 5)
+    assert outbox.waits("another", ROUND.branch) == Waits((), 5)
+    assert outbox.waits("third", ROUND.branch) is None
+    outbox.close()
+
+
+def test_file_that_is_no_database_is_named(tmp_path):
+    path = tmp_path / "outbox.sqlite"
+    path.write_bytes(b"not a database " * 500)
+
+    with pytest.raises(OutboxDamaged, match=re.escape(str(path))):
+        open_outbox(path)
+
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_database_of_something_else_is_named(tmp_path):
+    path = tmp_path / "outbox.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE rounds (name TEXT)")
+        other.commit()
+
+    with pytest.raises(OutboxDamaged, match="round_id"):
+        open_outbox(path)
+
+
+def test_file_that_is_cut_off_is_named(tmp_path):
+    path = tmp_path / "outbox.sqlite"
+    outbox = open_outbox(path)
+    for number in range(200):
+        outbox.finish(outbox.begin(ROUND, "round_close", "x" * 100), f"{number}")
+    outbox.close()
+    path.write_bytes(path.read_bytes()[:5000])
+
+    with pytest.raises(OutboxDamaged, match="malformed"):
+        open_outbox(path)

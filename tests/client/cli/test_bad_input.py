@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-from work_world import ROWS, running_net
+from work_world import ROWS, running_net, shifted
 
 from flair_client.workspace import Workspace
 
@@ -276,3 +276,113 @@ def test_a_policy_that_changed_after_it_was_accepted(net, owner, publish):
     person.json(*train, cwd=folder)
     person.json("commit", "-m", "one", cwd=folder)
     assert person("push", cwd=folder).code == 0
+
+
+@pytest.fixture
+def moved(net, owner, publish, request):
+    """Somebody's trusted clone with a trained update, and how to move the head."""
+    name = request.node.name[5:45].replace("_", "-").strip("-")
+    address = publish(name)
+    person = net.person(name)
+    (person.folder / "rows.csv").write_text(ROWS)
+    folder = Path(person.json("clone", address, "copy", "--trust")["folder"])
+    person.json("train", "--data", "../rows.csv", cwd=folder)
+
+    owned = owner.folder / name
+
+    def move(*flags):
+        """The owner's files become the head."""
+        owner.json("commit", "--snapshot", "-m", "better", *flags, cwd=owned)
+        return owner.json("push", cwd=owned)["commit"]
+
+    return person, folder, move, owned
+
+
+def test_a_head_that_moved_on_before_the_push(moved):
+    person, folder, move, owned = moved
+    person.json("commit", "-m", "one", cwd=folder)
+    weights = shifted(owned / "weights.safetensors", owned / "new.safetensors")
+    head = move("--weights", weights)
+
+    pushed = person("push", cwd=folder)
+    assert pushed.code == 1
+    assert f"the update is for round 1, the branch is at {head[:12]}" in pushed.err
+    assert "`flair pull`, then `flair train` and `flair commit` again" in pushed.err
+    person.json("pull", cwd=folder)
+    status = person("status", cwd=folder)
+    assert "not made on HEAD" in status.out
+    assert "which is not HEAD" in status.out
+    assert "next: flair train --data FILE" in status.err
+    committed = person("commit", "-m", "one", cwd=folder)
+    assert committed.code == 1
+    assert "trained from another commit than HEAD" in committed.err
+    person.json("train", "--data", "../rows.csv", cwd=folder)
+    person.json("commit", "-m", "one", cwd=folder)
+    assert person("push", cwd=folder).code == 0
+
+
+def test_a_recipe_that_changed_after_it_was_accepted(moved):
+    person, folder, move, owned = moved
+    recipe = owned / "flair.toml"
+    recipe.write_text(recipe.read_text().replace("epochs = 20", "epochs = 3"))
+    move()
+    person.json("pull", cwd=folder)
+
+    for words in (("train", "--data", "../rows.csv"), ("commit", "-m", "one")):
+        refused = person(*words, cwd=folder)
+        assert refused.code == 1
+        assert "the recipe changed since it was accepted" in refused.err
+        assert "`flair trust`" in refused.err
+    assert "next: flair trust" in person("status", cwd=folder).err
+    shown = person("trust", cwd=folder).out
+    assert "-epochs = 20" in shown
+    assert "+epochs = 3" in shown
+    person.json("trust", "--accept", cwd=folder)
+    assert person.json("train", "--data", "../rows.csv", cwd=folder)["epochs"] == 3
+    person.json("commit", "-m", "one", cwd=folder)
+    assert person("push", cwd=folder).code == 0
+
+
+def test_a_model_that_is_not_the_recipes(owner):
+    owner.json("init", "other", "--columns-from", "rows.csv", "--no-statistics")
+    folder = owner.folder / "other"
+    tensors = safetensors.numpy.load_file(folder / "weights.safetensors")
+    tensors["linear.weight"] = np.zeros(7, np.float32)
+    safetensors.numpy.save_file(tensors, folder / "weights.safetensors")
+    owner.json("repo", "create", "other", cwd=folder)
+    owner.json("trust", "--accept", cwd=folder)
+
+    ran = owner("train", "--data", "../rows.csv", cwd=folder)
+
+    assert ran.code == 5
+    assert "tensor 'linear.weight': expected F32 [2], got F32 [7]" in ran.err
+
+
+def test_ctrl_c_in_training_leaves_everything_as_it_was(site, clone, monkeypatch):
+    train = ("train", "--data", site.folder / "rows.csv")
+    site.json(*train, cwd=clone.folder)
+    before = clone.update_path.read_bytes(), clone.marker("trained")
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("flair_client.training.run.fit", interrupt)
+        ran = site(*train, "--seed", 9, cwd=clone.folder)
+
+    assert ran.code == 130
+    assert before == (clone.update_path.read_bytes(), clone.marker("trained"))
+    assert [p for p in clone.folder.iterdir() if p.name.startswith(".update")] == []
+    assert site("commit", "-m", "one", cwd=clone.folder).code == 0
+
+
+def test_two_commands_in_one_workspace(site, clone):
+    with clone.lock():
+        for words in (("train", "--data", site.folder / "rows.csv"), ("fsck",)):
+            ran = site(*words, cwd=clone.folder)
+            assert ran.code == 1
+            assert "another process (pid" in ran.err
+            assert "wait for the other command to end" in ran.err
+        # These only read.
+        assert site("status", cwd=clone.folder).code == 0
+        assert site("export", "-o", "out.safetensors", cwd=clone.folder).code == 0

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS mentions (
     address BLOB NOT NULL, slot INTEGER NOT NULL, PRIMARY KEY (address, slot))
     WITHOUT ROWID;
 """
+_ACCOUNT_TYPES: Final = [bytes, bytes, int, bytes, int]
 
 
 class LedgerFull(ChainError):
@@ -143,7 +144,9 @@ class Ledger:
     def meta(self, name: str) -> bytes | None:
         """Gives a setting, or None where it was never written."""
         rows = self._rows("SELECT value FROM meta WHERE name = ?", (name,))
-        return bytes(rows[0][0]) if rows else None
+        if rows and not isinstance(rows[0][0], bytes):
+            raise LedgerDamaged(f"ledger {self._path} is damaged: setting {name!r}")
+        return rows[0][0] if rows else None
 
     def begin_chain(
         self, meta: Mapping[str, bytes], accounts: Mapping[Address, RawAccount]
@@ -217,10 +220,16 @@ class Ledger:
                 )
 
     def accounts(self) -> Iterator[RawAccount]:
-        """Gives every account."""
+        """Gives every account.
+
+        Raises:
+            LedgerDamaged: one is none.
+        """
         for row in self._rows(
             "SELECT address, owner, lamports, data, executable FROM accounts"
         ):
+            if [type(one) for one in row] != _ACCOUNT_TYPES or row[2] < 0:
+                raise LedgerDamaged(f"ledger {self._path} is damaged: an account")
             yield RawAccount(
                 Address(row[0]), Address(row[1]), row[2], row[3], bool(row[4])
             )

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 
@@ -83,3 +84,42 @@ def test_refuses_a_second_one_in_the_same_folder(flair):
 @pytest.mark.parametrize("port", ["-1", "65536", "x"])
 def test_refuses_a_port_that_is_none(flair, port):
     assert flair("localnet", "--port", port).code == 2
+
+
+@pytest.mark.parametrize("network", ["devnet", "mainnet", "test-validator"])
+def test_it_is_never_another_network(flair, network):
+    refused = flair("localnet", "--port", "0", "--network", network)
+
+    assert refused.code == 2
+    assert f"never '{network}'" in refused.err
+
+
+@pytest.mark.parametrize("origin", ["*", "null", "localhost:5000", "http://a/b"])
+def test_refuses_an_origin_that_is_none(flair, origin):
+    refused = flair("localnet", "--port", "0", "--allow-origin", origin)
+
+    assert refused.code == 2
+    assert "is not an origin such as" in refused.err
+
+
+def test_pages_of_an_allowed_origin_are_answered(flair):
+    page = "http://localhost:5000"
+    question = {"jsonrpc": "2.0", "id": 1, "method": "getHealth"}
+    with running("--allow-origin", page) as (_, net):
+        answers = [
+            httpx.post(net["url"], json=question, headers={"origin": origin})
+            for origin in (page, "http://localhost:5001")
+        ]
+
+    assert [one.status_code for one in answers] == [200, 403]
+    assert answers[0].headers["access-control-allow-origin"] == page
+
+
+def test_a_damaged_chain_is_named(flair, tmp_path):
+    (tmp_path / "chain").mkdir()
+    (tmp_path / "chain" / "ledger.db").write_bytes(b"no ledger" * 1000)
+
+    refused = flair("localnet", "--port", "0", "--data-dir", str(tmp_path / "chain"))
+
+    assert refused.code == 3
+    assert "ledger.db cannot be read: file is not a database" in refused.err

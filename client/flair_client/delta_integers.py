@@ -145,8 +145,8 @@ def plan_integers(
     counts = np.zeros(1 << 16, np.int64)
     for name, difference in differences.items():
         for part in _rounded(name, difference, policy, plan):
-            counts += _count_values(part)
-    shrink = _shrink_to_norm(counts, policy.norm_bound_sq)
+            counts += count_values(part)
+    shrink = shrink_to_norm(counts, policy.norm_bound_sq)
     return IntegerPlan(norm, factor, shrink, n_changed)
 
 
@@ -221,18 +221,18 @@ def clip_to_norm(
         deltas: by tensor name.
         norm_bound_sq: of the policy, in squared units of the delta.
     """
-    counts = sum(map(_count_values, deltas.values()), np.zeros(1 << 16, np.int64))
-    shrink = _shrink_to_norm(counts, norm_bound_sq)
-    return {name: _shrunk(values, shrink) for name, values in deltas.items()}
+    counts = sum(map(count_values, deltas.values()), np.zeros(1 << 16, np.int64))
+    shrink = shrink_to_norm(counts, norm_bound_sq)
+    return {name: shrunk(values, shrink) for name, values in deltas.items()}
 
 
-def _count_values(values: Int16Array) -> IntArray:
+def count_values(values: Int16Array) -> IntArray:
     """How often each of the 2^16 integers occurs, from the smallest on."""
     places = values.reshape(-1).astype(np.int64) + (1 << 15)
     return np.bincount(places, minlength=1 << 16)
 
 
-def _shrink_to_norm(counts: IntArray, norm_bound_sq: int) -> float | None:
+def shrink_to_norm(counts: IntArray, norm_bound_sq: int) -> float | None:
     """The factor that brings rounded integers within the bound; None where none is due.
 
     Args:
@@ -245,9 +245,9 @@ def _shrink_to_norm(counts: IntArray, norm_bound_sq: int) -> float | None:
     weights = [int(count) for count in counts[places]]
 
     def total_with(shrink: float | None) -> int:
-        shrunk = _shrunk(integers, shrink).tolist()
+        smaller = shrunk(integers, shrink).tolist()
         return sum(
-            weight * value**2 for weight, value in zip(weights, shrunk, strict=True)
+            weight * value**2 for weight, value in zip(weights, smaller, strict=True)
         )
 
     original = total_with(None)
@@ -262,7 +262,8 @@ def _shrink_to_norm(counts: IntArray, norm_bound_sq: int) -> float | None:
         less = min(1.0, 2 * less)
 
 
-def _shrunk(values: Int16Array, shrink: float | None) -> Int16Array:
+def shrunk(values: Int16Array, shrink: float | None) -> Int16Array:
+    """The integers times a factor, half to even; as they are where there is none."""
     if shrink is None:
         return values
     smaller: Int16Array = np.rint(values * shrink).astype(np.int16)
@@ -274,7 +275,7 @@ def _rounded(
 ) -> Iterator[Int16Array]:
     for part in difference.parts() if difference.parts is not None else ():
         floats = np.ldexp(part, -policy.scale_exp) * plan.factor
-        yield _shrunk(quantise(floats, policy.bits, 0, name), plan.shrink)
+        yield shrunk(quantise(floats, policy.bits, 0, name), plan.shrink)
 
 
 def _length(name: str, difference: Difference, scale_exp: int) -> tuple[float, int]:

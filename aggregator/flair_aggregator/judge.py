@@ -17,8 +17,8 @@ from flair_client.chain.accounts import (
     UpdateAccount,
     UpdateStatus,
 )
+from flair_client.history.checked import CheckedCommit, terms_of
 from flair_client.history.records import RoundRecord
-from flair_client.history.verify_move import CheckedCommit, terms_of
 from flair_client.ids import Address, CommitId, Digest
 from flair_client.porcelain.update import RejectReason
 from flair_client.store.base import Store

@@ -15,6 +15,7 @@ from flair_client.encoding import (
     encode_manifest,
     sign_commit,
 )
+from flair_client.history.checked import CheckedCommit, Evidence, terms_of
 from flair_client.history.events import cap_events
 from flair_client.history.records import RoundRecord, UpdateRecord
 from flair_client.history.verify_merge import (
@@ -22,7 +23,6 @@ from flair_client.history.verify_merge import (
     recompute,
     strategy_record,
 )
-from flair_client.history.verify_move import CheckedCommit, Evidence, terms_of
 from flair_client.history.verify_update import RoundTerms, verify_update
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, CommitId
 from flair_client.objects import Commit, CommitKind, Delta, EventList

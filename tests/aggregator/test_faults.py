@@ -10,15 +10,23 @@ from test_run import WHOLE_ROUND, grant_merge
 from flair_aggregator.settings import Options
 from flair_client.chain import instructions
 from flair_client.chain.accounts import MoveKind, UpdateStatus
+from flair_client.encoding import (
+    decode_commit,
+    encode_commit,
+    encode_event_list,
+    sign_commit,
+)
 from flair_client.errors import (
     AccountMissing,
     RpcUnavailable,
     StoreFull,
     StoreUnavailable,
 )
+from flair_client.history.events import events_for_commit
 from flair_client.history.evidence import gather_repo
 from flair_client.history.verify import verify_branch
-from flair_client.ids import CommitId, Digest
+from flair_client.ids import CODEC_DAG_CBOR, CommitId, Digest
+from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.update import RejectReason
 from flair_client.store import MemoryStore
 
@@ -194,6 +202,45 @@ def test_nothing_is_built_upon_an_invalid_head(place):
     assert len(told) == 1
     assert before.short in told[0]
     assert "missing" in told[0]
+
+
+def snapshot_block(model):
+    """A sound snapshot of the head's own weights, not in the store yet."""
+    owner, head = model.owner, model.account().head_commit
+    store = owner.remote
+    parent = decode_commit(store.get(head.cid))
+    listed = events_for_commit(owner.chain, store, model.repo, parent)
+    commit = Commit(
+        kind=CommitKind.SNAPSHOT,
+        repo=model.repo,
+        branch="main",
+        parents=(head,),
+        author=owner.wallet.address,
+        message="a snapshot",
+        time=1,
+        weights=parent.weights,
+        events=store.put(CODEC_DAG_CBOR, encode_event_list(listed)),
+    )
+    return encode_commit(sign_commit(commit, owner.wallet.address, owner.wallet.sign))
+
+
+def test_head_whose_block_comes_late_is_gone_on_from(place):
+    model = place.publish("late-head", max_updates=2)
+    bot = aggregator(model, "owner", "bot-late-head", patient=True)
+    assert bot.once() == []
+    block = snapshot_block(model)
+    kept_back = MemoryStore()
+    advance(model, CommitId(kept_back.put(CODEC_DAG_CBOR, block).digest))
+    assert bot.once() == []
+    assert "head is invalid" in bot.said[-1]
+
+    model.owner.remote.put(CODEC_DAG_CBOR, block)
+    model.push_by_hand("l0")
+    model.push_by_hand("l1")
+    bot.clock[0] += 60
+
+    assert bot.once() == WHOLE_ROUND
+    verify_branch(model.owner.chain, model.owner.remote, model.repo, "main")
 
 
 def test_rpc_that_is_down_is_asked_less_and_less_often(place):

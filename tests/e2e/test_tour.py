@@ -94,7 +94,7 @@ class Terminals:
         """Ctrl-C in every terminal that still runs something."""
         for child in reversed(self.running):
             child.send_signal(signal.SIGINT)
-            child.wait(timeout=20)
+            child.communicate(timeout=20)
 
 
 @pytest.fixture

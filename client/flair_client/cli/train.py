@@ -114,17 +114,17 @@ def _column_map(pairs: Sequence[str], path: Path | None) -> ColumnMap | None:
 def _text(trained: Trained) -> str:
     is_statistics = trained.kind is RoundKind.STATISTICS
     what = "statistics of the data" if is_statistics else "training"
-    above = ", a commit clips it to 1" if trained.length > 1 else ""
+    clipped = ", clipped to 1" if trained.length > 1 else ""
     head = fields(
         (
             ("round", f"{trained.round_index} of {trained.branch}: {what}"),
             ("base", trained.base.short),
             (
                 "samples",
-                f"{trained.num_samples}, said to be {trained.samples_bucket}",
+                f"{trained.num_samples}; a push tells {trained.samples_bucket}",
             ),
             ("epochs", None if is_statistics else trained.epochs),
-            ("length", f"{trained.length:.3g} of what the policy allows{above}"),
+            ("norm by bound", f"{trained.length:.3g}{clipped}"),
             ("written", trained.file),
         )
     )

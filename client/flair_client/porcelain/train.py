@@ -45,7 +45,7 @@ class Trained:
         seed: of the order of the rows; None for statistics.
         metrics_before: of the base, over the rows trained on.
         metrics: of the new weights, over the same rows.
-        length: of the update by the policy's bound; above 1 a commit clips it.
+        length: of the update by the policy's bound, before it was clipped to it.
         n_clipped: column → values outside the recipe's plausible range.
         sent_tensors: names of the tensors that a push sends.
         sent_fields: names of the other fields that a push sends.
@@ -119,13 +119,12 @@ def train(
             round_kind=kind,
             column_map=column_map,
             seed=seed,
+            norm_bound=terms.norm_bound,
             allow_one_class=allow_one_class,
             progress=ctx.progress,
         )
         _keep(workspace, terms, manifest, result)
-    return _summary(
-        workspace, terms, recipe=recipe, manifest=manifest, base=base, result=result
-    )
+    return _summary(workspace, terms, recipe, manifest, result)
 
 
 def _check_map(recipe: TrainingRecipe, column_map: ColumnMap | None) -> None:
@@ -192,10 +191,8 @@ def _keep(
 def _summary(
     workspace: Workspace,
     terms: Terms,
-    *,
     recipe: TrainingRecipe,
     manifest: Manifest,
-    base: Mapping[str, Array],
     result: TrainResult,
 ) -> Trained:
     sent = tuple(
@@ -203,12 +200,6 @@ def _summary(
         for entry in manifest.tensors
         if is_sent(entry.role, is_statistics=terms.is_statistics)
     )
-    squares = [
-        np.square(
-            result.weights[name].astype(np.float64) - base[name].astype(np.float64)
-        ).sum()
-        for name in sent
-    ]
     return Trained(
         base=terms.base,
         branch=terms.branch,
@@ -220,7 +211,7 @@ def _summary(
         seed=result.seed,
         metrics_before=result.metrics_before,
         metrics=result.metrics,
-        length=float(np.sqrt(sum(squares))) / terms.norm_bound,
+        length=result.norm / terms.norm_bound,
         n_clipped=result.n_clipped,
         file=workspace.update_path,
         sent_tensors=sent,

@@ -1,5 +1,6 @@
 """One local run of a recipe: weights and data in, new weights and metrics out."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,6 +48,7 @@ class TrainResult:
         metrics: name → value of the new weights over the training rows; finite.
         epochs: passes over the data (0 for statistics).
         seed: of the order of the rows; None for statistics.
+        norm: length of the difference to the given weights, before it was clipped.
         n_clipped: column → values outside the recipe's plausible range.
     """
 
@@ -56,6 +58,7 @@ class TrainResult:
     metrics: dict[str, float]
     epochs: int
     seed: int | None
+    norm: float
     n_clipped: Mapping[str, int]
 
 
@@ -131,10 +134,14 @@ def train(
     round_kind: RoundKind,
     column_map: ColumnMap | None = None,
     seed: int | None = None,
+    norm_bound: float = math.inf,
     allow_one_class: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> TrainResult:
     """Runs the recipe's built-in model on a file.
+
+    What comes out is at most `norm_bound` away from the given weights: the metrics are
+    those of the update that can be pushed.
 
     A site whose rows are all of one class learns only to say that class; among other
     sites its update can still help, so `allow_one_class` lets it take part.
@@ -150,7 +157,7 @@ def train(
     check_weights(recipe, weights)
     table = load_table(data_path, recipe.columns, recipe.target, column_map)
     if round_kind is RoundKind.STATISTICS:
-        return _collect(recipe, weights, table)
+        return _collect(recipe, weights, table, norm_bound)
     classes = np.unique(table.y)
     if classes.size == 1 and not allow_one_class:
         raise OneClass(
@@ -162,17 +169,28 @@ def train(
         weights,
         table,
         seed=recipe.seed if seed is None else seed,
+        norm_bound=norm_bound,
         progress=progress,
     )
 
 
-def _collect(recipe: TrainingRecipe, weights: Weights, table: Table) -> TrainResult:
+def _collect(
+    recipe: TrainingRecipe, weights: Weights, table: Table, norm_bound: float
+) -> TrainResult:
     if not recipe.statistics:
         raise UsageError("the recipe collects no statistics")
     local = local_statistics(table.x, recipe.columns, recipe.statistics_min_rows)
-    new = _copies(weights)
-    new |= {name: value.astype(np.float32) for name, value in local.items()}
-    return TrainResult(new, table.y.size, {}, {}, 0, None, table.n_clipped)
+    new, norm = _clipped(weights, local, norm_bound)
+    return TrainResult(
+        weights=new,
+        num_samples=table.y.size,
+        metrics_before={},
+        metrics={},
+        epochs=0,
+        seed=None,
+        norm=norm,
+        n_clipped=table.n_clipped,
+    )
 
 
 def _fit(
@@ -181,6 +199,7 @@ def _fit(
     table: Table,
     *,
     seed: int,
+    norm_bound: float,
     progress: Progress,
 ) -> TrainResult:
     # Steps that are too large run off to infinity; whoever writes the weights refuses
@@ -198,15 +217,38 @@ def _fit(
             seed=seed,
             progress=progress,
         )
-        new = _copies(weights)
-        new[WEIGHT] = fitted.weight.astype(np.float32)
-        new[BIAS] = fitted.bias.astype(np.float32)
+        changed = {WEIGHT: fitted.weight, BIAS: fitted.bias}
+        new, norm = _clipped(weights, changed, norm_bound)
         before = evaluate(recipe, weights, table)
         after = evaluate(recipe, new, table)
     return TrainResult(
-        new, table.y.size, before, after, recipe.epochs, seed, table.n_clipped
+        weights=new,
+        num_samples=table.y.size,
+        metrics_before=before,
+        metrics=after,
+        epochs=recipe.epochs,
+        seed=seed,
+        norm=norm,
+        n_clipped=table.n_clipped,
     )
 
 
-def _copies(weights: Weights) -> dict[str, npt.NDArray[Any]]:
-    return {name: tensor.copy() for name, tensor in weights.items()}
+def _clipped(
+    weights: Weights, changed: Mapping[str, Array], norm_bound: float
+) -> tuple[dict[str, npt.NDArray[Any]], float]:
+    """All weights with the changed ones, not farther than the bound; and how far.
+
+    Just inside of the bound, so that rounding to float32 does not lead out of it.
+    """
+    base = {name: weights[name].astype(np.float64) for name in changed}
+    norm = math.sqrt(
+        sum(float(np.square(changed[name] - base[name]).sum()) for name in changed)
+    )
+    factor = norm_bound * (1 - 2.0**-20) / norm if norm > norm_bound else 1.0
+    new: dict[str, npt.NDArray[Any]] = {
+        name: tensor.copy() for name, tensor in weights.items()
+    }
+    for name, values in changed.items():
+        moved = values if factor == 1.0 else base[name] + factor * (values - base[name])
+        new[name] = moved.astype(np.float32)
+    return new, norm

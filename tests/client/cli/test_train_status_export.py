@@ -78,7 +78,7 @@ def test_train_says_what_came_out_and_what_would_leave(pusher, plain):
 
     assert ran.code == 0
     assert "1 of main: training" in ran.out
-    assert "40, said to be 32" in ran.out
+    assert "40; a push tells 32" in ran.out
     assert "ON THE TRAINING ROWS" in ran.out
     assert "  linear.weight\n" in ran.out
     assert "  metrics.auc\n" in ran.out

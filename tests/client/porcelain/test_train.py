@@ -22,6 +22,7 @@ from flair_client.errors import (
 )
 from flair_client.ids import CommitId
 from flair_client.localnet import start_localnet
+from flair_client.porcelain.checkout import recipe_at
 from flair_client.porcelain.clone import clone
 from flair_client.porcelain.commit import commit
 from flair_client.porcelain.init import columns_from_csv, init
@@ -29,6 +30,7 @@ from flair_client.porcelain.publish import describe_root, publish_root
 from flair_client.porcelain.repo_publish import repo_publish
 from flair_client.porcelain.terms import save_terms, saved_terms
 from flair_client.porcelain.train import train
+from flair_client.porcelain.trust import save_trust
 from flair_client.settings import NetworkProfile
 from flair_client.store.base import open_store
 from flair_client.training.data import ColumnMap
@@ -232,3 +234,23 @@ def test_a_kill_between_file_and_marker_is_noticed(published, tmp_path, data):
 
     train(ctx, workspace, data, seed=2)
     commit(ctx, workspace, message="one")
+
+
+def test_an_update_that_is_too_long_is_clipped_before_it_is_measured(
+    published, tmp_path, data
+):
+    ctx, workspace = workspace_of(published, tmp_path)
+    terms = saved_terms(ctx, workspace)
+    short = replace(terms.policy.params, norm_bound_sq=100)
+    terms = replace(terms, policy=replace(terms.policy, params=short))
+    save_terms(workspace, terms)
+    save_trust(workspace, terms, recipe_at(workspace.cache(), terms.base))
+    free = train(ctx, workspace_of(published, tmp_path / "free")[1], data)
+
+    made = train(ctx, workspace, data)
+    committed = commit(ctx, workspace, message="one")
+
+    assert made.length > 1
+    assert committed.clipped <= 1
+    assert committed.metrics == made.metrics
+    assert made.metrics["log_loss"] > free.metrics["log_loss"]

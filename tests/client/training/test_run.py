@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -130,3 +132,49 @@ def test_refuses_statistics_that_the_recipe_does_not_collect(tmp_path):
 def test_refuses_a_recipe_without_a_built_in_model(tmp_path):
     with pytest.raises(UsageError, match="no built-in model"):
         train(parse_recipe(""), {}, csv(tmp_path), round_kind=RoundKind.TRAINING)
+
+
+def far(old, new):
+    return np.sqrt(sum(np.square(new[name] - old[name]).sum() for name in old))
+
+
+@pytest.mark.parametrize("round_kind", RoundKind)
+def test_what_comes_out_is_within_the_bound(tmp_path, round_kind):
+    data = csv(tmp_path)
+    base = initial_weights(RECIPE)
+    free = train(RECIPE, base, data, round_kind=round_kind)
+
+    bound = free.norm / 3
+    kept = train(RECIPE, base, data, round_kind=round_kind, norm_bound=bound)
+
+    assert far(base, free.weights) == pytest.approx(free.norm)
+    assert kept.norm == free.norm
+    assert far(base, kept.weights) <= bound
+    assert far(base, kept.weights) == pytest.approx(bound, rel=1e-5)
+    for name, tensor in free.weights.items():
+        np.testing.assert_allclose(kept.weights[name], tensor / 3, rtol=1e-5)
+
+
+def test_metrics_are_of_the_clipped_weights(tmp_path):
+    data = csv(tmp_path)
+    base = initial_weights(RECIPE)
+    training = {"round_kind": RoundKind.TRAINING}
+
+    free = train(RECIPE, base, data, **training)
+    kept = train(RECIPE, base, data, **training, norm_bound=free.norm / 2)
+
+    assert free.metrics["log_loss"] < kept.metrics["log_loss"]
+    assert kept.metrics["log_loss"] < kept.metrics_before["log_loss"]
+
+
+def test_steps_that_are_too_large_run_off_without_a_warning(tmp_path):
+    recipe = parse_recipe(TEXT + "learning_rate = 1000.0\nl2 = 1000.0\n")
+
+    result = train(
+        replace(recipe, epochs=200),
+        initial_weights(RECIPE),
+        csv(tmp_path),
+        round_kind=RoundKind.TRAINING,
+    )
+
+    assert not np.isfinite(result.weights["linear.weight"]).all()

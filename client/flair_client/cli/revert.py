@@ -46,6 +46,9 @@ def revert_command(
     A round that is in progress ends without a merge. This is not unlearning: what
     later updates learned from the old weights remains in them, and whoever has the old
     weights keeps them.
+
+    Where the head is not valid, COMMIT is the first wrong commit, which `flair verify`
+    names: the branch gets the weights of its last valid commit back.
     """
     workspace = app.workspace()
 
@@ -70,7 +73,9 @@ def revert_command(
 
 def revert_text(done: Reverted) -> str:
     """Shows a revert, or the plan of one, to people."""
-    what = f"merge {done.merge.short}"
+    what = f"merge {done.reverts.short}"
+    if done.n_repaired:
+        what = f"{done.reverts.short} and what follows it, which is not valid"
     if done.contributor is not None and done.update is not None:
         what = f"update {done.update.short} of {what}"
     ends = None

@@ -8,8 +8,9 @@ from flair_client.cli.session import App
 from flair_client.cli.text import printable
 from flair_client.cli.types import BRANCH_NAME
 from flair_client.errors import VerificationError
+from flair_client.history.checked import InvalidCommit
 from flair_client.history.verify import CommitReport
-from flair_client.porcelain.verify import Verified, verify
+from flair_client.porcelain.verify import Verified, VerifiedBranch, verify
 
 
 @command(
@@ -33,8 +34,18 @@ from flair_client.porcelain.verify import Verified, verify
     metavar="REF",
     help="A commit that you trust: what lies before it is not looked at.",
 )
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Also end with 5 where a wrong commit lies behind a repair.",
+)
 def verify_command(
-    app: App, address: str | None, *, branch: str | None, since: str | None
+    app: App,
+    address: str | None,
+    *,
+    branch: str | None,
+    since: str | None,
+    strict: bool,
 ) -> None:
     """Checks a repository's whole history.
 
@@ -43,6 +54,8 @@ def verify_command(
     compared with its digest, every commit with its signature, every account with the
     events that fold to the history root, and each merge and revert is made again.
     Ends with exit code 5, and the first thing that is wrong, where a head is not valid.
+    Wrong commits that a later one left behind are told, and end with 5 only with
+    --strict: the head is sound.
     """
     repo = app.repo_address(address)
     ctx = app.context(network=repo.network)
@@ -58,13 +71,34 @@ def verify_command(
         if one.fault is not None:
             where, _, reason = one.fault.partition(": ")
             raise VerificationError(where, reason)
+        if one.invalid:
+            app.out.warn(_repaired_text(one))
+            if strict:
+                raise VerificationError(one.invalid[0].where, one.invalid[0].reason)
 
 
-def commit_line(report: CommitReport) -> str:
-    """Shows one commit that was found right, in at most 80 columns."""
+def _repaired_text(branch: VerifiedBranch) -> str:
+    wrong = ", ".join(one.commit_id.short for one in branch.invalid)
+    repairs = [one.commit_id.short for one in branch.commits if one.n_repaired]
+    return (
+        f"branch {branch.branch!r} holds commits that are not valid: {wrong}; "
+        f"it was repaired by {', '.join(repairs)}"
+    )
+
+
+def commit_line(report: CommitReport | InvalidCommit) -> str:
+    """Shows one commit and what was found, in at most 80 columns."""
+    if isinstance(report, InvalidCommit):
+        line = (
+            f"BAD {report.branch} {report.head_seq}  {report.commit_id.short}  "
+            f"{report.kind.value}: {report.reason}"
+        )
+        return printable(line, 80)
     updates = f", {report.n_updates} updates" if report.n_updates else ""
     if report.n_updates == 1:
         updates = ", 1 update"
+    if report.n_repaired:
+        updates = f", leaves {report.n_repaired} behind"
     line = (
         f"ok  {report.branch} {report.head_seq}  {report.commit_id.short}  "
         f"{report.kind.value}: {report.check}{updates}"
@@ -87,7 +121,9 @@ def verified_text(found: Verified) -> str:
             verdict = "no commit yet"
         elif one.fault is None:
             since = "" if one.since is None else f" since {one.since.short}"
-            verdict = f"{one.head.short} is valid, {len(one.commits)} checked{since}"
+            wrong = f", {len(one.invalid)} before it not" if one.invalid else ""
+            n_checked = f"{len(one.commits)} checked{since}"
+            verdict = f"{one.head.short} is valid{wrong}, {n_checked}"
         else:
             last = "nothing" if one.valid_head is None else one.valid_head.short
             verdict = f"{one.head.short} is NOT valid, {last} is the last that is"

@@ -35,7 +35,7 @@ from flair_client.errors import VerificationError
 from flair_client.history.checked import CheckedCommit, Evidence, InvalidCommit
 from flair_client.history.evidence import VerifyChain, gather_evidence
 from flair_client.history.line import LineState, judge_move
-from flair_client.history.records import MoveRecord, RepoHistory
+from flair_client.history.records import MoveRecord
 from flair_client.history.verify_move import HOW_CHECKED, trusted_commit
 from flair_client.ids import Address, CommitId, Digest
 from flair_client.objects import CommitKind
@@ -48,6 +48,7 @@ __all__ = [
     "ValidHead",
     "gather_evidence",
     "last_valid_head",
+    "report_of",
     "trust",
     "verify_branch",
     "walk_line",
@@ -234,8 +235,8 @@ def walk_verified(
     """
     state = LineState()
     for move, after in walk_line(evidence, since=since):
-        if after.head is not None and not after.broken:
-            report = _report(evidence.history, move, after.head, len(state.broken))
+        report = report_of(evidence, move, state, after)
+        if isinstance(report, CommitReport) and after.head is not None:
             yield report, after.head
         state = after
     if state.fault is not None:
@@ -269,19 +270,22 @@ def walk_line(
             task.advance(1)
 
 
-def _report(
-    history: RepoHistory, move: MoveRecord, checked: CheckedCommit, n_repaired: int
-) -> CommitReport:
-    commit = checked.commit
+def report_of(
+    evidence: Evidence, move: MoveRecord, before: LineState, after: LineState
+) -> CommitReport | InvalidCommit:
+    """What is to be said about a move, from the states before and after it."""
+    if after.broken or after.head is None:
+        return after.broken[-1]
+    commit = after.head.commit
     return CommitReport(
         move.new_head,
         commit.kind,
-        history.branches[move.branch].name,
+        evidence.history.branches[move.branch].name,
         move.head_seq,
         commit.author,
         commit.message,
         commit.time,
         HOW_CHECKED[commit.kind],
         len(commit.parents) - 1 if commit.kind is CommitKind.MERGE else 0,
-        n_repaired,
+        len(before.broken),
     )

@@ -64,6 +64,7 @@ def pull(ctx: Context, workspace: Workspace, branch: str | None = None) -> Pulle
             place.repo.address,
             name,
             since=since,
+            verified=verified_commits(workspace),
             genesis_hash=ctx.network.genesis_hash,
             progress=ctx.progress,
         )

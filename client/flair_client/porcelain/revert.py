@@ -4,7 +4,6 @@ History stays. None of this is unlearning: what later updates learned from a sta
 remains in them, and whoever has the old weights keeps them.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,23 +12,12 @@ from flair_client.chain.accounts import MoveKind
 from flair_client.context import Context
 from flair_client.encoding import commit_id as id_of
 from flair_client.encoding import encode_commit, encode_event_list, sign_commit
-from flair_client.errors import Refused, UsageError, VerificationError, WorkspaceError
-from flair_client.history.checked import CheckedCommit, Evidence
-from flair_client.history.diff import Change, diff_weights
+from flair_client.errors import UsageError, WorkspaceError
 from flair_client.history.events import events_for_commit
-from flair_client.history.evidence import BranchEvidence, gather_evidence
+from flair_client.history.evidence import gather_evidence
 from flair_client.history.graph import read_commit
-from flair_client.history.records import MoveRecord, UpdateRecord
-from flair_client.history.revert import require_separable
-from flair_client.history.verify import walk_verified
-from flair_client.history.verify_move import trusted_commit
-from flair_client.history.verify_revert import (
-    find_move,
-    recompute_revert,
-    reverted_by,
-)
 from flair_client.ids import CODEC_DAG_CBOR, Address, CommitId
-from flair_client.objects import Commit, CommitKind, Manifest, Revert, RevertKind
+from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.advance import advance, require_right_to_advance
 from flair_client.porcelain.checkout import (
     blocks_of,
@@ -37,36 +25,21 @@ from flair_client.porcelain.checkout import (
     manifest_of,
     put_manifest,
 )
-from flair_client.porcelain.refs import (
-    known_heads,
-    remember_heads,
-    remember_verified,
-    resolve,
-    verified_commits,
+from flair_client.porcelain.refs import remember_heads, remember_verified
+from flair_client.porcelain.revert_plan import (
+    Request,
+    RevertPlan,
+    WeightsChange,
+    change_between,
+    plan_revert,
 )
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import save_terms, terms_now
 from flair_client.porcelain.transfer import send_commit
 from flair_client.store.base import Store
-from flair_client.strategies import get_strategy
 from flair_client.workspace import Head, Workspace
 
 MARKER: Final = "revert"
-
-
-@dataclass(frozen=True, slots=True)
-class WeightsChange:
-    """How far two states of the weights are apart, all tensors together.
-
-    Attributes:
-        l2: length of the difference, in units of the weights.
-        max_abs: the largest change of one value.
-    """
-
-    l2: float
-    max_abs: float
-    n_changed: int
-    n_tensors: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +49,12 @@ class Reverted:
     Attributes:
         commit: the revert, now the head; None with a dry run.
         before: the head that it was made on.
-        merge: the merge that is taken back, wholly or in part.
-        contributor: whose term is taken back; None for the whole merge.
+        reverts: the merge that is taken back, wholly or in part; or the first commit of
+            the branch that is not valid.
+        contributor: whose term is taken back; None for the whole commit.
         update: the update of that term.
-        change: between the two heads.
+        change: from the state before to the new one.
+        n_repaired: commits on top of the last valid one that are left behind.
         ends_round: the round that ends without a merge; None where none is live.
         sent: false with a dry run, and where an earlier run had sent it already.
     """
@@ -87,24 +62,14 @@ class Reverted:
     branch: str
     commit: CommitId | None
     before: CommitId
-    merge: CommitId
+    reverts: CommitId
     contributor: Address | None
     update: CommitId | None
     message: str
     change: WeightsChange
+    n_repaired: int
     ends_round: int | None
     sent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A revert and the weights that come out of it."""
-
-    head: CheckedCommit
-    reverts: Revert
-    contributor: Address | None
-    message: str
-    manifest: Manifest
 
 
 def revert(
@@ -119,7 +84,9 @@ def revert(
 ) -> Reverted:
     """Takes a merge back, or what one contributor added to it.
 
-    Run again after a kill it goes on with the commit that was made.
+    Where the branch's head is not valid, taking its first wrong commit back brings the
+    branch to its last valid state. Run again after a kill it goes on with the commit
+    that was made.
 
     Args:
         ctx: the owner's, or that of a holder of the role `administer`.
@@ -135,7 +102,8 @@ def revert(
         Refused: the wallet may not move the branch, or it was taken back already.
         UsageError: the commit is no merge, or holds nothing of the contributor.
         NotSeparable: the merge's strategy is not linear.
-        VerificationError: the branch's head is not valid.
+        VerificationError: the branch's head is not valid, and it is not its first wrong
+            commit that is to be taken back.
     """
     if commit is None and contributor is None:
         raise UsageError("name a merge, or a contributor")
@@ -143,7 +111,7 @@ def revert(
         place = _place(ctx, workspace)
         require_right_to_advance(place)
         store = blocks_of(ctx, workspace)
-        asked = {"merge": commit or "", "contributor": str(contributor or "")}
+        asked = {"asked": commit or "", "contributor": str(contributor or "")}
         done = _finished(ctx, workspace, place, store, asked)
         if done is not None:
             return done
@@ -157,7 +125,8 @@ def revert(
         )
         # What the evidence saw is what the move compares with.
         place = BranchTarget(place.repo, place.address, gathered.branch_account)
-        plan = _plan(workspace, store, gathered, commit, contributor, message)
+        request = Request(commit, contributor, message)
+        plan = plan_revert(workspace, store, gathered, request)
         shown = _summary(store, place, plan, None)
         if dry_run:
             return shown
@@ -165,8 +134,11 @@ def revert(
         commit_id = _begun(ctx, workspace, store, plan)
         if commit_id is None:
             commit_id = _make(ctx, store, place, plan)
-        workspace.set_marker(MARKER, {"commit": str(commit_id)} | asked)
-        send_commit(ctx, store, commit_id)
+        workspace.set_marker(
+            MARKER,
+            {"commit": str(commit_id), "n_repaired": plan.n_repaired} | asked,
+        )
+        send_commit(ctx, store, commit_id, whole=plan.n_repaired > 0)
         advance(ctx, place, MoveKind.REVERT, commit_id)
         _move_workspace(ctx, workspace, store, commit_id)
         return _summary(store, place, plan, commit_id)
@@ -179,117 +151,21 @@ def _place(ctx: Context, workspace: Workspace) -> BranchTarget:
     return find_repo(ctx, workspace.repo()).branch(head.branch)
 
 
-def _plan(  # noqa: PLR0917 - the user's words and what they are compared with
-    workspace: Workspace,
-    store: Store,
-    gathered: BranchEvidence,
-    text: str | None,
-    contributor: Address | None,
-    message: str | None,
-) -> _Plan:
-    evidence = gathered.evidence
-    head = _valid_head(workspace, gathered)
-    move = _target(workspace, evidence, store, text, contributor)
-    update = None if contributor is None else _update_of(move, contributor)
-    reverts = Revert(
-        kind=RevertKind.MERGE if update is None else RevertKind.CONTRIBUTOR,
-        commit=move.new_head,
-        update=None if update is None else update.commit_id,
-    )
-    end = gathered.repo_account.event_seq + 1
-    earlier = reverted_by(evidence, reverts, end)
-    if earlier is not None:
-        raise Refused(
-            f"{_name(move, update)} was taken back by {earlier.short} already"
-        )
-    if update is not None and move.round is not None:
-        params = evidence.history.policies[move.round.policy_index].params
-        require_separable(get_strategy(params.strategy))
-    manifest = recompute_revert(
-        evidence, head.manifest, reverts, end, "revert", store_out=store
-    )
-    text = message or f"revert {_name(move, update)}"
-    return _Plan(head, reverts, contributor, text, manifest)
-
-
-def _valid_head(workspace: Workspace, gathered: BranchEvidence) -> CheckedCommit:
-    """The head, verified from the last commit on that this machine has verified.
-
-    Raises:
-        VerificationError: it is not valid, or there is none.
-    """
-    evidence = gathered.evidence
-    name = gathered.branch_account.name
-    known = known_heads(workspace).get(name)
-    is_known = known in verified_commits(workspace)
-    since = known if is_known and _was_head(evidence, known) else None
-    last = None if since is None else trusted_commit(evidence, since)
-    for _, checked in walk_verified(evidence, since=since):
-        last = checked
-    if last is None:
-        raise VerificationError(f"branch {name!r}", "has no commit yet")
-    return last
-
-
-def _was_head(evidence: Evidence, commit_id: CommitId | None) -> bool:
-    return any(move.new_head == commit_id for move in evidence.moves)
-
-
-def _target(
-    workspace: Workspace,
-    evidence: Evidence,
-    store: Store,
-    text: str | None,
-    contributor: Address | None,
-) -> MoveRecord:
-    """The merge that the user means."""
-    if text is None:
-        for move in reversed(evidence.moves):
-            record = move.round
-            if record is not None and contributor in record.updates:
-                update = record.updates[contributor]
-                if not update.reject_reason:
-                    return move
-        raise UsageError(f"no merge of this branch has an update of {contributor}")
-    wanted = resolve(workspace, store, text)
-    found = find_move(evidence, wanted, evidence.history.event_seq + 1)
-    if found is None:
-        raise UsageError(f"commit {wanted.short} was never the head of this branch")
-    if found.round is None:
-        raise UsageError(
-            f"commit {wanted.short} is a {found.kind.value}; only merges are taken back"
-        )
-    return found
-
-
-def _update_of(move: MoveRecord, contributor: Address) -> UpdateRecord:
-    accepted = () if move.round is None else move.round.accepted()
-    for update in accepted:
-        if update.contributor == contributor:
-            return update
-    raise UsageError(f"merge {move.new_head.short} has no update of {contributor}")
-
-
-def _name(move: MoveRecord, update: UpdateRecord | None) -> str:
-    merge = f"merge {move.new_head.short}"
-    if update is None:
-        return merge
-    return f"update {update.commit_id.short} of {merge}"
-
-
-def _make(ctx: Context, store: Store, place: BranchTarget, plan: _Plan) -> CommitId:
-    events = events_for_commit(ctx.chain, store, place.repo.address, plan.head.commit)
+def _make(
+    ctx: Context, store: Store, place: BranchTarget, plan: RevertPlan
+) -> CommitId:
+    events = events_for_commit(ctx.chain, store, place.repo.address, plan.valid.commit)
     with store.batch():
         commit = Commit(
             kind=CommitKind.REVERT,
             repo=place.repo.address,
             branch=place.account.name,
-            parents=(plan.head.commit_id,),
+            parents=(plan.parent,),
             author=ctx.wallet.address,
             message=plan.message,
             time=ctx.now(),
             weights=put_manifest(store, plan.manifest),
-            recipe=plan.head.recipe,
+            recipe=plan.valid.recipe,
             events=store.put(CODEC_DAG_CBOR, encode_event_list(events)),
             reverts=plan.reverts,
         )
@@ -299,7 +175,7 @@ def _make(ctx: Context, store: Store, place: BranchTarget, plan: _Plan) -> Commi
 
 
 def _begun(
-    ctx: Context, workspace: Workspace, store: Store, plan: _Plan
+    ctx: Context, workspace: Workspace, store: Store, plan: RevertPlan
 ) -> CommitId | None:
     """The commit that an earlier run made and could not send, if it still fits."""
     marker = workspace.marker(MARKER)
@@ -308,7 +184,7 @@ def _begun(
     commit_id = CommitId.parse(str(marker["commit"]))
     commit = read_commit(store, commit_id)
     made = (commit.parents, commit.reverts, commit.message, commit.author)
-    wanted = (plan.head.commit_id,), plan.reverts, plan.message, ctx.wallet.address
+    wanted = (plan.parent,), plan.reverts, plan.message, ctx.wallet.address
     return commit_id if made == wanted else None
 
 
@@ -337,17 +213,20 @@ def _finished(
     if commit.reverts is None:
         raise WorkspaceError(f"commit {commit_id.short} is no revert")
     update = commit.reverts.update
+    n_repaired = int(marker.get("n_repaired", 0))
+    after = manifest_of(store, commit_id)
+    # A wrong commit's weights may not even be there; the last valid state is this one.
+    before = after if n_repaired else manifest_of(store, commit.parents[0])
     return Reverted(
         branch=commit.branch,
         commit=commit_id,
         before=commit.parents[0],
-        merge=commit.reverts.commit,
+        reverts=commit.reverts.commit,
         contributor=None if update is None else read_commit(store, update).author,
         update=update,
         message=commit.message,
-        change=_change(
-            store, manifest_of(store, commit.parents[0]), manifest_of(store, commit_id)
-        ),
+        change=change_between(store, before, after),
+        n_repaired=n_repaired,
         ends_round=None,
         sent=False,
     )
@@ -367,31 +246,19 @@ def _move_workspace(
 
 
 def _summary(
-    store: Store,
-    place: BranchTarget,
-    plan: _Plan,
-    commit_id: CommitId | None,
+    store: Store, place: BranchTarget, plan: RevertPlan, commit_id: CommitId | None
 ) -> Reverted:
     live = place.account.round_index if place.account.round_live else None
     return Reverted(
         branch=place.account.name,
         commit=commit_id,
-        before=plan.head.commit_id,
-        merge=plan.reverts.commit,
+        before=plan.parent,
+        reverts=plan.reverts.commit,
         contributor=plan.contributor,
         update=plan.reverts.update,
         message=plan.message,
-        change=_change(store, plan.head.manifest, plan.manifest),
+        change=change_between(store, plan.valid.manifest, plan.manifest),
+        n_repaired=plan.n_repaired,
         ends_round=live,
         sent=commit_id is not None,
-    )
-
-
-def _change(store: Store, before: Manifest, after: Manifest) -> WeightsChange:
-    found = list(diff_weights(store, before, after))
-    return WeightsChange(
-        l2=math.sqrt(math.fsum((one.l2 or 0.0) ** 2 for one in found)),
-        max_abs=max((one.max_abs or 0.0 for one in found), default=0.0),
-        n_changed=sum(one.change is not Change.SAME for one in found),
-        n_tensors=len(found),
     )

@@ -46,17 +46,24 @@ class Sent:
     n_bytes: int
 
 
-def blocks_of_commit(store: Store, commit_id: CommitId) -> Iterator[Outgoing]:
+def blocks_of_commit(
+    store: Store, commit_id: CommitId, *, whole: bool = False
+) -> Iterator[Outgoing]:
     """Every block that a commit needs and that its parents do not bring, once.
 
     What others refer to comes before what refers to it, the commit itself last: a
     transfer that is cut off never leaves a commit without its blocks.
 
+    Args:
+        store: where the blocks lie.
+        commit_id: the commit.
+        whole: also what the parent brings, where the parent is not valid.
+
     Raises:
         BlockMissing, DigestMismatch: a block is not here or not itself.
     """
     commit = read_commit(store, commit_id)
-    seen = _blocks_of_parent(store, commit)
+    seen = set() if whole else _blocks_of_parent(store, commit)
     for cid, what in _in_order(store, commit_id, commit):
         if cid not in seen:
             seen.add(cid)
@@ -113,13 +120,16 @@ def _of_weights(store: Store, weights: Cid) -> Iterator[tuple[Cid, str]]:
     yield weights, "weights"
 
 
-def send_commit(ctx: Context, store: Store, commit_id: CommitId) -> Sent:
+def send_commit(
+    ctx: Context, store: Store, commit_id: CommitId, *, whole: bool = False
+) -> Sent:
     """Puts a commit's blocks into the shared store; those that are there are left out.
 
     Raises:
         As `send_blocks`.
     """
-    return send_blocks(ctx, store, list(blocks_of_commit(store, commit_id)))
+    blocks = list(blocks_of_commit(store, commit_id, whole=whole))
+    return send_blocks(ctx, store, blocks)
 
 
 def send_blocks(ctx: Context, store: Store, blocks: Sequence[Outgoing]) -> Sent:

@@ -11,8 +11,10 @@ from flair_client.errors import (
     RefUnknown,
     VerificationError,
 )
+from flair_client.history.checked import InvalidCommit
 from flair_client.history.evidence import RepoEvidence, gather_repo
-from flair_client.history.verify import CommitReport, walk_verified
+from flair_client.history.line import LineState
+from flair_client.history.verify import CommitReport, report_of, walk_line
 from flair_client.ids import Address, CommitId, Digest
 from flair_client.porcelain.refs import resolve_commit
 from flair_client.repo_address import RepoAddress
@@ -28,6 +30,7 @@ class VerifiedBranch:
         since: the trusted commit where the check began; None for all of it.
         fault: the first thing that is wrong; None where the head is valid.
         commits: those that were found right, oldest first.
+        invalid: those that are wrong, whether a later one left them behind or not.
     """
 
     branch: str
@@ -37,6 +40,7 @@ class VerifiedBranch:
     since: CommitId | None
     fault: str | None
     commits: tuple[CommitReport, ...]
+    invalid: tuple[InvalidCommit, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Verified:
         genesis_hash: of the cluster that answered.
         pinned: whether the network's profile demands this genesis hash.
         n_events: events that fold to `history_root`.
+        valid: whether every head is valid; wrong commits may lie behind repairs.
         fault: the first thing that is wrong; None where every head is valid.
     """
 
@@ -69,7 +74,7 @@ def verify(
     *,
     branch: str | None = None,
     since: str | None = None,
-    on_commit: Callable[[CommitReport], None] = lambda _: None,
+    on_commit: Callable[[CommitReport | InvalidCommit], None] = lambda _: None,
 ) -> Verified:
     """Checks the history of one branch, or of every branch.
 
@@ -78,7 +83,7 @@ def verify(
         repo: the repository; `@BRANCH` in it is not looked at.
         branch: its name; without one all of them.
         since: a trusted commit: branches that have it are checked from there on.
-        on_commit: told of each commit that was found right, at once.
+        on_commit: told of each commit at once.
 
     Raises:
         VerificationError: accounts or events are wrong, so that nothing can be said
@@ -163,19 +168,22 @@ def _verify_branch(
     evidence: RepoEvidence,
     name: str,
     start: CommitId | None,
-    on_commit: Callable[[CommitReport], None],
+    on_commit: Callable[[CommitReport | InvalidCommit], None],
 ) -> VerifiedBranch:
     gathered = evidence.branch(name)
     moves = gathered.evidence.moves
     since = start if start in [move.new_head for move in moves] else None
     commits: list[CommitReport] = []
-    fault = None
-    try:
-        for report, _ in walk_verified(gathered.evidence, since=since):
-            commits.append(report)
-            on_commit(report)
-    except VerificationError as exc:
-        fault = str(exc)
+    wrong: list[InvalidCommit] = []
+    state = LineState()
+    for move, after in walk_line(gathered.evidence, since=since):
+        found = report_of(gathered.evidence, move, state, after)
+        if isinstance(found, InvalidCommit):
+            wrong.append(found)
+        else:
+            commits.append(found)
+        on_commit(found)
+        state = after
     account = gathered.branch_account
     return VerifiedBranch(
         name,
@@ -183,8 +191,9 @@ def _verify_branch(
         account.head_seq,
         _last(commits) or since,
         since,
-        fault,
+        None if state.fault is None else str(state.fault),
         tuple(commits),
+        tuple(wrong),
     )
 
 

@@ -42,7 +42,7 @@ def test_one_contributors_term_is_taken_back_exactly(team, flair):
 
     found = flair("revert", "--contributor", site, "--yes", "--json").result
 
-    assert found["merge"] == str(merge)
+    assert found["reverts"] == str(merge)
     assert found["contributor"] == str(site)
     assert found["commit"] == str(team.head)
     assert found["before"] == str(merge)

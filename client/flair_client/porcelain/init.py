@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import safetensors.numpy
-
 from flair_client.config_file import write_text
 from flair_client.errors import DataError, TensorMismatch, UsageError
+from flair_client.objects import DType
 from flair_client.training.recipe import (
     DEFAULT_ROLES,
     LOGISTIC_REGRESSION,
@@ -22,12 +20,13 @@ from flair_client.training.recipe import (
     recipe_text,
 )
 from flair_client.training.run import initial_weights, tensor_shapes
-from flair_client.weights import read_safetensors
+from flair_client.weights import read_safetensors, save_weights
+from flair_client.weights.proposals import RoleProposal
 from flair_client.workspace import CARD_FILE, Workspace, make_workspace
 
 _MAX_ROWS_LOOKED_AT: Final = 100_000
 _METRICS: Final = ("auc", "accuracy", "log_loss")
-_CARD: Final = """# Model card
+CARD: Final = """# Model card
 
 What the model is for, on whose data it is trained, what it must not be used for.
 
@@ -47,12 +46,16 @@ class InitResult:
         created: files that this run made; those that were there are not in it.
         guessed_ranges: whether the recipe's plausible ranges are still those that were
             taken from a file, and want a look before anything is published.
+        tensors: what happens to each tensor in a round; empty for a built-in model.
+        imported: the user's own module that was imported; None where none was.
     """
 
     folder: str
     created: tuple[str, ...]
     n_columns: int
     guessed_ranges: bool
+    tensors: tuple[RoleProposal, ...] = ()
+    imported: str | None = None
 
 
 def init(
@@ -96,7 +99,7 @@ def init(
             write_text(workspace.recipe_path, recipe_text(recipe))
             created.append(workspace.recipe_path.name)
         if not (workspace.folder / CARD_FILE).exists():
-            write_text(workspace.folder / CARD_FILE, _CARD)
+            write_text(workspace.folder / CARD_FILE, CARD)
             created.append(CARD_FILE)
         if not workspace.weights_path.exists():
             _write_weights(workspace, weights)
@@ -203,21 +206,24 @@ def _recipe(
 
 def _write_weights(workspace: Workspace, source: Path | None) -> None:
     path = workspace.weights_path
-    temporary = path.with_name(f".{path.name}.new")
+    if source is not None:
+        copy_weights(source, path)
+        return
+    recipe = parse_recipe(workspace.recipe_path.read_bytes())
+    save_weights(
+        path,
+        {name: (DType.F32, tensor) for name, tensor in initial_weights(recipe).items()},
+    )
+
+
+def copy_weights(source: Path, target: Path) -> None:
+    """Copies a file byte for byte: whole and on the disk, or not at all."""
+    temporary = target.with_name(f".{target.name}.new")
     try:
-        if source is None:
-            recipe = parse_recipe(workspace.recipe_path.read_bytes())
-            tensors = {
-                name: np.ascontiguousarray(tensor)
-                for name, tensor in initial_weights(recipe).items()
-            }
-            safetensors.numpy.save_file(tensors, temporary)
-        else:
-            with source.open("rb") as old, temporary.open("wb") as new:
-                _copy(old.fileno(), new.fileno())
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with source.open("rb") as old, temporary.open("wb") as new:
+            _copy(old.fileno(), new.fileno())
+            os.fsync(new.fileno())
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 

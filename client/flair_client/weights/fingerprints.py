@@ -88,7 +88,9 @@ class FingerprintCache:
         ]
         content = cbor2.dumps({"v": _VERSION, "rows": rows, "seed": self._seed})
         with suppress(OSError):
-            fd, name = tempfile.mkstemp(dir=self._path.parent)
+            fd, name = tempfile.mkstemp(
+                dir=self._path.parent, prefix=f".{self._path.name}."
+            )
             with os.fdopen(fd, "wb") as file:
                 file.write(content)
             Path(name).replace(self._path)

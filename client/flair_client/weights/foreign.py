@@ -89,9 +89,9 @@ def fit(
 ) -> ForeignWeights:
     """Brings weights into the form that a model is kept in.
 
-    A name that is tied there is left out when it holds what it is tied to; float32
-    becomes BF16, rounded half to even, where the model has BF16, which NumPy does not
-    know.
+    A name that is tied there is left out when it holds what it is tied to, or takes
+    that name where it comes without it. Float32 becomes BF16, rounded half to even,
+    where the model has BF16, which NumPy does not know.
 
     Args:
         weights: new ones.
@@ -102,11 +102,15 @@ def fit(
         ObjectInvalid: a tied name holds other values than what it is tied to.
     """
     by_name = {one.name: one for one in weights.tensors}
-    kept = []
     for one in weights.tensors:
-        other = ties.get(one.name)
-        if other in by_name and one.name not in spans:
-            _check_equal(one, by_name[other])
+        name = ties.get(one.name)
+        if name is not None and name not in by_name:
+            by_name[name] = replace(by_name.pop(one.name), name=name)
+    kept = []
+    for one in by_name.values():
+        name = ties.get(one.name)
+        if name is not None:
+            _check_equal(one, by_name[name])
             continue
         span = spans.get(one.name)
         narrow = span is not None and (one.dtype, span.dtype) == (DType.F32, DType.BF16)
@@ -187,12 +191,29 @@ def check_foreign(weights: ForeignWeights, where: str) -> None:
             raise ObjectInvalid(where, f"{left_out[:80]!r} cannot be tied to {kept!r}")
 
 
+def check_finite(weights: ForeignWeights) -> None:
+    """Reads all values.
+
+    Raises:
+        NotFinite: a tensor holds NaN or infinity; names it.
+    """
+    for one in weights.tensors:
+        n_bad = sum(_count_bad(one, chunk) for chunk in one.chunks())
+        if n_bad:
+            raise NotFinite(one.name, n_bad)
+
+
+def _count_bad(one: TensorSource, chunk: bytes | memoryview) -> int:
+    if not one.dtype.is_float:
+        return 0
+    return count_not_finite(values_from_bytes(chunk, one.dtype))
+
+
 def _checked(one: TensorSource, span: TensorSpan) -> Iterable[bytes | memoryview]:
     n_bytes = n_bad = 0
     for chunk in one.chunks():
         n_bytes += len(chunk)
-        if one.dtype.is_float:
-            n_bad += count_not_finite(values_from_bytes(chunk, one.dtype))
+        n_bad += _count_bad(one, chunk)
         yield chunk
     if n_bad:
         raise NotFinite(one.name, n_bad)

@@ -1,5 +1,6 @@
 """A file of weights of any known kind as a safetensors file."""
 
+import functools
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,10 +10,19 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from flair_client.errors import ObjectInvalid, UsageError
-from flair_client.weights.foreign import ForeignWeights, fit, save_foreign, ties_of
+from flair_client.weights.foreign import (
+    ForeignWeights,
+    TensorSource,
+    check_foreign,
+    cut,
+    fit,
+    save_foreign,
+    ties_of,
+)
 from flair_client.weights.npz_file import read_npz
 from flair_client.weights.safetensors_file import (
     Header,
+    SafetensorsFile,
     TensorSpan,
     read_safetensors,
 )
@@ -34,7 +44,8 @@ def format_of(path: Path) -> WeightsFormat:
     """Tells by its first bytes what kind a file is; its name does not count.
 
     Raises:
-        UsageError: it cannot be opened, or is of no known kind.
+        UsageError: it cannot be opened.
+        ObjectInvalid: it is of no known kind.
     """
     try:
         with path.open("rb") as file:
@@ -49,8 +60,8 @@ def format_of(path: Path) -> WeightsFormat:
     if start[:1] == b"\x80":
         return WeightsFormat.TORCH
     if start.startswith(b"\x93NUMPY"):
-        raise UsageError(f"{path} is one array without a name; a model is an .npz file")
-    raise UsageError(f"{path} is no .safetensors, .npz or PyTorch file")
+        raise ObjectInvalid(path.name, "is one array without a name, no .npz file")
+    raise ObjectInvalid(path.name, "is no .safetensors, .npz or PyTorch file")
 
 
 def _kind_of_archive(path: Path) -> WeightsFormat:
@@ -66,16 +77,45 @@ def _kind_of_archive(path: Path) -> WeightsFormat:
 
 @contextmanager
 def read_foreign(path: Path) -> Iterator[ForeignWeights]:
-    """Opens a file of any kind but safetensors, which need not be converted.
+    """Opens a file of any kind; its values are read while it is open.
 
     Raises:
-        As `read_npz` and `read_torch`.
+        UsageError: it cannot be opened.
+        NotStateDict: a PyTorch file holds something else.
+        ObjectInvalid: it is of no known kind, damaged, or holds a tensor that no model
+            can have.
+        ExtraMissing: PyTorch is needed and not installed.
     """
-    if format_of(path) is WeightsFormat.NPZ:
+    with _reader(path) as weights:
+        check_foreign(weights, path.name)
+        yield weights
+
+
+@contextmanager
+def _reader(path: Path) -> Iterator[ForeignWeights]:
+    kind = format_of(path)
+    if kind is WeightsFormat.NPZ:
         with read_npz(path) as weights:
             yield weights
-    else:
+    elif kind is WeightsFormat.TORCH:
         yield read_torch(path)
+    else:
+        with read_safetensors(path) as file:
+            yield _of_safetensors(file)
+
+
+def _of_safetensors(file: SafetensorsFile) -> ForeignWeights:
+    header = file.header
+    tensors = tuple(
+        TensorSource(
+            span.name,
+            span.dtype,
+            span.shape,
+            functools.partial(lambda name: cut(file.tensor(name)), span.name),
+        )
+        for span in header.spans.values()
+    )
+    return ForeignWeights(tensors, ties_of(header))
 
 
 @contextmanager
@@ -87,21 +127,26 @@ def as_safetensors(path: Path, like: Header | None = None) -> Iterator[Path]:
         like: the header of the model that they are new weights of.
 
     Raises:
-        UsageError: it cannot be opened, or is of no known kind.
+        UsageError: it cannot be opened.
         NotStateDict: a PyTorch file holds something else.
-        ObjectInvalid: it is damaged, or a tensor has no place in a model.
+        ObjectInvalid: it is of no known kind, damaged, or holds a tensor that no model
+            can have.
         NotFinite: a tensor holds NaN or infinity.
         ExtraMissing: PyTorch is needed and not installed.
         OSError: no room for the new file.
     """
-    if format_of(path) is WeightsFormat.SAFETENSORS:
+    kind = format_of(path)
+    if kind is WeightsFormat.SAFETENSORS and like is None:
         yield path
         return
+    spans = _NO_SPANS if like is None else like.spans
     with TemporaryDirectory(prefix="flair-") as folder, read_foreign(path) as weights:
+        fitted = fit(weights, spans, weights.ties if like is None else ties_of(like))
+        if kind is WeightsFormat.SAFETENSORS and fitted.tensors == weights.tensors:
+            yield path
+            return
         converted = Path(folder) / "weights.safetensors"
-        spans = _NO_SPANS if like is None else like.spans
-        ties = weights.ties if like is None else ties_of(like)
-        save_foreign(converted, fit(weights, spans, ties))
+        save_foreign(converted, fitted)
         yield converted
 
 

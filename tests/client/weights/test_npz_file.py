@@ -168,7 +168,7 @@ def test_a_file_of_no_known_kind(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
 
     with (
-        pytest.raises(UsageError, match=r"is no|one array"),
+        pytest.raises(ObjectInvalid, match=r"is no|one array"),
         as_safetensors(tmp_path / "x"),
     ):
         pass

@@ -13,6 +13,7 @@ import click
 
 from flair_client.cli.errors import Outcome
 from flair_client.cli.jsonable import envelope
+from flair_client.cli.text import printable_lines
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Warns; never silent."""
-        click.echo(self._styled("warning: ", "yellow") + text, err=True)
+        click.echo(self._styled("warning: ", "yellow") + _shown(text), err=True)
 
     def finish(self) -> int:
         """Ends a command that ran through; gives its exit code."""
@@ -125,7 +126,8 @@ class Output:
     def _tell(self, outcome: Outcome) -> None:
         if self.json_mode and not self._done:
             return
-        click.echo(self._styled("error: ", "red") + outcome.message, err=True)
+        message = _shown(outcome.message)
+        click.echo(self._styled("error: ", "red") + message, err=True)
         if outcome.hint:
             click.echo(self._styled("hint: ", "cyan") + outcome.hint, err=True)
 
@@ -137,6 +139,11 @@ class Output:
         text = json.dumps(line, ensure_ascii=False, allow_nan=False)
         click.echo(text)
         sys.stdout.flush()
+
+
+def _shown(text: str) -> str:
+    """A message, which may quote a server, a file or a commit, with nothing to obey."""
+    return "\n".join(printable_lines(text))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -8,6 +8,7 @@ import click
 from flair_client.cli.command import command
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
+from flair_client.cli.text import printable
 from flair_client.errors import UsageError
 from flair_client.porcelain.train import Trained, train
 from flair_client.training.data import ColumnMap
@@ -136,7 +137,8 @@ def _text(trained: Trained) -> str:
         ]
         lines += ["", table(("ON THE TRAINING ROWS", "BEFORE", "AFTER"), rows)]
     lines += ["", "a push would send:"]
-    lines += [f"  {name}" for name in (*trained.sent_tensors, *trained.sent_fields)]
+    sent = (*trained.sent_tensors, *trained.sent_fields)
+    lines += [f"  {printable(name)}" for name in sent]
     return "\n".join(lines)
 
 

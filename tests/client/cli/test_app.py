@@ -38,8 +38,9 @@ def test_version_is_the_distributions(flair):
 def test_help_lists_every_command_and_imports_none():
     script = (
         "import sys; from flair_client.cli.app import run; code = run(['--help']); "
-        "loaded = [m for m in sys.modules if m.startswith(('solders', 'numpy', "
-        "'flair_client.porcelain', 'flair_client.chain', 'rich', 'httpx'))]; "
+        "loaded = [m for m in sys.modules if (m + '.').startswith(('solders.', "
+        "'numpy.', 'flair_client.porcelain.', 'flair_client.chain.', 'rich.', "
+        "'httpx.'))]; "
         "print(loaded, file=sys.stderr); sys.exit(code)"
     )
 
@@ -177,6 +178,20 @@ def test_a_flair_error_becomes_sentence_and_remedy(flair, with_command):
     assert "error: round 3 of 'main' has your update already" in ran.err
     assert "flair update withdraw" in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_a_message_that_quotes_others_moves_no_cursor(flair, with_command):
+    def fail(app):
+        app.out.warn("the server says \x1b[2Jall is well")
+        raise AlreadyPushed("commit \u202eabc\x07 in\ntwo lines")
+
+    with_command("fail", fail)
+
+    ran = flair("fail")
+
+    assert "warning: the server says \\x1b[2Jall is well\n" in ran.err
+    assert "error: commit \\u202eabc\\x07 in\ntwo lines\n" in ran.err
+    assert "\u202e" in flair("fail", "--json").line["message"]
 
 
 def test_a_result_before_the_error_stays_in_the_envelope(flair, with_command):

@@ -1,0 +1,1 @@
+"""Runs Flair's commands against a real node and compares it with the localnet."""

@@ -9,6 +9,7 @@ from flair_client.cli.output import fields
 from flair_client.cli.session import App
 from flair_client.errors import UsageError
 from flair_client.porcelain.commit import Committed, commit
+from flair_client.porcelain.new_weights import new_weights
 from flair_client.porcelain.snapshot import Snapshotted, commit_snapshot
 
 
@@ -17,7 +18,7 @@ from flair_client.porcelain.snapshot import Snapshotted, commit_snapshot
     result=Committed | Snapshotted,
     examples=(
         "flair commit -m 'first round at Northside'",
-        "flair commit -m 'own trainer' --weights new.safetensors --num-samples 1200",
+        "flair commit -m 'own trainer' --weights new.pt --num-samples 1200",
         "flair commit --snapshot -m 'wider ranges for age'",
         "flair commit --snapshot --weights tuned.safetensors -m 'tuned by hand'",
     ),
@@ -29,8 +30,8 @@ from flair_client.porcelain.snapshot import Snapshotted, commit_snapshot
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="New weights from elsewhere (safetensors), instead of those of `flair train`, "
-    "or for a snapshot of weights.safetensors.",
+    help="New weights from elsewhere (.safetensors, .npz, or a PyTorch state dict), "
+    "instead of those of `flair train`, or for a snapshot of weights.safetensors.",
 )
 @click.option(
     "--num-samples",
@@ -63,7 +64,8 @@ def commit_command(
     workspace = app.workspace()
     ctx = app.context(signer=True, network=workspace.repo().network)
     if snapshot:
-        taken = commit_snapshot(ctx, workspace, message=message, weights=weights)
+        with new_weights(ctx, workspace, weights) as file:
+            taken = commit_snapshot(ctx, workspace, message=message, weights=file)
         app.out.result(taken, lambda: _snapshot_text(taken))
         if taken.live_round is not None:
             app.out.warn(
@@ -71,9 +73,10 @@ def commit_command(
                 "`flair push` ends it without a merge"
             )
         return
-    made = commit(
-        ctx, workspace, message=message, weights=weights, num_samples=num_samples
-    )
+    with new_weights(ctx, workspace, weights) as file:
+        made = commit(
+            ctx, workspace, message=message, weights=file, num_samples=num_samples
+        )
     app.out.result(made, lambda: _update_text(made))
     if made.clipped > 1:
         app.out.note("the update was longer than the policy allows and was clipped")

@@ -264,3 +264,55 @@ def test_a_block_that_no_store_has(site, tmp_path):
     assert run(site, workspace, "--repair").code == 0
     assert site("pull", cwd=folder).code == 0
     assert workspace.weights_path.exists()
+
+
+def test_a_block_that_is_no_object_cannot_be_repaired(site, clone):
+    manifest = read_commit(clone.cache(), clone.head().commit).weights
+    marker = {"kind": "update", "commit": manifest.digest.hex()}
+    clone.set_marker("pending", {**marker, "weight": 1, "nonce": "00"})
+
+    ran = run(site, clone, "--repair")
+
+    assert ran.code == 5
+    assert "malformed: commit" in ran.err
+    assert "not pushed yet" in ran.err
+    assert block_file(clone, manifest).exists()
+
+
+def test_a_block_that_grew_beyond_every_limit(site, clone):
+    path = tensor_block(clone)
+    whole = path.read_bytes()
+    path.write_bytes(bytes(3 << 20))
+
+    ran = run(site, clone)
+
+    assert ran.code == 5
+    assert "it has 3145728 bytes, at most" in ran.err
+    assert run(site, clone, "--repair").code == 0
+    assert path.read_bytes() == whole
+
+
+def test_a_corrupt_shared_store_repairs_nothing(site, clone, net):
+    path = tensor_block(clone)
+    shared = next(Path(net.store.removeprefix("file://")).rglob(path.name))
+    whole = shared.read_bytes()
+    flip(path)
+    flip(shared)
+    try:
+        ran = run(site, clone, "--repair")
+    finally:
+        shared.parent.mkdir(exist_ok=True)
+        shared.write_bytes(whole)
+
+    assert ran.code == 5
+    assert "corrupt: its bytes have digest" in ran.err
+    assert run(site, clone, "--repair").code == 0
+
+
+def test_status_reads_a_lost_block_from_the_shared_store(site, clone):
+    recipe = read_commit(clone.cache(), clone.head().commit).recipe
+    block_file(clone, recipe).unlink()
+
+    # The shared store has it: read through, as every command does.
+    assert site("status", cwd=clone.folder).code == 0
+    assert block_file(clone, recipe).exists()

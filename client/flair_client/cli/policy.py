@@ -12,6 +12,7 @@ from flair_client.cli.options import (
     repo_option,
 )
 from flair_client.cli.output import fields, table
+from flair_client.cli.policy_suggest import suggest
 from flair_client.cli.session import App
 from flair_client.cli.types import duration_text, sol_text, time_text
 from flair_client.porcelain.policy import (
@@ -154,5 +155,5 @@ def use(app: App, index: int, *, repo: str | None, branch: str | None) -> None:
     )
 
 
-for _verb in (create, show, list_, use):
+for _verb in (create, show, list_, use, suggest):
     policy_command.add_command(_verb)

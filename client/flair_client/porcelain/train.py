@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 
 from flair_client.arithmetic import Array
+from flair_client.audit import AuditKind
 from flair_client.context import Context
 from flair_client.errors import StaleBase, TensorMismatch, UsageError, WorkspaceError
-from flair_client.ids import CommitId
+from flair_client.ids import CommitId, Digest
 from flair_client.objects import Manifest
 from flair_client.porcelain.checkout import (
     blocks_of,
@@ -95,36 +96,65 @@ def train(
         NotFinite: training ran off to infinity.
         NotTrainable: the recipe has no built-in model.
         UsageError: the map names a column that the recipe does not have.
+        SiteRefused: the site allows no such recipe or mode, or asks for more rows.
     """
     with workspace.lock():
-        head = workspace.head()
-        if head is None or head.commit is None:
-            raise WorkspaceError("nothing was checked out here yet")
-        store = blocks_of(ctx, workspace)
-        recipe_cid = recipe_at(store, head.commit)
-        terms = trust_offline(ctx, workspace, recipe_cid)
-        if terms.base != head.commit:
-            raise StaleBase(
-                f"HEAD is {head.commit.short}, the round's base {terms.base.short}"
-            )
-        recipe = training_recipe(store, recipe_cid)
-        _check_map(recipe, column_map)
-        manifest = manifest_of(store, head.commit)
-        base = _base_weights(recipe, manifest, store)
-        kind = RoundKind.STATISTICS if terms.is_statistics else RoundKind.TRAINING
+        given = _given(ctx, workspace)
+        _check_map(given.recipe, column_map)
+        is_statistics = given.terms.is_statistics
         result = run_training(
-            recipe,
-            base,
+            given.recipe,
+            given.weights,
             data,
-            round_kind=kind,
+            round_kind=RoundKind.STATISTICS if is_statistics else RoundKind.TRAINING,
             column_map=column_map,
             seed=seed,
-            norm_bound=terms.norm_bound,
+            norm_bound=given.terms.norm_bound,
             allow_one_class=allow_one_class,
             progress=ctx.progress,
         )
-        _keep(workspace, terms, manifest, result)
-    return _summary(workspace, terms, recipe, manifest, result)
+        ctx.site.check_rows(result.num_samples)
+        ctx.write_audit(
+            AuditKind.TRAIN,
+            repo=str(workspace.repo()),
+            base=str(given.terms.base),
+            round_index=given.terms.round_index,
+            recipe=str(given.recipe_digest),
+            data=str(data.absolute()),
+            num_samples=result.num_samples,
+        )
+        _keep(workspace, given, result)
+    return _summary(ctx, workspace, given, result)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a run starts from."""
+
+    terms: Terms
+    recipe_digest: Digest
+    recipe: TrainingRecipe
+    manifest: Manifest
+    weights: Mapping[str, Array]
+
+
+def _given(ctx: Context, workspace: Workspace) -> _Given:
+    head = workspace.head()
+    if head is None or head.commit is None:
+        raise WorkspaceError("nothing was checked out here yet")
+    store = blocks_of(ctx, workspace)
+    cid = recipe_at(store, head.commit)
+    terms = trust_offline(ctx, workspace, cid)
+    if terms.base != head.commit:
+        raise StaleBase(
+            f"HEAD is {head.commit.short}, the round's base {terms.base.short}"
+        )
+    digest = Digest(cid.digest)
+    ctx.site.check_train(mode=terms.policy.params.mode, recipe=digest)
+    recipe = training_recipe(store, cid)
+    manifest = manifest_of(store, head.commit)
+    weights = _base_weights(recipe, manifest, store)
+    return _Given(terms, digest, recipe, manifest, weights)
 
 
 def _check_map(recipe: TrainingRecipe, column_map: ColumnMap | None) -> None:
@@ -161,15 +191,13 @@ def _check_declared(recipe: TrainingRecipe, manifest: Manifest) -> None:
             raise TensorMismatch(name, wanted, got)
 
 
-def _keep(
-    workspace: Workspace, terms: Terms, manifest: Manifest, result: TrainResult
-) -> None:
+def _keep(workspace: Workspace, given: _Given, result: TrainResult) -> None:
     """Writes the weights, then the marker that says which file they must be in.
 
     Cut off between the two, the marker of an earlier run does not fit the file, and
     `flair commit` says so.
     """
-    dtypes = {entry.name: entry.dtype for entry in manifest.tensors}
+    dtypes = {entry.name: entry.dtype for entry in given.manifest.tensors}
     digest = save_weights(
         workspace.update_path,
         {name: (dtypes[name], values) for name, values in result.weights.items()},
@@ -177,7 +205,7 @@ def _keep(
     workspace.set_marker(
         TRAINED,
         {
-            "base": str(terms.base),
+            "base": str(given.terms.base),
             "sha256": str(digest),
             "num_samples": result.num_samples,
             "epochs": result.epochs,
@@ -189,17 +217,9 @@ def _keep(
 
 
 def _summary(
-    workspace: Workspace,
-    terms: Terms,
-    recipe: TrainingRecipe,
-    manifest: Manifest,
-    result: TrainResult,
+    ctx: Context, workspace: Workspace, given: _Given, result: TrainResult
 ) -> Trained:
-    sent = tuple(
-        entry.name
-        for entry in manifest.tensors
-        if is_sent(entry.role, is_statistics=terms.is_statistics)
-    )
+    terms = given.terms
     return Trained(
         base=terms.base,
         branch=terms.branch,
@@ -214,14 +234,23 @@ def _summary(
         length=result.norm / terms.norm_bound,
         n_clipped=result.n_clipped,
         file=workspace.update_path,
-        sent_tensors=sent,
-        sent_fields=_sent_fields(recipe, result),
+        sent_tensors=tuple(
+            entry.name
+            for entry in given.manifest.tensors
+            if is_sent(entry.role, is_statistics=terms.is_statistics)
+        ),
+        sent_fields=_sent_fields(ctx, given.recipe, result),
     )
 
 
-def _sent_fields(recipe: TrainingRecipe, result: TrainResult) -> tuple[str, ...]:
+def _sent_fields(
+    ctx: Context, recipe: TrainingRecipe, result: TrainResult
+) -> tuple[str, ...]:
     fields = ["training.samples_bucket", "training.epochs", "training.framework"]
     if result.seed is not None:
         fields.append("training.seed")
     metrics = allowed_metrics(recipe, result.metrics)
-    return (*fields, *(f"metrics.{name}" for name in metrics))
+    return (
+        *fields,
+        *(f"metrics.{name}" for name in metrics if ctx.site.allows_metric(name)),
+    )

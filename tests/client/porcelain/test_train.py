@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from flair_client.audit import read_audit
 from flair_client.chain.client import ChainClient
 from flair_client.chain.pdas import PROGRAM_ID
 from flair_client.chain.rpc import Rpc
@@ -15,6 +16,7 @@ from flair_client.context import Context
 from flair_client.errors import (
     DataError,
     NotFinite,
+    SiteRefused,
     StaleBase,
     TrustRequired,
     UsageError,
@@ -32,6 +34,7 @@ from flair_client.porcelain.terms import save_terms, saved_terms
 from flair_client.porcelain.train import train
 from flair_client.porcelain.trust import save_trust
 from flair_client.settings import NetworkProfile
+from flair_client.site_rules import SiteRules
 from flair_client.store.base import open_store
 from flair_client.training.data import ColumnMap
 from flair_client.training.logistic_regression import FitResult
@@ -254,3 +257,45 @@ def test_an_update_that_is_too_long_is_clipped_before_it_is_measured(
     assert committed.clipped <= 1
     assert committed.metrics == made.metrics
     assert made.metrics["log_loss"] > free.metrics["log_loss"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "rule"),
+    [
+        (SiteRules(modes=("secagg",)), "limits.modes"),
+        (SiteRules(recipes=("00" * 32,)), "limits.recipes"),
+        (SiteRules(min_rows=41), "limits.min_rows"),
+    ],
+)
+def test_the_site_has_the_last_word(published, tmp_path, data, rules, rule):
+    ctx, workspace = workspace_of(published, tmp_path)
+    if rule != "limits.min_rows":
+        # These are said before the data is looked at.
+        data = tmp_path / "nowhere.csv"
+
+    with pytest.raises(SiteRefused) as refused:
+        train(replace(ctx, site=rules), workspace, data)
+
+    assert refused.value.rule == rule
+    assert not workspace.update_path.exists()
+
+
+def test_what_the_site_keeps_is_not_announced(published, tmp_path, data):
+    ctx, workspace = workspace_of(published, tmp_path)
+    strict = replace(ctx, site=SiteRules(metrics=("auc",)))
+
+    made = train(strict, workspace, data)
+
+    assert "metrics.auc" in made.sent_fields
+    assert "metrics.log_loss" not in made.sent_fields
+
+
+def test_training_is_written_down(published, tmp_path, data):
+    ctx, workspace = workspace_of(published, tmp_path)
+
+    train(replace(ctx, home=tmp_path), workspace, data)
+
+    (line,) = read_audit(tmp_path).lines
+    assert line.kind == "train"
+    assert line.details["num_samples"] == 40
+    assert line.details["data"] == str(data)

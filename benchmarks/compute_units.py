@@ -17,15 +17,13 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "programs"))
 
-from program_harness.calls import CALLS  # noqa: E402 - found by the line above
-from program_harness.chain import Call, Chain  # noqa: E402
+from program_harness.acts import config_create  # noqa: E402 - found by the line above
+from program_harness.call import Call  # noqa: E402
+from program_harness.calls import CALLS  # noqa: E402
+from program_harness.chain import Chain  # noqa: E402
 from program_harness.protocol import INSTRUCTIONS, PROGRAM_ID  # noqa: E402
-from program_harness.world import (  # noqa: E402
-    Place,
-    config_create,
-    make_place,
-    ordered,
-)
+from program_harness.values import ordered  # noqa: E402
+from program_harness.world import Place, make_place  # noqa: E402
 from solders.rent import Rent  # noqa: E402
 
 # Units that an instruction may take; ARCHITECTURE.md names them. The others have none.

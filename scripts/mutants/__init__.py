@@ -4,5 +4,4 @@
 * `instrument`: writes a copy in which mutations are switched at run time
 * `build`: builds that copy once, and one program for each set of dropped attributes
 * `judge`: runs the tests against each mutant
-* `report`: the table, and what is known to change nothing
 """

@@ -17,13 +17,16 @@ from mutants.build import (
     digest_files,
     rounds,
 )
-from mutants.judge import SURVIVED, TESTS, Task, judge, order_tests
+from mutants.judge import SURVIVED, TESTS, Task, judge, order_tests, own_tests
 from mutants.source import Mutation, find_mutations
 
 CRATE: Final = ROOT / "programs" / "flair"
 EQUIVALENT: Final = Path(__file__).with_name("equivalent.toml")
 RESULTS: Final = WORK / "results.json"
 REFUSED: Final = "the compiler: "
+# Key of the verdict on the program without mutation.
+SOUND: Final = "none"
+ORIGINAL: Final = WORK / "original.so"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,9 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     WORK.mkdir(parents=True, exist_ok=True)
     results = Results()
-    waiting = [each for each in mutations if results.get(each) is None]
-    _judge_switched(waiting, results, options.processes)
-    _judge_dropped(waiting, results, options.processes)
+    _judge(mutations, results, options.processes)
     return _report(mutations, results, as_json=options.json)
 
 
@@ -72,6 +73,11 @@ class Results:
             return None
         return verdict["test"]
 
+    def is_sound(self) -> bool:
+        """Whether the tests as they are have passed without any mutation."""
+        verdict = self.verdicts.get(SOUND)
+        return verdict is not None and verdict["basis"] == self._basis(SURVIVED)
+
     def hint(self, mutation: Mutation) -> str:
         """The test that noticed a mutation once, "" if unknown."""
         return self.verdicts.get(mutation.key, {}).get("test", "")
@@ -89,37 +95,41 @@ class Results:
         return f"{self.base} {tests}"
 
 
-def _judge_switched(
-    waiting: Sequence[Mutation], results: Results, processes: int
-) -> None:
+def _make_switched(waiting: Sequence[Mutation], results: Results) -> list[Task]:
+    """Builds one program for all switched mutations; gives a task for each waiting."""
     switched = [each for each in find_mutations(CRATE) if each.is_switched]
     numbers = {each.key: number for number, each in enumerate(switched)}
     chosen = [each for each in waiting if each.is_switched]
     if not chosen:
-        return
+        return []
     _progress(f"building one program with {len(switched)} switches")
     program = build_switched(dict(enumerate(switched)))
-    original = WORK / "original.so"
-    original.write_bytes(program)
+    ORIGINAL.write_bytes(program)
     folder = WORK / "programs"
     folder.mkdir(exist_ok=True)
     tasks = []
     for each in chosen:
         path = folder / f"{each.key}.so"
         path.write_bytes(choose(program, numbers[each.key]))
-        tests = order_tests(each.file, results.hint(each))
-        tasks.append(Task(each.key, path, tests))
-    _judge(tasks, chosen, results, processes)
+        tasks.append(
+            Task(
+                each.key,
+                path,
+                order_tests(each.file),
+                results.hint(each),
+                refusals_last=each.kind == "assignment",
+            )
+        )
+    return tasks
 
 
-def _judge_dropped(
-    waiting: Sequence[Mutation], results: Results, processes: int
-) -> None:
+def _make_dropped(waiting: Sequence[Mutation], results: Results) -> list[Task]:
+    """Builds a program for each group of attributes; gives the tasks that compile."""
+    tasks = []
     groups = rounds([each for each in waiting if not each.is_switched])
     for number, group in enumerate(groups, start=1):
         _progress(f"building without {len(group)} attributes ({number}/{len(groups)})")
         built = build_dropped(group)
-        tasks = []
         for each in group:
             made = built[each.key]
             if made.program is None:
@@ -127,23 +137,46 @@ def _judge_dropped(
                 continue
             # A shared program: the rest of the group must not speak for this one.
             only = Path(each.file).stem
-            own = (f"test_{only}.py", "test_one_wallet.py", "test_pause.py")
-            tasks.append(Task(each.key, made.program, own, only))
-        _judge(tasks, group, results, processes)
+            own = (*own_tests(only), "test_one_wallet.py", "test_pause.py")
+            hint = results.hint(each)
+            tasks.append(Task(each.key, made.program, own, hint, only))
+    return tasks
 
 
-def _judge(
-    tasks: Sequence[Task],
-    mutations: Sequence[Mutation],
-    results: Results,
-    processes: int,
-) -> None:
+def _judge(mutations: Sequence[Mutation], results: Results, processes: int) -> None:
+    """Judges what has no verdict yet.
+
+    Raises:
+        SystemExit: a test fails without any mutation, so that it would notice all.
+    """
+    waiting = [each for each in mutations if results.get(each) is None]
+    tasks = [*_make_switched(waiting, results), *_make_dropped(waiting, results)]
+    if not tasks:
+        return
     by_key = {each.key: each for each in mutations}
-    for count, (key, killer) in enumerate(judge(tasks, processes), start=1):
+    unsound: list[str] = []
+    count = 0
+
+    def report(key: str, killer: str) -> None:
+        nonlocal count
+        if key == SOUND and killer:
+            unsound.append(killer)
+            return
         results.put(key, killer)
-        each = by_key[key]
-        verdict = killer or "SURVIVED"
-        _progress(f"{count}/{len(tasks)} {each.place} {each.kind}: {verdict}")
+        if key != SOUND:
+            count += 1
+            each = by_key[key]
+            verdict = killer or "SURVIVED"
+            _progress(f"{count}/{len(tasks)} {each.place} {each.kind}: {verdict}")
+
+    every = tuple(sorted(path.name for path in TESTS.glob("test_*.py")))
+    is_known = results.is_sound() or not any(
+        by_key[each.key].is_switched for each in tasks
+    )
+    first = [] if is_known else [Task(SOUND, ORIGINAL, every)]
+    judge(tasks, processes, report, first)
+    if unsound:
+        sys.exit(f"mutate-program: without any mutation this fails: {unsound[0]}")
 
 
 def _report(mutations: Sequence[Mutation], results: Results, *, as_json: bool) -> int:

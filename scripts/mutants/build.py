@@ -5,6 +5,7 @@ a mutant that the compiler refuses counts as noticed.
 """
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -77,12 +78,27 @@ def build_dropped(group: Sequence[Mutation]) -> dict[str, Built]:
     """Builds one program without these; gives by key what became of each.
 
     Whatever the compiler refuses is taken out of the group until the rest compiles.
+    What became of a group is kept, and built anew only when sources change.
     """
-    left, built = list(group), {}
+    kept = WORK / f"dropped-{_sources(group)}.json"
+    if not kept.is_file():
+        built = _compile_dropped(group)
+        rows = {
+            key: [each.program and each.program.name, each.refusal]
+            for key, each in built.items()
+        }
+        kept.write_text(json.dumps(rows, indent=1))
+    return {
+        key: Built(WORK / name if name else None, refusal)
+        for key, (name, refusal) in json.loads(kept.read_text()).items()
+    }
+
+
+def _compile_dropped(group: Sequence[Mutation]) -> dict[str, Built]:
+    left = list(group)
+    built: dict[str, Built] = {}
     while left:
         program = WORK / f"dropped-{_sources(left)}.so"
-        if program.is_file():
-            return built | {each.key: Built(program) for each in left}
         crate = copy_workspace(ROOT, WORK / "dropped")
         drop(crate, left)
         done = _compile(crate, program)

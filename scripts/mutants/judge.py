@@ -1,14 +1,13 @@
 """Runs the tests against mutants, each in a process of its own, two at a time.
 
-pytest and the harness are loaded once; a fork per mutant patches the program's bytes.
+pytest collects the tests once; a fork per mutant exchanges the program and runs them,
+likeliest first, until one fails.
 """
 
-import contextlib
-import io
 import os
-import signal
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import resource
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,9 @@ from mutants.build import ROOT
 
 TESTS: Final = ROOT / "tests" / "programs"
 SURVIVED: Final = ""
+# Of processor time: how long the tests take by the clock depends on what else runs.
 LIMIT_S: Final = 600
+Report = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,92 +29,160 @@ class Task:
 
     Attributes:
         tests: files, best guess first.
+        hint: the test that noticed it once.
         only: the instruction that the program is used for; empty: for all.
+        refusals_last: whether tests of what passes notice it rather than refusals.
     """
 
     key: str
     program: Path
     tests: tuple[str, ...]
+    hint: str = ""
     only: str = ""
+    refusals_last: bool = False
 
 
-class FirstFailure:
-    """A pytest plugin that remembers the first test that failed."""
+class Judge:
+    """A pytest plugin: instead of the collected tests' one run, one run per mutant."""
 
-    def __init__(self) -> None:
-        self.name = SURVIVED
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        processes: int,
+        report: Report,
+        first: Sequence[Task],
+    ) -> None:
+        self.first = first
+        self.tasks = tasks
+        self.processes = processes
+        self.report = report
+        self.failed = SURVIVED
 
     def pytest_runtest_logreport(self, report) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
         """Called by pytest after each phase of a test."""
-        if report.failed and not self.name:
-            self.name = report.nodeid.removeprefix("tests/programs/")
+        if report.failed and not self.failed:
+            self.failed = _short(report.nodeid)
 
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Called by pytest after collection; true: the tests have been run."""
+        if session.testsfailed:
+            raise session.Interrupted("the tests cannot be collected")
+        running: dict[int, tuple[str, int]] = {}
+        for task in self.first:
+            child, pipe = self._fork(task, session.items)
+            running[child] = task.key, pipe
+            if self._wait(running) != SURVIVED:
+                return True
+        for task in self.tasks:
+            if len(running) >= self.processes:
+                self._wait(running)
+            child, pipe = self._fork(task, session.items)
+            running[child] = task.key, pipe
+        while running:
+            self._wait(running)
+        return True
 
-def judge(tasks: Iterable[Task], processes: int) -> Iterator[tuple[str, str]]:
-    """Gives for each task its key and the first test that fails, or SURVIVED."""
-    with ThreadPoolExecutor(processes) as pool:
-        waiting = {pool.submit(_in_fork, task): task for task in tasks}
-        for done in as_completed(waiting):
-            yield waiting[done].key, done.result()
-
-
-def _in_fork(task: Task) -> str:
-    """Runs the tests in a child; its answer comes through a pipe."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        signal.alarm(LIMIT_S)
-        with os.fdopen(writing, "w") as pipe:
-            pipe.write(_run(task))
+    def _fork(self, task: Task, items: Sequence[pytest.Item]) -> tuple[int, int]:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child:
+            os.close(writing)
+            return child, reading
+        resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        os.write(writing, self._run(task, items).encode())
         os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        answer = pipe.read()
-    _, status = os.waitpid(child, 0)
-    return answer if status == 0 else "the tests did not end"
+
+    def _run(self, task: Task, items: Sequence[pytest.Item]) -> str:
+        chain = sys.modules["program_harness.chain"]
+        chain.PROGRAM_PATH = task.program  # type: ignore[attr-defined]
+        chain.ONLY_INSTRUCTION = task.only  # type: ignore[attr-defined]
+        chosen = list(order_items(items, task))
+        for item, following in zip(chosen, [*chosen[1:], None], strict=True):
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self.failed:
+                break
+        return self.failed
+
+    def _wait(self, running: dict[int, tuple[str, int]]) -> str:
+        child, status = os.wait()
+        key, pipe = running.pop(child)
+        with os.fdopen(pipe) as answer:
+            text = answer.read()
+        failed = text if status == 0 else "the tests did not end"
+        self.report(key, failed)
+        return failed
 
 
-def _run(task: Task) -> str:
-    """Runs test files one after another until one fails."""
-    os.environ["FLAIR_TEST_PROGRAM"] = str(task.program)
-    os.environ["FLAIR_TEST_ONLY"] = task.only
+def judge(
+    tasks: Sequence[Task],
+    processes: int,
+    report: Report,
+    first: Sequence[Task] = (),
+) -> None:
+    """Tells for each task its key and the first test that fails, or SURVIVED.
+
+    Args:
+        tasks: what to judge.
+        processes: how many at a time.
+        report: told the key and the test.
+        first: tasks to run before, one by one; the others only if all tests pass.
+
+    Raises:
+        SystemExit: the tests cannot be run.
+    """
     os.chdir(ROOT)
-    first = FirstFailure()
+    options = ["-q", "--capture=no", "-p", "no:cacheprovider", "-p", "no:terminal"]
+    plugin = Judge(tasks, processes, report, first)
+    code = pytest.main([*options, str(TESTS)], plugins=[plugin])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        sys.exit("mutate-program: the tests cannot be run")
+
+
+def order_items(items: Sequence[pytest.Item], task: Task) -> Iterator[pytest.Item]:
+    """Gives the tests of a task, likeliest first: the hint, then file by file."""
+    hinted = [item for item in items if _short(item.nodeid) == task.hint]
+    yield from hinted
+    by_file: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item not in hinted:
+            by_file.setdefault(item.path.name, []).append(item)
     for name in task.tests:
-        with (
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            code = pytest.main(
-                ["-x", "-q", "-p", "no:cacheprovider", str(TESTS / name)],
-                plugins=[first],
-            )
-        if first.name:
-            return first.name
-        # A hint may name a test that is no more.
-        if code != 0 and "::" not in name:
-            return f"{name} could not be run"
-    return SURVIVED
+        of_file = by_file.get(name, [])
+        if task.refusals_last:
+            of_file.sort(key=lambda item: item.name.startswith("test_refuses"))
+        yield from of_file
 
 
-def order_tests(file: str, hint: str) -> tuple[str, ...]:
+def own_tests(stem: str) -> list[str]:
+    """Gives the test files of an instruction."""
+    names = sorted(path.name for path in TESTS.glob(f"test_{stem}*.py"))
+    return [
+        name for name in names if name in (f"test_{stem}.py", f"test_{stem}_passes.py")
+    ]
+
+
+def order_tests(file: str) -> tuple[str, ...]:
     """Gives the test files for a mutation of this source, likeliest first.
 
     Args:
         file: source below the crate.
-        hint: test that noticed the mutation before, or nothing.
     """
     names = sorted(path.name for path in TESTS.glob("test_*.py"))
-    own = f"test_{Path(file).stem}.py"
-    guesses = [own, *_RELATED.get(Path(file).stem, ())]
-    chosen = [hint] if hint.partition("::")[0] in names else []
-    chosen += [name for name in dict.fromkeys(guesses) if name in names]
-    is_instruction = "/instructions/" in file and own in names
+    stem = Path(file).parent.name if file.endswith("/mod.rs") else Path(file).stem
+    own = own_tests(stem)
+    chosen = [name for name in (*own, *_RELATED.get(stem, ())) if name in names]
+    is_instruction = "/instructions/" in file and own
     # The tests of an instruction must notice by themselves what its file does.
     others = ["test_invariants.py", "test_pause.py", "test_one_wallet.py"]
     rest = others if is_instruction else names
     return tuple(dict.fromkeys([*chosen, *rest]))
+
+
+def _short(nodeid: str) -> str:
+    return nodeid.removeprefix("tests/programs/")
 
 
 _RELATED: Final = {

@@ -1,5 +1,5 @@
 import pytest
-from program_harness.chain import CONFIG
+from program_harness.call import CONFIG
 from program_harness.roles import (
     RoleUse,
     check_role_holds,
@@ -7,16 +7,8 @@ from program_harness.roles import (
     role_refusals,
 )
 from program_harness.tampering import Case, Scene, check, refusals
-from program_harness.world import (
-    ADMINISTER,
-    REVERT,
-    ROOT,
-    SNAPSHOT,
-    ZERO,
-    Place,
-    digest,
-    make_place,
-)
+from program_harness.values import ADMINISTER, REVERT, ROOT, SNAPSHOT, ZERO, digest
+from program_harness.world import Place, make_place
 
 
 def scene(place: Place):
@@ -32,8 +24,8 @@ def test_refuses_wrong_accounts(case: Case, scene: Scene):
 
 
 @role_refusals(USE)
-def test_refuses_a_role_that_does_not_hold(spoil, errors):
-    check_role_refusal(USE, spoil, errors, make_place())
+def test_refuses_a_role_that_does_not_hold(spoil, error):
+    check_role_refusal(USE, spoil, error, make_place())
 
 
 def test_refuses_an_administrator_on_a_protected_branch():
@@ -111,7 +103,7 @@ def test_refuses_a_move_seen_before_the_head_came_back():
 
 
 @pytest.mark.parametrize("kind", [SNAPSHOT, REVERT])
-@pytest.mark.parametrize("new_head", [ZERO, digest("root")])
+@pytest.mark.parametrize("new_head", [ZERO, digest("root")], ids=["zero", "old"])
 def test_refuses_a_new_head_that_is_zero_or_the_old_one(kind: int, new_head: bytes):
     place = make_place().rooted()
 

@@ -1,6 +1,9 @@
 import pytest
-from program_harness.chain import CONFIG, DATA, IN_USE, SEEDS, account_of, find_bump
+from program_harness.acts import config_create, repo_create
+from program_harness.call import CONFIG, find_bump
+from program_harness.chain import account_of
 from program_harness.protocol import ACCOUNTS
+from program_harness.refusal import IN_USE, SEEDS
 from program_harness.roles import (
     RoleUse,
     check_role_holds,
@@ -8,16 +11,8 @@ from program_harness.roles import (
     role_refusals,
 )
 from program_harness.tampering import Case, Rules, Scene, check, refusals, twin_call
-from program_harness.world import (
-    ADMINISTER,
-    BAD_NAMES,
-    GOOD_NAMES,
-    Place,
-    config_create,
-    digest,
-    make_place,
-    repo_create,
-)
+from program_harness.values import ADMINISTER, BAD_NAMES, GOOD_NAMES, digest
+from program_harness.world import Place, make_place
 
 
 def with_policy(place: Place) -> Place:
@@ -47,8 +42,8 @@ USE = RoleUse(second_branch, ADMINISTER, for_branch=False)
     Rules(
         errors={
             # The branch's address hangs on the repository's.
-            "foreign-repo": (SEEDS,),
-            "foreign-policy": ("AccountMismatch",),
+            "foreign-repo": SEEDS,
+            "foreign-policy": "AccountMismatch",
         }
     ),
 )
@@ -57,15 +52,15 @@ def test_refuses_wrong_accounts(case: Case, scene: Scene):
 
 
 @role_refusals(USE)
-def test_refuses_a_role_that_does_not_hold(spoil, errors):
-    check_role_refusal(USE, spoil, errors, make_place())
+def test_refuses_a_role_that_does_not_hold(spoil, error):
+    check_role_refusal(USE, spoil, error, make_place())
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_refuses_names_outside_the_alphabet(name: bytes):
     place = with_policy(make_place(branch_name=name))
 
-    place.chain.expect_refusal(place.branch_create(), "NameInvalid", DATA)
+    place.chain.expect_refusal(place.branch_create(), "NameInvalid")
 
 
 @pytest.mark.parametrize("length", [65, 255, 256])

@@ -1,5 +1,5 @@
 import pytest
-from program_harness.chain import CONFIG
+from program_harness.call import CONFIG
 from program_harness.roles import (
     RoleUse,
     check_role_holds,
@@ -7,7 +7,8 @@ from program_harness.roles import (
     role_refusals,
 )
 from program_harness.tampering import Case, Rules, Scene, check, refusals
-from program_harness.world import ADMINISTER, Place, make_place
+from program_harness.values import ADMINISTER
+from program_harness.world import Place, make_place
 
 
 def scene(place: Place):
@@ -22,15 +23,15 @@ USE = RoleUse(scene, ADMINISTER)
 @refusals(
     "branch_set_policy",
     scene,
-    Rules(errors={"foreign-policy": ("AccountMismatch",)}),
+    Rules(errors={"foreign-policy": "AccountMismatch"}),
 )
 def test_refuses_wrong_accounts(case: Case, scene: Scene):
     check(case, scene, make_place())
 
 
 @role_refusals(USE)
-def test_refuses_a_role_that_does_not_hold(spoil, errors):
-    check_role_refusal(USE, spoil, errors, make_place())
+def test_refuses_a_role_that_does_not_hold(spoil, error):
+    check_role_refusal(USE, spoil, error, make_place())
 
 
 def test_refuses_an_administrator_on_a_protected_branch():

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pytest
+from program_harness.acts import config_create
+from program_harness.call import Call
 from program_harness.calls import CALLS
-from program_harness.chain import Call
 from program_harness.protocol import INSTRUCTIONS
-from program_harness.world import config_create, digest, make_place, ordered
+from program_harness.values import digest, ordered
+from program_harness.world import make_place
 from solders.pubkey import Pubkey
 
 from flair_client.chain import instructions

@@ -1,24 +1,23 @@
 """What reaches no instruction, and forged events."""
 
 from dataclasses import replace
+from typing import Final
 
 import pytest
+from program_harness.acts import config_create, config_set
+from program_harness.call import CONFIG, EVENT_AUTHORITY
 from program_harness.calls import CALLS
-from program_harness.chain import (
-    CONFIG,
-    DATA,
-    EVENT_AUTHORITY,
-    SEEDS,
-    SIGNER,
-    Chain,
-)
+from program_harness.chain import Chain
 from program_harness.protocol import (
     EVENT_TAG,
+    EVENTS,
     INSTRUCTIONS,
     PROGRAM_ID,
     discriminator,
 )
-from program_harness.world import config_create, config_set, make_place
+from program_harness.refusal import ABSENT_PROGRAM, DATA, SEEDS, SIGNER
+from program_harness.tampering import spare_address
+from program_harness.world import make_place
 from solders.instruction import AccountMeta, Instruction
 
 
@@ -54,7 +53,7 @@ def test_refuses_an_event_signed_by_a_wallet():
 
     error = chain.refusal(Instruction(PROGRAM_ID, EVENT_TAG + bytes(200), [meta]))
 
-    assert error[1] in (SEEDS, SIGNER, 2012)
+    assert error == (0, SEEDS)
 
 
 def test_refuses_an_event_without_accounts():
@@ -89,6 +88,38 @@ def replace_data(call, wrong: Instruction):
             return wrong
 
     return Forged(call.name, call.accounts, call.arguments, call.signers, call.more)
+
+
+OPTIONAL: Final = {
+    name
+    for name in CALLS
+    if any("?" in flags for _, flags in INSTRUCTIONS[name].accounts)
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(CALLS) - OPTIONAL))
+def test_the_runtime_refuses_another_account_in_the_programs_slot(name: str):
+    """The program calls itself for its event, so it must be among its accounts."""
+    place = make_place()
+    call = CALLS[name](place).with_accounts(program=spare_address("program"))
+
+    place.chain.expect_refusal(call, ABSENT_PROGRAM)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONAL))
+def test_the_programs_slot_is_not_read_where_the_program_stands_for_none(name: str):
+    """Whatever stands there: the event is the program's own and joins the chain."""
+    place = make_place()
+    call = CALLS[name](place)
+    signer = next(flags for flags in call.signers if flags != "payer")
+
+    event = place.chain.act(
+        call.with_accounts(program=spare_address("program")),
+        place.repo,
+        call.signers[signer],
+    )
+
+    assert event[0] in EVENTS
 
 
 @pytest.mark.parametrize("extra", [b"\0", b"\1", bytes(32)], ids=len)

@@ -7,19 +7,11 @@ call which finds one stops before it builds on it.
 from typing import Any
 
 import pytest
+from program_harness.acts import config_set
+from program_harness.call import CONFIG
 from program_harness.calls import CALLS
-from program_harness.chain import CONFIG
-from program_harness.world import (
-    ADMINISTER,
-    CLOSED,
-    MERGED,
-    OPEN,
-    SNAPSHOT,
-    Place,
-    config_set,
-    digest,
-    make_place,
-)
+from program_harness.values import ADMINISTER, CLOSED, MERGED, OPEN, SNAPSHOT, digest
+from program_harness.world import Place, make_place
 from solders.pubkey import Pubkey
 
 

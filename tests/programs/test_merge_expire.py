@@ -1,7 +1,9 @@
 import pytest
-from program_harness.chain import CONFIG, TOO_SMALL
+from program_harness.call import CONFIG
+from program_harness.refusal import TOO_SMALL
 from program_harness.tampering import Case, Scene, check, refusals
-from program_harness.world import SNAPSHOT, Place, digest, make_place
+from program_harness.values import SNAPSHOT, digest
+from program_harness.world import Place, make_place
 
 
 def scene(place: Place):

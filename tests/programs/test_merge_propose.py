@@ -1,6 +1,8 @@
 import pytest
-from program_harness.chain import CONFIG, IN_USE, SEEDS, account_of, find_bump, wallet
+from program_harness.call import CONFIG, find_bump, wallet
+from program_harness.chain import account_of
 from program_harness.protocol import ACCOUNTS
+from program_harness.refusal import IN_USE, SEEDS
 from program_harness.roles import (
     RoleUse,
     check_role_holds,
@@ -8,7 +10,7 @@ from program_harness.roles import (
     role_refusals,
 )
 from program_harness.tampering import Case, Rules, Scene, check, refusals, sibling_call
-from program_harness.world import (
+from program_harness.values import (
     ABORTED,
     ACCEPTED,
     ACCUMULATED,
@@ -20,10 +22,9 @@ from program_harness.world import (
     REJECTED,
     SNAPSHOT,
     ZERO,
-    Place,
     digest,
-    make_place,
 )
+from program_harness.world import Place, make_place
 
 FOUR = ["a", "b", "c", "d"]
 
@@ -42,7 +43,7 @@ def by_contributor(place: Place, who: str = "a"):
 
 
 # Whoever brings neither role nor update is no proposer; a role that fails says why.
-USE = RoleUse(scene, MERGE, signer="proposer", errors={"none": ("NotProposer",)})
+USE = RoleUse(scene, MERGE, signer="proposer", errors={"none": "NotProposer"})
 
 
 @refusals(
@@ -52,8 +53,8 @@ USE = RoleUse(scene, MERGE, signer="proposer", errors={"none": ("NotProposer",)}
         scenes={"proposer_update": by_contributor},
         errors={
             # The candidate's address hangs on the round's.
-            "foreign-round": (SEEDS,),
-            "sibling-round": (SEEDS,),
+            "foreign-round": SEEDS,
+            "sibling-round": SEEDS,
         },
     ),
 )
@@ -62,8 +63,8 @@ def test_refuses_wrong_accounts(case: Case, scene: Scene):
 
 
 @role_refusals(USE)
-def test_refuses_a_role_that_does_not_hold(spoil, errors):
-    check_role_refusal(USE, spoil, errors, make_place())
+def test_refuses_a_role_that_does_not_hold(spoil, error):
+    check_role_refusal(USE, spoil, error, make_place())
 
 
 def full_early(place: Place):
@@ -89,7 +90,7 @@ def test_refuses_somebody_with_anothers_update():
     place = make_place()
     call = by_contributor(place).with_accounts(proposer_update=place.find_update("b"))
 
-    place.chain.expect_refusal(call, "NotProposer", SEEDS)
+    place.chain.expect_refusal(call, "NotProposer")
 
 
 def test_refuses_somebody_without_update_and_role():
@@ -122,7 +123,7 @@ def test_refuses_a_contributor_of_another_round():
     place.chain.send(place.branch_advance(SNAPSHOT, digest("next")))
     call = by_contributor(place).with_accounts(proposer_update=old)
 
-    place.chain.expect_refusal(call, "NotProposer", "UpdateMismatch", SEEDS)
+    place.chain.expect_refusal(call, "NotProposer")
 
 
 def test_refuses_a_contributor_whose_role_fails_before_the_deadline():

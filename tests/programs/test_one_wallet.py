@@ -5,21 +5,12 @@ instruction, as it does for most people.
 """
 
 import pytest
-from program_harness.chain import MAX_TRANSACTION, Call, Chain, wallet
+from program_harness.acts import config_create, config_set, repo_create
+from program_harness.call import Call, wallet
+from program_harness.chain import MAX_TRANSACTION, Chain
 from program_harness.protocol import ACCOUNTS
-from program_harness.world import (
-    ADMINISTER,
-    CONTRIBUTE,
-    MERGE,
-    ROOT,
-    SNAPSHOT,
-    Place,
-    config_create,
-    config_set,
-    digest,
-    make_place,
-    repo_create,
-)
+from program_harness.values import ADMINISTER, CONTRIBUTE, MERGE, ROOT, SNAPSHOT, digest
+from program_harness.world import Place, make_place
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 
 ROLES = ("payer", "actor", "creator", "contributor", "proposer", "authority", "admin")

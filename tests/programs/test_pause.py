@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import Final
 
 import pytest
+from program_harness.acts import config_create
+from program_harness.call import CONFIG
 from program_harness.calls import CALLS
-from program_harness.chain import CONFIG, Chain
+from program_harness.chain import Chain
 from program_harness.protocol import INSTRUCTIONS
-from program_harness.world import config_create, make_place
+from program_harness.world import make_place
 
 # docs/protocol.md, "Pause bits".
 PAUSES: Final[Mapping[int, tuple[str, ...]]] = {

@@ -2,9 +2,12 @@ import hashlib
 from types import SimpleNamespace
 
 import pytest
-from program_harness.chain import CONFIG, SEEDS, account_of, find_bump
+from program_harness.acts import config_create, repo_create
+from program_harness.call import CONFIG, find_bump
+from program_harness.chain import account_of
 from program_harness.protocol import ACCOUNTS
 from program_harness.protocol import PARAMS as LAYOUT
+from program_harness.refusal import SEEDS
 from program_harness.roles import (
     RoleUse,
     check_role_holds,
@@ -12,15 +15,8 @@ from program_harness.roles import (
     role_refusals,
 )
 from program_harness.tampering import Case, Rules, Scene, check, refusals
-from program_harness.world import (
-    ADMINISTER,
-    PARAMS,
-    Place,
-    config_create,
-    make_place,
-    repo_create,
-    u32,
-)
+from program_harness.values import ADMINISTER, PARAMS, u32
+from program_harness.world import Place, make_place
 from solders.pubkey import Pubkey
 
 USE = RoleUse(
@@ -90,9 +86,9 @@ def scene(place: Place):
     Rules(
         errors={
             # The index has moved on, so the old address is no longer the next.
-            "existing-policy": (SEEDS,),
+            "existing-policy": SEEDS,
             # The policy's address hangs on the repository's.
-            "foreign-repo": (SEEDS,),
+            "foreign-repo": SEEDS,
         },
     ),
 )
@@ -101,8 +97,8 @@ def test_refuses_wrong_accounts(case: Case, scene: Scene):
 
 
 @role_refusals(USE)
-def test_refuses_a_role_that_does_not_hold(spoil, errors):
-    check_role_refusal(USE, spoil, errors, make_place())
+def test_refuses_a_role_that_does_not_hold(spoil, error):
+    check_role_refusal(USE, spoil, error, make_place())
 
 
 @pytest.mark.parametrize(("name", "value"), NOT_BUILT)

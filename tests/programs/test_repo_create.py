@@ -1,24 +1,13 @@
 import pytest
-from program_harness.chain import (
-    CONFIG,
-    DATA,
-    SEEDS,
-    Chain,
-    account_of,
-    find_bump,
-)
+from program_harness.acts import config_create, repo_create
+from program_harness.call import CONFIG, find_bump
+from program_harness.chain import Chain, account_of
 from program_harness.protocol import ACCOUNTS
+from program_harness.refusal import SEEDS
+from program_harness.spot import find_repo
 from program_harness.tampering import Case, Scene, check, refusals
-from program_harness.world import (
-    BAD_NAMES,
-    GOOD_NAMES,
-    Place,
-    config_create,
-    digest,
-    find_repo,
-    make_place,
-    repo_create,
-)
+from program_harness.values import BAD_NAMES, GOOD_NAMES, digest
+from program_harness.world import Place, make_place
 
 
 def scene(place: Place):
@@ -42,7 +31,7 @@ def test_refuses_names_outside_the_alphabet(name: bytes):
     chain = make_config()
 
     # Bytes that are no text may be refused when the arguments are read.
-    chain.expect_refusal(repo_create(chain, name), "NameInvalid", DATA)
+    chain.expect_refusal(repo_create(chain, name), "NameInvalid")
 
 
 @pytest.mark.parametrize("length", [65, 66, 255, 256])

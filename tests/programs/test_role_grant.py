@@ -1,16 +1,11 @@
 import pytest
-from program_harness.chain import (
-    CONFIG,
-    DISCRIMINATOR,
-    IN_USE,
-    MISSING,
-    OWNER,
-    SEEDS,
-    TOO_SMALL,
-    account_of,
-    find_bump,
-)
+from program_harness.call import CONFIG, find_bump
+from program_harness.chain import account_of
 from program_harness.protocol import ACCOUNTS
+from program_harness.refusal import (
+    IN_USE,
+    SEEDS,
+)
 from program_harness.roles import (
     RoleUse,
     check_role_holds,
@@ -18,15 +13,8 @@ from program_harness.roles import (
     role_refusals,
 )
 from program_harness.tampering import Case, Rules, Scene, check, refusals, twin_call
-from program_harness.world import (
-    ADMINISTER,
-    ATTEST,
-    CONTRIBUTE,
-    MERGE,
-    NO_BRANCH,
-    Place,
-    make_place,
-)
+from program_harness.values import ADMINISTER, ATTEST, CONTRIBUTE, MERGE, NO_BRANCH
+from program_harness.world import Place, make_place
 
 
 def scene(place: Place):
@@ -48,9 +36,8 @@ BRANCH_USE = RoleUse(scene, ADMINISTER)
     # The role's address hangs on repository and branch.
     Rules(
         errors={
-            "foreign-repo": (SEEDS,),
-            "foreign-branch": (SEEDS,),
-            "kind-branch": (DISCRIMINATOR, TOO_SMALL, OWNER, MISSING),
+            "foreign-repo": SEEDS,
+            "foreign-branch": SEEDS,
         }
     ),
 )
@@ -59,13 +46,13 @@ def test_refuses_wrong_accounts(case: Case, scene: Scene):
 
 
 @role_refusals(REPO_USE)
-def test_refuses_a_role_that_does_not_hold_for_the_repository(spoil, errors):
-    check_role_refusal(REPO_USE, spoil, errors, make_place())
+def test_refuses_a_role_that_does_not_hold_for_the_repository(spoil, error):
+    check_role_refusal(REPO_USE, spoil, error, make_place())
 
 
 @role_refusals(BRANCH_USE)
-def test_refuses_a_role_that_does_not_hold_for_the_branch(spoil, errors):
-    check_role_refusal(BRANCH_USE, spoil, errors, make_place())
+def test_refuses_a_role_that_does_not_hold_for_the_branch(spoil, error):
+    check_role_refusal(BRANCH_USE, spoil, error, make_place())
 
 
 @pytest.mark.parametrize("scope", [ADMINISTER, ADMINISTER | CONTRIBUTE, 15])
@@ -93,6 +80,13 @@ def test_refuses_unknown_scope_bits(scope: int):
     place.chain.expect_refusal(place.role_grant("a", scope), "UnknownBits")
 
 
+def test_names_unknown_bits_first_where_an_administrator_grants_administer_too():
+    place = make_place().created()
+    call = place.with_role(place.role_grant("a", ADMINISTER | 16), "helper", 15)
+
+    place.chain.expect_refusal(call, "UnknownBits")
+
+
 @pytest.mark.parametrize("ahead", [0, -1, -10_000])
 def test_refuses_an_expiry_that_has_passed(ahead: int):
     place = make_place().created()
@@ -109,6 +103,15 @@ def test_refuses_a_negative_expiry(expires_at: int):
 
     place.chain.expect_refusal(
         place.role_grant("a", MERGE, expires_at=expires_at), "ExpiryInPast"
+    )
+
+
+def test_refuses_an_expiry_in_the_future_that_is_negative():
+    place = make_place().created()
+    place.chain.set_now(-10)
+
+    place.chain.expect_refusal(
+        place.role_grant("a", MERGE, expires_at=-5), "InvariantBroken"
     )
 
 

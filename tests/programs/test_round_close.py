@@ -1,15 +1,8 @@
 import pytest
-from program_harness.chain import CONFIG
+from program_harness.call import CONFIG
 from program_harness.tampering import Case, Rules, Scene, check, refusals
-from program_harness.world import (
-    ABORTED,
-    CLOSED,
-    MERGED,
-    SNAPSHOT,
-    Place,
-    digest,
-    make_place,
-)
+from program_harness.values import ABORTED, CLOSED, MERGED, SNAPSHOT, digest
+from program_harness.world import Place, make_place
 
 FOUR = ["a", "b", "c", "d"]
 
@@ -21,7 +14,7 @@ def scene(place: Place):
 
 
 # The policy, which stands before the round, is not the other round's.
-@refusals("round_close", scene, Rules(errors={"foreign-round": ("PolicyMismatch",)}))
+@refusals("round_close", scene, Rules(errors={"foreign-round": "PolicyMismatch"}))
 def test_refuses_wrong_accounts(case: Case, scene: Scene):
     check(case, scene, make_place())
 

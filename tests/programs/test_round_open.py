@@ -1,8 +1,11 @@
 import pytest
-from program_harness.chain import CONFIG, SEEDS, account_of, find_bump, wallet
+from program_harness.call import CONFIG, find_bump, wallet
+from program_harness.chain import account_of
 from program_harness.protocol import ACCOUNTS
+from program_harness.refusal import SEEDS
 from program_harness.tampering import Case, Rules, Scene, check, refusals, twin_call
-from program_harness.world import OPEN, SNAPSHOT, Place, digest, make_place, u64
+from program_harness.values import OPEN, SNAPSHOT, digest, u64
+from program_harness.world import Place, make_place
 
 
 def scene(place: Place):
@@ -14,10 +17,10 @@ def scene(place: Place):
     scene,
     Rules(
         errors={
-            "existing-round": ("RoundInProgress",),
+            "existing-round": "RoundInProgress",
             # The round's address hangs on the branch's.
-            "foreign-branch": (SEEDS,),
-            "foreign-policy": ("AccountMismatch",),
+            "foreign-branch": SEEDS,
+            "foreign-policy": "AccountMismatch",
         }
     ),
 )

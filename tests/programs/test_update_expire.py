@@ -1,13 +1,8 @@
-from program_harness.chain import CONFIG, TOO_SMALL, wallet
+from program_harness.call import CONFIG, wallet
+from program_harness.refusal import TOO_SMALL
 from program_harness.tampering import Case, Scene, check, refusals
-from program_harness.world import (
-    ABORTED,
-    MERGED,
-    SNAPSHOT,
-    Place,
-    digest,
-    make_place,
-)
+from program_harness.values import ABORTED, MERGED, SNAPSHOT, digest
+from program_harness.world import Place, make_place
 
 
 def scene(place: Place):

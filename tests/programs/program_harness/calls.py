@@ -3,15 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from program_harness.chain import Call
-from program_harness.world import (
-    SNAPSHOT,
-    Place,
-    config_set,
-    digest,
-    ordered,
-    repo_create,
-)
+from program_harness.acts import config_set, repo_create
+from program_harness.call import Call
+from program_harness.values import SNAPSHOT, digest, ordered
+from program_harness.world import Place
 
 
 def _repo(place: Place) -> Call:

@@ -1,21 +1,16 @@
-"""The program in LiteSVM: calls, transactions, snapshots and refusals.
+"""The program in LiteSVM: transactions, snapshots and refusals."""
 
-Calls are built from the tables of docs/protocol.md, with accounts by name, so that a
-test can exchange one account, one flag or one argument.
-"""
-
-import hashlib
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from solders.account import Account
 from solders.clock import Clock
-from solders.instruction import AccountMeta, Instruction
+from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.litesvm import LiteSVM
 from solders.message import Message
@@ -24,29 +19,32 @@ from solders.rent import Rent
 from solders.transaction import Transaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 from solders.transaction_status import (
-    InstructionErrorCustom,
-    InstructionErrorFieldless,
     TransactionErrorInstructionError,
 )
 
+from program_harness.call import (
+    CONFIG,
+    EVENT_AUTHORITY,
+    LOADER_ID,
+    PROGRAM_DATA,
+    SYSTEM_ID,
+    Call,
+    wallet,
+)
 from program_harness.protocol import (
     ACCOUNTS,
     ERRORS,
     EVENT_HEADER,
     EVENT_TAG,
     EVENTS,
-    INSTRUCTIONS,
     PROGRAM_ID,
     decode_account,
     decode_event,
-    discriminator,
     encode_account,
     event_root,
 )
+from program_harness.refusal import error_of, explain, name_of
 
-SYSTEM_ID: Final = Pubkey.default()
-LOADER_ID: Final = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
-NOBODY_ID: Final = Pubkey.from_bytes(hashlib.sha256(b"nobody's program").digest())
 START: Final = 1_800_000_000
 LAMPORTS: Final = 100_000_000_000
 MAX_TRANSACTION: Final = 1232
@@ -57,128 +55,6 @@ SHIPPED_PATH: Final = (
 # what leads to that instruction's calls is then the shipped program's work.
 PROGRAM_PATH: Final = Path(os.environ.get("FLAIR_TEST_PROGRAM") or SHIPPED_PATH)
 ONLY_INSTRUCTION: Final = os.environ.get("FLAIR_TEST_ONLY", "")
-
-# Refusals of the framework and the runtime, by what they mean.
-# The numbers are anchor-lang 2.0.0-rc.2's (`ErrorCode`, `SlabSchema::validate`).
-SIGNER: Final = "MissingRequiredSignature"
-MUT: Final = 2000
-DUPLICATE: Final = 2040
-ADDRESS: Final = 2012
-HAS_ONE: Final = 2001
-EXECUTABLE: Final = 2007
-SEEDS: Final = "InvalidSeeds"
-OWNER: Final = "IllegalOwner"
-DISCRIMINATOR: Final = "InvalidAccountData"
-TOO_SMALL: Final = "AccountDataTooSmall"
-MISSING: Final = "UninitializedAccount"
-SPACE: Final = 2019
-BORROWED: Final = "AccountBorrowFailed"
-ESCALATION: Final = "PrivilegeEscalation"
-PROGRAM: Final = "IncorrectProgramId"
-KEYS: Final = "NotEnoughAccountKeys"
-DATA: Final = "InvalidInstructionData"
-IN_USE: Final = 0  # the system program's AccountAlreadyInUse
-
-
-def find_pda(*seeds: bytes | Pubkey, program: Pubkey = PROGRAM_ID) -> Pubkey:
-    """Gives the address for these seeds."""
-    return _find(tuple(bytes(seed) for seed in seeds), program)[0]
-
-
-def find_bump(*seeds: bytes | Pubkey) -> int:
-    """Gives the bump for these seeds."""
-    return _find(tuple(bytes(seed) for seed in seeds), PROGRAM_ID)[1]
-
-
-@cache
-def _find(seeds: tuple[bytes, ...], program: Pubkey) -> tuple[Pubkey, int]:
-    return Pubkey.find_program_address(list(seeds), program)
-
-
-EVENT_AUTHORITY: Final = find_pda(b"__event_authority")
-CONFIG: Final = find_pda(b"config")
-PROGRAM_DATA: Final = find_pda(PROGRAM_ID, program=LOADER_ID)
-
-
-@cache
-def wallet(name: str) -> Keypair:
-    """Gives the keypair of somebody, always the same for the same name."""
-    return Keypair.from_seed(hashlib.sha256(b"wallet " + name.encode()).digest())
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An instruction with its accounts by name, before it becomes bytes.
-
-    Attributes:
-        accounts: by name as in the document; None leaves an optional one out.
-        signers: keypairs by account name.
-        unsigned, read_only: accounts whose flag is taken away.
-        more: accounts behind the table's.
-        data: replaces the encoded arguments.
-    """
-
-    name: str
-    accounts: Mapping[str, Pubkey | None]
-    arguments: Mapping[str, Any]
-    signers: Mapping[str, Keypair]
-    more: tuple[AccountMeta, ...] = ()
-    unsigned: frozenset[str] = frozenset()
-    read_only: frozenset[str] = frozenset()
-    data: bytes | None = None
-    truncate: int | None = None
-
-    def with_accounts(self, **accounts: Pubkey | None) -> Self:
-        """Exchanges accounts; signers of exchanged accounts stay unless named anew."""
-        return replace(self, accounts={**self.accounts, **accounts})
-
-    def with_arguments(self, **arguments: Any) -> Self:
-        """Exchanges arguments."""
-        return replace(self, arguments={**self.arguments, **arguments})
-
-    def signed_by(self, **signers: Keypair) -> Self:
-        """Exchanges signers and their accounts."""
-        return replace(
-            self,
-            accounts={
-                **self.accounts,
-                **{name: key.pubkey() for name, key in signers.items()},
-            },
-            signers={**self.signers, **signers},
-        )
-
-    @property
-    def instruction(self) -> Instruction:
-        """The bytes and metas."""
-        row = INSTRUCTIONS[self.name]
-        metas = []
-        for name, flags in row.accounts:
-            address = self.accounts[name]
-            if address is None:
-                metas.append(AccountMeta(PROGRAM_ID, False, False))
-                continue
-            signs = "s" in flags and name not in self.unsigned
-            writes = "w" in flags and name not in self.read_only
-            metas.append(AccountMeta(address, signs, writes))
-        metas += [
-            AccountMeta(self.accounts.get(name, address), False, False)
-            for name, address in (
-                ("event_authority", EVENT_AUTHORITY),
-                ("program", PROGRAM_ID),
-            )
-        ]
-        metas = [*metas, *self.more][: self.truncate]
-        encoded = (
-            row.arguments.encode(self.arguments) if self.data is None else self.data
-        )
-        return Instruction(
-            PROGRAM_ID, discriminator("global", self.name) + encoded, metas
-        )
-
-    @property
-    def keys(self) -> list[Keypair]:
-        """Who signs, without those whose flag was taken away."""
-        return [key for name, key in self.signers.items() if name not in self.unsigned]
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,14 +251,15 @@ class Chain:
     def expect_refusal(
         self,
         call: Call,
-        *errors: str | int,
+        wanted: str | int,
+        *,
         before: Iterable[Call | Instruction] = (),
     ) -> None:
-        """Sends a call that must be refused for one of these, and change nothing.
+        """Sends a call that must be refused for just this, and change nothing.
 
         Args:
             call: what is refused.
-            errors: names in docs/protocol.md, or the framework's refusals above.
+            wanted: a name in docs/protocol.md, or one of `refusal`.
             before: calls in the same transaction that pass.
         """
         before = list(before)
@@ -390,8 +267,8 @@ class Chain:
 
         index, error = self.refusal(*before, call)
 
-        expected = [ERRORS.get(str(name), name) for name in errors]
-        assert error in expected, f"refused with {name_of(error)}, not {errors}"
+        expected = ERRORS.get(str(wanted), wanted)
+        assert error == expected, f"refused with {name_of(error)}, not {wanted}"
         assert index == len(before), f"instruction {index} was refused"
         assert self.snapshot() == state, "a refused call changed accounts"
 
@@ -399,30 +276,6 @@ class Chain:
 def account_of(kind: str, **values: Any) -> SimpleNamespace:
     """Gives the fields of an account where all that is not named is zero."""
     return ACCOUNTS[kind].decode(ACCOUNTS[kind].encode({"version": 1, **values}))
-
-
-def explain(result: FailedTransactionMetadata) -> str:
-    """Says why a transaction failed, with the program's last words."""
-    return f"{result.err()} {result.meta().logs()[-4:]}"
-
-
-def name_of(error: int | str) -> str:
-    """Gives an error's name in the document."""
-    names = [name for name, number in ERRORS.items() if number == error]
-    return names[0] if names else str(error)
-
-
-def error_of(result: FailedTransactionMetadata) -> int | str:
-    """Gives the number of a refusal, or the runtime's word for it."""
-    error = result.err()
-    if not isinstance(error, TransactionErrorInstructionError):
-        return str(error)
-    inner = error.err
-    if isinstance(inner, InstructionErrorCustom):
-        return inner.code
-    if isinstance(inner, InstructionErrorFieldless):
-        return str(inner).split(".")[-1]
-    return str(inner)
 
 
 @cache

@@ -1,6 +1,7 @@
 """What docs/protocol.md says about rounds, as plain Python: the state machine's judge.
 
-Each `reasons_*` lists every rule that a call breaks, by the document's error names; an
+Each `reasons_*` lists the rules that a call breaks, by the document's error names and
+in the order in which the program looks, so that the first is the one refused for; an
 empty list means that the call passes. Each other method makes the change.
 """
 
@@ -8,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from program_harness.world import (
+from program_harness.values import (
     ABORTED,
     ACCEPTED,
     ACCUMULATED,
@@ -148,15 +149,15 @@ class Model:
     ) -> list[str]:
         """Rules of `update_push`."""
         chosen = branch.rounds[index]
-        broken = [] if branch.is_live(index) else ["RoundNotLive"]
+        broken = ["in use"] if who in chosen.updates else []
+        if not branch.is_live(index):
+            broken.append("RoundNotLive")
         if chosen.state != OPEN or self.now >= chosen.deadline:
             broken.append("RoundClosed")
         if len(chosen.accepted) >= chosen.policy.max_updates:
             broken.append("RoundFull")
         if base != chosen.base:
             broken.append("StaleBase")
-        if who in chosen.updates:
-            broken.append("in use")
         return broken
 
     def push(self, chosen: Round, who: str, update: Update) -> None:
@@ -220,6 +221,13 @@ class Model:
         """Closes a round."""
         chosen.state, chosen.closed_at = CLOSED, self.now
 
+    def reasons_abort(self, branch: Branch, index: int) -> list[str]:
+        """Rules of `round_abort`."""
+        state = branch.rounds[index].state
+        if state in (MERGED, ABORTED):
+            return ["RoundMerged" if state == MERGED else "RoundNotLive"]
+        return [] if self.abort_reason(branch, index) else ["RoundNotAbortable"]
+
     def abort_reason(self, branch: Branch, index: int) -> int:
         """The number of the reason for which `round_abort` may pass, or 0."""
         chosen, policy = branch.rounds[index], branch.rounds[index].policy
@@ -252,14 +260,14 @@ class Model:
             broken.append("RoundNotClosed")
         if not who:
             broken.append("AccumulateEmpty")
-        ranks = list(chosen.added)
+        ranks = chosen.added[-1:]
         for name in who:
             update = chosen.updates[name]
+            ranks.append((-update.weight, self.addresses[name]))
+            if ranks[-2:] != sorted(set(ranks[-2:])):
+                broken.append("AccumulateOrder")
             if update.status != ACCEPTED:
                 broken.append("UpdateStatus")
-            ranks.append((-update.weight, self.addresses[name]))
-        if ranks != sorted(set(ranks)):
-            broken += ["AccumulateOrder", "UpdateStatus", "duplicate"]
         return broken
 
     def accumulate(self, chosen: Round, who: Sequence[str]) -> None:
@@ -281,7 +289,9 @@ class Model:
     ) -> list[str]:
         """Rules of `merge_propose`, where head and sequence are as expected."""
         chosen = branch.rounds[index]
-        broken = [] if branch.is_live(index) else ["RoundNotLive"]
+        broken = ["in use"] if commit in chosen.candidates else []
+        if not branch.is_live(index):
+            broken.append("RoundNotLive")
         if chosen.state != CLOSED:
             broken.append("RoundNotClosed")
         own = chosen.updates.get(who)
@@ -291,14 +301,12 @@ class Model:
             broken += ["NotProposer"]
         if commit == branch.head:
             broken.append("CommitInvalid")
-        if commit in chosen.candidates:
-            broken.append("in use")
         return broken
 
     def reasons_finalize(self, branch: Branch, index: int, commit: bytes) -> list[str]:
         """Rules of `merge_finalize`, where head and sequence are as expected."""
         chosen = branch.rounds[index]
-        broken = [] if branch.is_live(index) else ["RoundNotLive", "HeadMoved"]
+        broken = [] if branch.is_live(index) else ["RoundNotLive"]
         if chosen.state != CLOSED:
             broken.append("RoundNotClosed")
         if len(chosen.added) != len(chosen.accepted):
@@ -326,7 +334,7 @@ class Model:
         if chosen.state == MERGED:
             return ["RoundMerged"]
         if chosen.state != ABORTED and branch.is_live(index):
-            return ["RoundInProgress", "RoundNotAbortable"]
+            return ["RoundInProgress"]
         return []
 
     def reasons_settle(self, branch: Branch, index: int) -> list[str]:

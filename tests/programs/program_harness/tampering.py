@@ -13,8 +13,14 @@ from typing import Final, TypeAlias
 import pytest
 from solders.pubkey import Pubkey
 
-from program_harness.chain import (
-    ADDRESS,
+from program_harness.call import NOBODY_ID, Call
+from program_harness.protocol import (
+    ACCOUNTS,
+    INSTRUCTIONS,
+    decode_account,
+    discriminator,
+)
+from program_harness.refusal import (
     DATA,
     DISCRIMINATOR,
     DUPLICATE,
@@ -24,20 +30,16 @@ from program_harness.chain import (
     KEYS,
     MISSING,
     MUT,
-    NOBODY_ID,
     OWNER,
-    PROGRAM,
     SEEDS,
     SIGNER,
-    SPACE,
     TOO_SMALL,
-    Call,
 )
-from program_harness.protocol import INSTRUCTIONS, decode_account, discriminator
-from program_harness.world import Place, digest
+from program_harness.values import digest
+from program_harness.world import Place
 
 Scene: TypeAlias = Callable[[Place], Call]
-Errors: TypeAlias = tuple[str | int, ...]
+Error: TypeAlias = str | int
 
 # Accounts that the instruction itself makes.
 CREATED: Final[Mapping[str, str]] = {
@@ -50,6 +52,8 @@ CREATED: Final[Mapping[str, str]] = {
     "update_push": "update",
     "merge_propose": "candidate",
 }
+# Made where it does not exist yet.
+MADE_IF_NEEDED: Final = frozenset({("update_push", "contribution")})
 KINDS: Final[Mapping[str, str]] = {
     "config": "Config",
     "repo": "Repo",
@@ -66,13 +70,13 @@ KINDS: Final[Mapping[str, str]] = {
 }
 RECEIVERS: Final = ("rent_payer", "round_payer", "candidate_payer")
 # What the document calls an account that belongs to another repository.
-FOREIGN: Final[Mapping[str, Errors]] = {
-    "policy": ("PolicyMismatch",),
-    "update": ("UpdateMismatch",),
-    "proposer_update": ("NotProposer",),
+FOREIGN: Final[Mapping[str, Error]] = {
+    "policy": "PolicyMismatch",
+    "update": "UpdateMismatch",
+    "proposer_update": "NotProposer",
 }
 # The same account of another branch of the same repository, under the same policy.
-SIBLINGS: Final[Mapping[str, str]] = {
+SIBLINGS: Final[Mapping[str, Error]] = {
     "branch": "AccountMismatch",
     "round": "AccountMismatch",
     "update": "UpdateMismatch",
@@ -83,11 +87,11 @@ SIBLINGS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to spoil, and the refusals that name it."""
+    """One thing to spoil, and the refusal that names it."""
 
     what: str
     account: str
-    errors: Errors
+    error: Error
     spoil: Callable[["Case", Place, Call, Scene], Call]
 
     def __str__(self) -> str:
@@ -99,13 +103,15 @@ class Rules:
     """How an instruction differs from the general rules.
 
     Attributes:
-        errors: refusals by case, as `{"foreign-branch": ("AccountMismatch",)}`.
+        errors: refusals by case, as `{"foreign-branch": "AccountMismatch"}`.
         skip: cases that do not exist here, each with its reason.
+        only: the one account whose cases are wanted; empty: all cases.
         scenes: scenes for accounts that the main scene leaves out, as `role`.
     """
 
-    errors: Mapping[str, Errors] = field(default_factory=dict)
+    errors: Mapping[str, Error] = field(default_factory=dict)
     skip: Mapping[str, str] = field(default_factory=dict)
+    only: str = ""
     scenes: Mapping[str, Scene] = field(default_factory=dict)
 
 
@@ -116,12 +122,12 @@ def refusals(
     rules = rules or Rules()
     chosen = []
     for case in _cases(name):
-        if str(case) in rules.skip:
+        if str(case) in rules.skip or rules.only not in ("", case.account):
             continue
-        errors = rules.errors.get(str(case), case.errors)
+        error = rules.errors.get(str(case), case.error)
         chosen.append(
             pytest.param(
-                replace(case, errors=errors),
+                replace(case, error=error),
                 rules.scenes.get(case.account, scene),
                 id=str(case),
             )
@@ -136,64 +142,63 @@ def refusals(
 def check(case: Case, scene: Scene, place: Place) -> None:
     """Runs one case on a fresh chain."""
     call = scene(place)
-    place.chain.expect_refusal(case.spoil(case, place, call, scene), *case.errors)
+    place.chain.expect_refusal(case.spoil(case, place, call, scene), case.error)
 
 
 def _cases(name: str) -> Iterator[Case]:
     row = INSTRUCTIONS[name]
     created = CREATED.get(name)
     for account, flags in row.accounts:
-        yield from _flag_cases(account, flags)
+        is_made = account == created or (name, account) in MADE_IF_NEEDED
+        yield from _flag_cases(account, flags, is_made=is_made)
         if account == created:
-            yield Case("existing", account, (IN_USE,), _existing)
-            yield Case("moved", account, (SEEDS,), _at_other_address)
+            yield Case("existing", account, IN_USE, _existing)
+            yield Case("moved", account, SEEDS, _at_other_address)
         elif account in KINDS and account != "role":  # `roles` has these cases
-            yield from _account_cases(account)
+            yield from _account_cases(account, flags)
     named = {account for account, _ in row.accounts if account != created}
     for account, error in SIBLINGS.items():
         # A branch alone may be any; beside its round it may not.
         if account in named and (account != "branch" or named & {"round", "candidate"}):
-            yield Case("sibling", account, (error,), _sibling)
-    yield Case("other", "event_authority", (SEEDS, ADDRESS), _other)
-    # The slot `program` only makes the program known to the runtime for its call of
-    # itself. Nothing reads it, and that call always goes to the program itself.
-    yield Case("missing-last-account", "", (KEYS,), _without_last)
+            yield Case("sibling", account, error, _sibling)
+    yield Case("other", "event_authority", SEEDS, _other)
+    # What stands in the slot of the program is not read: test_entrypoint.py.
+    yield Case("missing-last-account", "", KEYS, _without_last)
     if row.arguments.fields:
-        yield Case("short-data", "", (DATA,), _short_data)
+        yield Case("short-data", "", DATA, _short_data)
 
 
-def _flag_cases(account: str, flags: str) -> Iterator[Case]:
+def _flag_cases(account: str, flags: str, *, is_made: bool) -> Iterator[Case]:
     if "s" in flags:
-        yield Case("unsigned", account, (SIGNER,), _unsigned)
+        yield Case("unsigned", account, SIGNER, _unsigned)
     if "w" in flags:
         # What is to be made fails in the call that makes it.
-        errors = (SIGNER,) if "s" in flags else (MUT, ESCALATION)
-        yield Case("read-only", account, errors, _read_only)
+        error = SIGNER if "s" in flags else ESCALATION if is_made else MUT
+        yield Case("read-only", account, error, _read_only)
     if "w" in flags and account in KINDS:
-        yield Case("alias", account, (DUPLICATE,), _alias)
+        yield Case("alias", account, DUPLICATE, _alias)
     if account == "system":
-        yield Case("other", account, (PROGRAM, ADDRESS, EXECUTABLE), _other)
+        yield Case("other", account, EXECUTABLE, _other)
     if account in RECEIVERS:
-        yield Case("other", account, ("RentPayerMismatch",), _other)
-        yield Case("alias", account, ("RentPayerMismatch", DUPLICATE), _alias)
+        yield Case("other", account, "RentPayerMismatch", _other)
+        # It stands for an account that the call writes, which may come only once.
+        yield Case("alias", account, DUPLICATE, _alias)
 
 
-def _account_cases(account: str) -> Iterator[Case]:
-    yield Case("owner", account, (OWNER,), _other_owner)
-    yield Case("discriminator", account, (DISCRIMINATOR,), _other_discriminator)
-    yield Case("truncated", account, (TOO_SMALL, SPACE), _truncated)
-    yield Case("absent", account, (MISSING, OWNER, TOO_SMALL), _absent)
+def _account_cases(account: str, flags: str) -> Iterator[Case]:
+    yield Case("owner", account, OWNER, _other_owner)
+    yield Case("discriminator", account, DISCRIMINATOR, _other_discriminator)
+    yield Case("truncated", account, TOO_SMALL, _truncated)
+    yield Case("absent", account, TOO_SMALL if "w" in flags else MISSING, _absent)
     if account != "config":
-        # The Config's address has no variable seed: it is compared with a constant, and
-        # the bump that it stores is never used.
-        yield Case("bump", account, (SEEDS,), _other_bump)
-    yield Case("copied", account, (SEEDS,), _copied)
-    yield Case(
-        "kind", account, (DISCRIMINATOR, TOO_SMALL, SPACE, DUPLICATE), _other_kind
-    )
+        # The Config's address is a constant: test_config_set.py.
+        yield Case("bump", account, SEEDS, _other_bump)
+    yield Case("copied", account, SEEDS, _copied)
+    yield Case("kind", account, DISCRIMINATOR, _other_kind)
     if account != "config":
-        foreign = FOREIGN.get(account, ("AccountMismatch",))
-        yield Case("foreign", account, foreign, _foreign)
+        yield Case(
+            "foreign", account, FOREIGN.get(account, "AccountMismatch"), _foreign
+        )
 
 
 def _address(call: Call, account: str) -> Pubkey:
@@ -264,22 +269,20 @@ def _copied(case: Case, place: Place, call: Call, scene: Scene) -> Call:
 
 
 def _other_kind(case: Case, place: Place, call: Call, scene: Scene) -> Call:
-    """A sound account of another kind that the call has anyway, or the Config's."""
+    """Another sound account of the call, where there is one, in the size of this."""
     chain = place.chain
     own = _address(call, case.account)
+    kind = KINDS[case.account]
     others = [
-        address
+        chain.data(address)
         for name, address in call.accounts.items()
-        if name in KINDS
-        and address not in (None, own)
-        and chain.exists(address)
-        and decode_account(chain.data(address))[0] != KINDS[case.account]
+        if name in KINDS and address not in (None, own) and chain.exists(address)
     ]
+    other_kinds = [data for data in others if decode_account(data)[0] != kind]
+    data = next(iter(other_kinds), discriminator("account", "Role"))
+    size = len(discriminator("account", kind)) + ACCOUNTS[kind].size
     other = spare_address("kind")
-    if others:
-        chain.put(other, data=chain.data(max(others, key=lambda a: len(chain.data(a)))))
-    else:
-        chain.put(other, data=discriminator("account", "Role") + bytes(500))
+    chain.put(other, data=data[:size].ljust(size, b"\0"))
     return call.with_accounts(**{case.account: other})
 
 

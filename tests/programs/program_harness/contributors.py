@@ -1,0 +1,136 @@
+"""What random users do with rounds and updates."""
+
+from program_harness.call import Call, wallet
+from program_harness.crowd import Crowd
+from program_harness.model import Branch, Update
+from program_harness.values import digest
+from program_harness.world import Place
+
+
+class Contributors(Crowd):
+    """Opens, closes and aborts rounds; pushes, withdraws and rejects updates."""
+
+    def wait(self, seconds: int) -> None:
+        """Time passes."""
+        self.chain.wait(seconds)
+        self.model.now = self.chain.now
+
+    def open_round(self, name: str, payer: str) -> None:
+        """Somebody opens the next round."""
+        place, branch = self.places[name], self.model.branches[name]
+        place.policy_index = branch.policy_index
+        call = place.round_open().signed_by(payer=wallet(payer))
+        if self.send(call, self.model.reasons_open(branch)):
+            self.model.open(branch, payer)
+
+    def set_policy(self, name: str, index: int) -> None:
+        """The owner names the policy of the next round."""
+        self.send(self.places[name].branch_set_policy(index), [])
+        self.model.branches[name].policy_index = index
+
+    def push(  # noqa: PLR0917 - passed by name
+        self, name: str, age: int, who: str, payer: str, weight: int, stale: bool
+    ) -> None:
+        """A contributor pushes."""
+        picked = self.pick(name, age)
+        if picked is None:
+            return
+        place, branch, index = picked
+        chosen = branch.rounds[index]
+        commit = self.fresh()
+        base = digest("stale") if stale else chosen.base
+        call = self.on(place, "update_push", index, who).signed_by(
+            payer=wallet(payer), contributor=wallet(who)
+        )
+        call = call.with_arguments(weight=weight, commit_id=commit, expected_base=base)
+        if self.send(call, self.model.reasons_push(branch, index, who, base)):
+            deposit = chosen.policy.deposit
+            update = Update(weight, commit, payer, deposit)
+            self.model.push(chosen, who, update)
+
+    def on(self, place: Place, name: str, index: int, who: str) -> Call:
+        """A call of an instruction about somebody's update of a round."""
+        branch = self.model.branches[place.branch_name.decode()]
+        chosen = branch.rounds[index]
+        makers = {
+            "update_push": lambda: place.update_push(who),
+            "update_withdraw": lambda: place.update_withdraw(who),
+            "update_reject": lambda: place.update_reject(who),
+            "update_expire": lambda: place.update_expire(who, index),
+            "update_settle": lambda: place.update_settle(who, index),
+        }
+        call = makers[name]().with_accounts(
+            policy=place.find_policy(chosen.policy_index),
+            round=place.find_round(index),
+            update=place.find_update(who, index),
+        )
+        update = chosen.updates.get(who)
+        if update is not None and "rent_payer" in call.accounts:
+            call = call.with_accounts(rent_payer=wallet(update.payer).pubkey())
+        if "round_payer" in call.accounts:
+            call = call.with_accounts(round_payer=wallet(chosen.payer).pubkey())
+        return call
+
+    def with_update(
+        self, name: str, age: int, who: str
+    ) -> tuple[Place, Branch, int, str] | None:
+        """A round and somebody who has an update in it, `who` where possible."""
+        picked = self.pick(name, age)
+        if picked is None or not picked[1].rounds[picked[2]].updates:
+            return None
+        holders = sorted(picked[1].rounds[picked[2]].updates)
+        return *picked, who if who in holders else holders[0]
+
+    def withdraw(self, name: str, age: int, who: str) -> None:
+        """A contributor takes its update back."""
+        picked = self.with_update(name, age, who)
+        if picked is None:
+            return
+        place, branch, index, who = picked
+        call = self.on(place, "update_withdraw", index, who)
+        if self.send(call, self.model.reasons_withdraw(branch, index, who)):
+            self.model.withdraw(branch.rounds[index], who)
+
+    def reject(self, name: str, age: int, who: str, by: str) -> None:
+        """Somebody strikes an update."""
+        picked = self.with_update(name, age, who)
+        if picked is None:
+            return
+        place, branch, index, who = picked
+        call = self.on(place, "update_reject", index, who).signed_by(
+            authority=wallet(by)
+        )
+        if self.send(call, self.model.reasons_reject(branch, index, who, by)):
+            self.model.reject(branch.rounds[index], who)
+
+    def close_round(self, name: str, age: int) -> None:
+        """Anyone closes a round."""
+        picked = self.pick(name, age)
+        if picked is None:
+            return
+        place, branch, index = picked
+        chosen = branch.rounds[index]
+        call = place.round_close().with_accounts(
+            round=place.find_round(index), policy=place.find_policy(chosen.policy_index)
+        )
+        event = self.send(call, self.model.reasons_close(branch, index))
+        if event:
+            assert event["weight_sum"] == chosen.weight_sum
+            self.model.close(chosen)
+
+    def abort_round(self, name: str, age: int) -> None:
+        """Anyone aborts a round."""
+        picked = self.pick(name, age)
+        if picked is None:
+            return
+        place, branch, index = picked
+        chosen = branch.rounds[index]
+        call = place.round_abort(index).with_accounts(
+            policy=place.find_policy(chosen.policy_index),
+            round_payer=wallet(chosen.payer).pubkey(),
+        )
+        reason = self.model.abort_reason(branch, index)
+        event = self.send(call, self.model.reasons_abort(branch, index))
+        if event:
+            assert event["reason"] == reason
+            self.model.abort(branch, index)

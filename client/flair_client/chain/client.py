@@ -25,7 +25,7 @@ from flair_client.chain.accounts import (
     decode_account_as,
 )
 from flair_client.chain.events import EventBytes, event_block
-from flair_client.chain.history import fetch_events
+from flair_client.chain.history import fetch_events, whole_events
 from flair_client.chain.instructions import Instruction
 from flair_client.chain.pdas import (
     PROGRAM_ID,
@@ -217,10 +217,25 @@ class ChainClient:
     def events_since(self, repo: Address, seq: int) -> list[EventBytes]:
         """Gives the events of a repository (or the Config) after number `seq`.
 
+        They are all there and true, by the account's number and root as they were read
+        before the history was.
+
         Raises:
-            VerificationError: the RPC's history has a hole.
+            VerificationError: the RPC's history lacks an event, the newest included, or
+                has another one than the account's root names.
         """
-        return fetch_events(self.rpc, repo, seq, self.program_id)
+        is_config = repo == find_config_pda(self.program_id)[0]
+        account = self.config() if is_config else self.repo(repo)
+        found = fetch_events(self.rpc, repo, seq, self.program_id)
+        return whole_events(found, seq, account.event_seq, account.history_root)
+
+    def found_events(self, repo: Address, seq: int) -> list[EventBytes]:
+        """Gives what the RPC still has of these events; each is to be checked by root.
+
+        Raises:
+            VerificationError: the RPC's history contradicts itself.
+        """
+        return list(fetch_events(self.rpc, repo, seq, self.program_id).values())
 
     def _maybe(self, kind: type[_T], address: Address) -> _T | None:
         raw = self.rpc.get_account(address)

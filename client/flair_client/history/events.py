@@ -46,8 +46,8 @@ class EventChain(Protocol):
     def branches(self, repo: Address) -> list[BranchAccount]:
         """The repository's branches."""
 
-    def events_since(self, repo: Address, seq: int) -> list[bytes]:
-        """Events behind number `seq`, from transaction history."""
+    def found_events(self, repo: Address, seq: int) -> list[bytes]:
+        """What transaction history has of the events after `seq`, with holes or not."""
 
 
 def collect_events(
@@ -184,7 +184,7 @@ class _Fallback:
 
     def _sent_events(self) -> Iterator[bytes]:
         try:
-            yield from self._chain.events_since(self._repo, self._from_seq - 1)
+            yield from self._chain.found_events(self._repo, self._from_seq - 1)
         except (ChainError, VerificationError):
             # Pruned history is no error yet: the caller names the gap.
             return

@@ -1,5 +1,7 @@
 """Typed reads and sent instructions, against a node that lies about accounts."""
 
+from dataclasses import replace
+
 import base58
 import pytest
 
@@ -17,6 +19,7 @@ from flair_client.chain.events import (
     EVENT_TAG,
     RoundClosed,
     encode_event,
+    event_root,
 )
 from flair_client.chain.instructions import repo_create
 from flair_client.chain.pdas import (
@@ -281,7 +284,7 @@ def event(number, **changes):
     values = {
         "repo": REPO,
         "repo_seq": number,
-        "prev_root": Digest(bytes(32)),
+        "prev_root": event_root(event(number - 1)) if number > 1 else Digest(bytes(32)),
         "unix_timestamp": 1,
         "actor": OWNER.address,
         "branch": MAIN,
@@ -357,10 +360,15 @@ def test_a_sent_transaction_publishes_its_events(chain, node):
 
 
 @pytest.fixture
-def history(node):
-    """Gives the node a history: (signature, error, events), newest first."""
+def history(node, holds):
+    """Gives the node a history: (signature, error, events), newest first.
 
-    def write(*transactions):
+    The repository's account counts up to `newest`.
+    """
+
+    def write(*transactions, newest):
+        root = event_root(event(newest))
+        holds(make_repo(event_seq=newest, history_root=root))
         entries = [
             {"signature": signature, "slot": 5, "err": err}
             for signature, err, _ in transactions
@@ -394,34 +402,89 @@ def test_events_come_in_order_from_the_newest_back_to_the_known_one(
         (signature(2), None, [event(3)]),
         (signature(1), None, [event(2), event(1, repo=MAIN)]),
         (signature(0), None, [event(1)]),
+        newest=5,
     )
 
     assert chain.events_since(REPO, 0) == [event(n) for n in range(1, 6)]
     assert chain.events_since(REPO, 5) == []
     asked = len(node.asked)
     assert chain.events_since(REPO, 3) == [event(4), event(5)]
-    assert len(node.asked) == asked + 2
+    # The account, one page, one transaction.
+    assert len(node.asked) == asked + 3
 
 
 def test_a_long_history_comes_in_pages(chain, node, history, monkeypatch):
     monkeypatch.setattr("flair_client.chain.history._PAGE", 2)
-    history(*((signature(n), None, [event(n)]) for n in range(7, 0, -1)))
+    history(*((signature(n), None, [event(n)]) for n in range(7, 0, -1)), newest=7)
 
     assert chain.events_since(REPO, 0) == [event(n) for n in range(1, 8)]
     assert node.count("getSignaturesForAddress") == 4
 
 
 def test_a_hole_in_the_history_names_the_event(chain, history):
-    history((signature(3), None, [event(3)]), (signature(1), None, [event(1)]))
+    history(
+        (signature(3), None, [event(3)]), (signature(1), None, [event(1)]), newest=3
+    )
 
     with pytest.raises(VerificationError, match="event 2: missing"):
         chain.events_since(REPO, 0)
+    assert chain.found_events(REPO, 0) == [event(1), event(3)]
+
+
+def test_the_newest_events_cannot_be_left_out(chain, history):
+    history(
+        (signature(2), None, [event(2)]), (signature(1), None, [event(1)]), newest=4
+    )
+
+    for seq in (0, 2, 3):
+        with pytest.raises(VerificationError, match="event 4: missing"):
+            chain.events_since(REPO, seq)
+    assert chain.events_since(REPO, 4) == []
+    assert chain.found_events(REPO, 0) == [event(1), event(2)]
+
+
+def test_a_history_without_any_event_is_not_the_account_s(chain, history):
+    history(newest=1)
+
+    with pytest.raises(VerificationError, match="event 1: missing"):
+        chain.events_since(REPO, 0)
+
+
+@pytest.mark.parametrize("invented", [1, 2, 3])
+def test_an_invented_event_is_named_by_the_root(chain, history, invented):
+    events = [event(n, n_accepted=9 if n == invented else 2) for n in (3, 2, 1)]
+    history(*((signature(n), None, [one]) for n, one in enumerate(events)), newest=3)
+
+    with pytest.raises(VerificationError, match=f"event {invented}: is not what"):
+        chain.events_since(REPO, 0)
+
+
+def test_events_that_the_account_does_not_count_yet_are_left_out(chain, history):
+    history(*((signature(n), None, [event(n)]) for n in (3, 2, 1)), newest=2)
+
+    assert chain.events_since(REPO, 0) == [event(1), event(2)]
+
+
+def test_events_of_the_config_are_compared_with_its_own_root(
+    chain, node, history, holds
+):
+    address = find_config_pda()[0]
+    one = event(1, repo=address)
+    history((signature(1), None, [one]), newest=1)
+    holds(replace(CONFIG, event_seq=1, history_root=event_root(one)))
+
+    assert chain.events_since(address, 0) == [one]
+
+    holds(replace(CONFIG, event_seq=2, history_root=event_root(one)))
+    with pytest.raises(VerificationError, match="event 2: missing"):
+        chain.events_since(address, 0)
 
 
 def test_an_event_in_two_versions_is_refused(chain, history):
     history(
         (signature(3), None, [event(2)]),
         (signature(2), None, [event(2, n_accepted=7)]),
+        newest=2,
     )
 
     with pytest.raises(VerificationError, match="event 2: given in two versions"):
@@ -430,7 +493,9 @@ def test_an_event_in_two_versions_is_refused(chain, history):
 
 def test_a_history_that_goes_in_circles_is_refused(chain, node, history, monkeypatch):
     monkeypatch.setattr("flair_client.chain.history._PAGE", 2)
-    history((signature(9), None, [event(9)]), (signature(8), None, [event(8)]))
+    history(
+        (signature(9), None, [event(9)]), (signature(8), None, [event(8)]), newest=9
+    )
     page = [{"signature": signature(n), "slot": 5, "err": None} for n in (9, 8)]
     node.script["getSignaturesForAddress"] = page
 
@@ -441,7 +506,7 @@ def test_a_history_that_goes_in_circles_is_refused(chain, node, history, monkeyp
 def test_a_known_transaction_that_the_node_does_not_give_holds_the_walk_up(
     chain, node, history
 ):
-    history((signature(1), None, [event(1)]))
+    history((signature(1), None, [event(1)]), newest=1)
     node.script["getTransaction"] = (None, None, tx_json(signature(1), event(1)))
 
     assert chain.events_since(REPO, 0) == [event(1)]

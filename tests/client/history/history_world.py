@@ -156,7 +156,7 @@ class World:
     def config(self) -> Any:
         return SimpleNamespace(genesis_tag=Digest(GENESIS.raw))
 
-    def events_since(self, _repo: Address, seq: int) -> list[bytes]:
+    def found_events(self, _repo: Address, seq: int) -> list[bytes]:
         return self.sent_events[seq:]
 
     # What users do.

@@ -90,6 +90,33 @@ def test_lost_event_is_found_in_commits_or_transactions_and_named_otherwise(worl
     assert fault(world).where == f"event {seq}"
 
 
+def lose_event(world, seq):
+    """From the store; commits list it no more either."""
+    world.store.delete(Cid(CODEC_RAW, world_root(world, seq).raw))
+    for move in world.history.branches[world.main].moves:
+        world.store.delete(commit_at(world, move.new_head).events)
+
+
+def test_history_with_holes_still_gives_the_event_that_is_lost_elsewhere(world):
+    world.run_round(3, 4)
+    lose_event(world, 6)
+    # An RPC that pruned what is older, and does not have the newest ones yet.
+    world.found_events = lambda _repo, _seq: [world.events[5], world.events[8]]
+
+    # Events are found; that the commits' own lists are gone is another matter.
+    assert fault(world).where.startswith("commit ")
+
+
+@pytest.mark.parametrize("n_kept", [0, 5, -1])
+def test_tail_that_store_and_rpc_leave_out_is_named(world, n_kept):
+    world.run_round(3, 4)
+    newest = len(world.events)
+    lose_event(world, newest)
+    world.sent_events = world.events[:n_kept]
+
+    assert fault(world).where == f"event {newest}"
+
+
 def world_root(world, seq):
     from flair_client.chain.events import event_root
 

@@ -123,9 +123,11 @@ def test_weights_of_another_model_name_the_tensor_and_both(site, clone, change, 
 @pytest.mark.parametrize(
     ("content", "code", "said"),
     [
-        (b"", 5, "0 bytes are no safetensors file"),
-        (b"\xff" * 64, 5, "header: 18446744073709551615 bytes, at most"),
-        (b"\x08\0\0\0\0\0\0\0notjson!", 5, "does not begin with a brace"),
+        (b"", 5, "is no .safetensors, .npz or PyTorch file"),
+        (b"\x08" + bytes(7) + b"notjson!", 5, "is no .safetensors, .npz or PyTorch"),
+        (b"\x08" + bytes(7) + b"{otjson!", 5, "the header is not JSON"),
+        (b"\xff" * 8 + b"{}", 5, "header: 18446744073709551615 bytes, at most"),
+        (b"\xff\xff" + bytes(6) + b"{}", 5, "declares a header of 65535 bytes"),
         (None, 2, "cannot read"),
     ],
 )
@@ -142,14 +144,18 @@ def test_a_file_that_is_no_weights(site, clone, content, code, said):
 
 
 def test_a_model_with_nan_is_not_published(owner):
-    tensors = {"w": np.array([1.0, np.nan], np.float32)}
-    safetensors.numpy.save_file(tensors, owner.folder / "nan.safetensors")
-    owner("init", "nan", "--weights", "nan.safetensors")
+    owner.json("init", "nan", "--columns-from", "rows.csv")
+    folder = owner.folder / "nan"
+    tensors = safetensors.numpy.load_file(folder / "weights.safetensors")
+    tensors["linear.weight"][0] = np.nan
+    safetensors.numpy.save_file(tensors, folder / "weights.safetensors")
 
-    ran = owner("repo", "create", "nan", cwd=owner.folder / "nan")
+    given = owner("init", "spoilt", "--weights", folder / "weights.safetensors")
+    ran = owner("repo", "create", "nan", cwd=folder)
 
-    assert ran.code == 5
-    assert "tensor 'w': 1 values are not finite" in ran.err
+    for refused in (given, ran):
+        assert refused.code == 5
+        assert "tensor 'linear.weight': 1 values are not finite" in refused.err
 
 
 def test_every_verb_of_a_workspace_works_from_a_folder_below(net, plain):

@@ -20,6 +20,7 @@ from flair_client.errors import RpcRefused, RpcUnavailable, UsageError
 MIB: Final = 1024 * 1024
 _TOO_MANY: Final = 429
 _BUSY: Final = (_TOO_MANY, 503)
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _MESSAGE_LIMIT: Final = 300
 
 
@@ -77,13 +78,16 @@ class Transport:
         self._sleep = sleep
         self._now = now
         self._ids = count(1)
-        # An answer that unpacks to more than it says would take memory unseen.
+        parsed = httpx.URL(url)
         self._http = httpx.Client(
             transport=http,
             timeout=patience.timeout_s,
             # Reading all certificates takes a while, and without TLS none is needed:
             # redirects are not followed.
-            verify=httpx.URL(url).scheme == "https",
+            verify=parsed.scheme == "https",
+            # The environment's proxy leads to the outside; this machine is inside.
+            trust_env=parsed.host not in _LOOPBACK,
+            # An answer that unpacks to more than it says would take memory unseen.
             headers={"accept-encoding": "identity"},
         )
 

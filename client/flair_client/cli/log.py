@@ -10,7 +10,7 @@ from flair_client.cli.session import App
 from flair_client.cli.text import printable, wrapped
 from flair_client.cli.types import time_text
 from flair_client.objects import CommitKind, Revert
-from flair_client.porcelain.log import Log, LogEntry, LogUpdate, log
+from flair_client.porcelain.log import Log, LogEntry, LogGap, LogUpdate, log
 
 _COLUMNS = 80
 
@@ -46,7 +46,7 @@ def log_command(
     `flair verify` do that.
     """
     reading, chosen = open_reading(app, ref)
-    entries: list[LogEntry] = []
+    entries: list[LogEntry | LogGap] = []
     more = False
     try:
         count = None if max_count is None else max_count + 1
@@ -69,6 +69,9 @@ def log_text(found: Log, *, graph: bool, oneline: bool) -> str:
     lines: list[str] = []
     for place, entry in enumerate(found.commits):
         is_last = place == len(found.commits) - 1 and not found.more
+        if isinstance(entry, LogGap):
+            lines += _gap_lines(entry, graph=graph, oneline=oneline)
+            continue
         if not graph:
             lines += _commit_lines(entry, _COLUMNS, oneline=oneline)
             if not oneline and not is_last:
@@ -76,6 +79,16 @@ def log_text(found: Log, *, graph: bool, oneline: bool) -> str:
             continue
         lines += _drawn(entry, is_last=is_last, oneline=oneline)
     return "\n".join(lines)
+
+
+def _gap_lines(gap: LogGap, *, graph: bool, oneline: bool) -> list[str]:
+    mark = "x " if graph else ""
+    word = "" if oneline else "commit "
+    line = printable(
+        f"{mark}{word}{gap.commit.short} cannot be read: {gap.reason}", _COLUMNS
+    )
+    rest = [] if oneline else ["|" if graph else ""]
+    return [line, *rest]
 
 
 def _drawn(entry: LogEntry, *, is_last: bool, oneline: bool) -> list[str]:

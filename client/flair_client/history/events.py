@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from flair_client.chain.accounts import BranchAccount, RepoAccount
 from flair_client.chain.events import EVENT_PREFIX, decode_event, event_root
 from flair_client.chain.pdas import find_repo_pda
-from flair_client.encoding import decode_commit, decode_event_list
+from flair_client.encoding import decode_event_list
 from flair_client.encoding.limits import MAX_EVENT_SIZE
 from flair_client.errors import (
     AccountMissing,
@@ -20,8 +20,10 @@ from flair_client.errors import (
     DigestMismatch,
     FlairError,
     ObjectError,
+    StoreError,
     VerificationError,
 )
+from flair_client.history.gaps import walk_over_gaps
 from flair_client.history.records import ZERO_DIGEST
 from flair_client.ids import CODEC_RAW, Address, Cid, CommitId, Digest
 from flair_client.objects import Commit, EventList
@@ -192,16 +194,24 @@ class _Fallback:
     def _listed_events(self) -> Iterator[bytes]:
         seen: set[CommitId] = set()
         for head in self._heads():
-            commit_id: CommitId | None = head
-            while commit_id is not None and commit_id not in seen:
-                seen.add(commit_id)
-                try:
-                    commit = decode_commit(self._store.get(commit_id.cid))
-                    if commit.events is not None:
-                        yield from read_event_list(self._store, commit.events).events
-                except FlairError:
-                    break
-                commit_id = commit.parents[0] if commit.parents else None
+            try:
+                for commit_id, found in walk_over_gaps(self._store, head):
+                    if commit_id in seen:
+                        break
+                    seen.add(commit_id)
+                    if isinstance(found, Commit):
+                        yield from self._list_of(found)
+            except StoreError:
+                # Whoever looks for the event itself is told.
+                return
+
+    def _list_of(self, commit: Commit) -> tuple[bytes, ...]:
+        if commit.events is None:
+            return ()
+        try:
+            return read_event_list(self._store, commit.events).events
+        except FlairError:
+            return ()
 
     def _heads(self) -> list[CommitId]:
         try:

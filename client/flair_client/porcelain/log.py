@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 
-from flair_client.history.graph import read_commit, walk
+from flair_client.history.gaps import Unreadable, walk_over_gaps
+from flair_client.history.graph import read_commit
 from flair_client.ids import Address, CommitId
 from flair_client.objects import Commit, CommitKind, Revert
 from flair_client.porcelain.reading import Reading
@@ -59,14 +59,27 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LogGap:
+    """A commit of the line that cannot be read; the line goes on behind it.
+
+    Attributes:
+        reason: what is wrong with it.
+    """
+
+    commit: CommitId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """A part of a history.
 
     Attributes:
+        commits: newest first; each gap where it lies.
         more: whether older commits follow.
     """
 
-    commits: tuple[LogEntry, ...]
+    commits: tuple[LogEntry | LogGap, ...]
     more: bool
 
 
@@ -76,10 +89,11 @@ def log(
     *,
     limit: int | None = None,
     updates: bool = False,
-) -> Iterator[LogEntry]:
+) -> Iterator[LogEntry | LogGap]:
     """Goes through the commits of a line, newest first.
 
-    Blocks are checked against their ids; signatures and merges are for `verify`.
+    A commit that cannot be read is a gap, if what lies behind it is known. Blocks are
+    checked against their ids; signatures and merges are for `verify`.
 
     Args:
         reading: where commits lie.
@@ -89,13 +103,22 @@ def log(
 
     Raises:
         RefUnknown: there is no such commit.
-        BlockMissing, DigestMismatch, ObjectInvalid: a commit cannot be read; those
-            before it were given.
+        BlockMissing, DigestMismatch, ObjectError: a commit cannot be read and what lies
+            behind it is not known; those before it were given.
     """
     start = reading.resolve(ref)
-    line = walk(reading.store, start, first_parent=True)
-    for commit_id, commit in islice(line, limit):
-        yield _entry(reading, commit_id, commit, with_updates=updates)
+    unread: Unreadable | None = None
+    for place, (commit_id, found) in enumerate(walk_over_gaps(reading.store, start)):
+        if place == limit:
+            return
+        if isinstance(found, Commit):
+            unread = None
+            yield _entry(reading, commit_id, found, with_updates=updates)
+        else:
+            unread = unread or found
+            yield LogGap(commit_id, str(found))
+    if unread is not None:
+        raise unread
 
 
 def _entry(

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from flair_client.errors import IdentifierInvalid, RefUnknown, WorkspaceError
-from flair_client.history.graph import read_commit, walk
+from flair_client.history.gaps import Unreadable, walk_over_gaps
 from flair_client.ids import CommitId
+from flair_client.objects import Commit
 from flair_client.store.base import Store
 from flair_client.workspace import Workspace
 
@@ -106,20 +107,22 @@ def resolve_commit(
 
 
 def _ancestor(store: Store, start: CommitId, count: int, text: str) -> CommitId:
-    commit_id = start
-    for _ in range(count):
-        parents = read_commit(store, commit_id).parents
-        if not parents:
-            raise RefUnknown(f"{text!r} goes beyond the root")
-        commit_id = parents[0]
-    return commit_id
+    last: Commit | Unreadable | None = None
+    for place, (commit_id, found) in enumerate(walk_over_gaps(store, start)):
+        if place == count:
+            return commit_id
+        last = found
+    if isinstance(last, Exception):
+        raise last
+    raise RefUnknown(f"{text!r} goes beyond the root")
 
 
 def _by_prefix(store: Store, starts: set[CommitId], text: str) -> CommitId:
     found = {
         commit_id
         for start in starts
-        for commit_id, _ in walk(store, start)
+        for one, commit in walk_over_gaps(store, start)
+        for commit_id in (one, *_merged(commit))
         if str(commit_id).startswith(text)
     }
     if not found:
@@ -128,3 +131,7 @@ def _by_prefix(store: Store, starts: set[CommitId], text: str) -> CommitId:
         listed = ", ".join(sorted(one.short for one in found)[:_MAX_SHOWN])
         raise RefUnknown(f"{len(found)} commits begin with {text!r}: {listed}")
     return found.pop()
+
+
+def _merged(commit: Commit | Unreadable) -> tuple[CommitId, ...]:
+    return commit.parents[1:] if isinstance(commit, Commit) else ()

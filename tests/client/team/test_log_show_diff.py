@@ -146,23 +146,44 @@ def test_log_works_without_store_and_chain(team, flair):
     assert said.code == 0, said.err
 
 
-def test_log_shows_what_it_can_before_a_missing_commit(team, flair, tmp_path):
-    store = team.copy_store("broken")
-    (path,) = store.rglob(f"{team.first}.*")
-    path.unlink()
+@pytest.fixture
+def elsewhere(team, flair, tmp_path):
+    """Runs the command of a stranger whose store lacks a commit."""
     config = team.home / "config.toml"
     kept = config.read_text()
-    config.write_text(kept.replace(team.store_folder.as_uri(), store.as_uri()))
-    try:
-        said = flair("log", team.repo, "--oneline", cwd=tmp_path)
-        line = flair("log", team.repo, "--json", cwd=tmp_path).line
-    finally:
-        config.write_text(kept)
+
+    def run(missing, *arguments):
+        store = team.copy_store(f"without-{missing.short}-{arguments[1]}")
+        (path,) = store.rglob(f"{missing}.*")
+        path.unlink()
+        config.write_text(kept.replace(team.store_folder.as_uri(), store.as_uri()))
+        return flair(arguments[0], team.repo, *arguments[1:], cwd=tmp_path)
+
+    yield run
+    config.write_text(kept)
+
+
+def test_log_goes_on_behind_a_commit_that_is_missing(team, elsewhere):
+    lines = elsewhere(team.first, "log", "--oneline").out.splitlines()
+    graph = elsewhere(team.first, "log", "--graph").out.splitlines()
+    commits = elsewhere(team.first, "log", "--json").result["commits"]
+
+    assert len(lines) == 4
+    assert lines[2].startswith(f"{team.first.short} cannot be read: block bafy")
+    assert lines[3] == f"{team.root.short} root: root"
+    assert any(line.startswith(f"x commit {team.first.short} cannot") for line in graph)
+    assert [one["commit"] for one in commits][2:] == [str(team.first), str(team.root)]
+    assert "is missing" in commits[2]["reason"]
+
+
+def test_log_shows_what_it_can_before_the_end_of_what_is_known(team, elsewhere):
+    said = elsewhere(team.root, "log", "--oneline")
+    line = elsewhere(team.root, "log", "--json").line
 
     assert said.code == 5
-    assert len(said.out.splitlines()) == 2
+    assert len(said.out.splitlines()) == 4
     assert "is missing" in said.err
-    assert (line["error_code"], len(line["result"]["commits"])) == ("BlockMissing", 2)
+    assert (line["error_code"], len(line["result"]["commits"])) == ("BlockMissing", 4)
 
 
 def test_show_of_a_merge(team, flair):

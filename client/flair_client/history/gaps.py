@@ -1,0 +1,69 @@
+"""A branch's line, also over commits that cannot be read.
+
+Whoever may merge can make a head of which nobody has the block. It is left behind by a
+later commit (see `line`), but stays a parent. The events that the commit on top of it
+carries say what was the head before: so the line goes on there.
+"""
+
+from collections.abc import Iterator
+
+from flair_client.chain.events import BranchAdvanced, MergeFinalized, decode_event
+from flair_client.encoding import decode_event_list
+from flair_client.errors import BlockMissing, DigestMismatch, FlairError, ObjectError
+from flair_client.history.graph import read_commit
+from flair_client.ids import CommitId
+from flair_client.objects import Commit
+from flair_client.store.base import Store
+
+Unreadable = BlockMissing | DigestMismatch | ObjectError
+
+
+def walk_over_gaps(
+    store: Store, head: CommitId
+) -> Iterator[tuple[CommitId, Commit | Unreadable]]:
+    """The commits of a branch's own line from a head back, newest first.
+
+    A commit that cannot be read comes as the error that says why. Where even the head
+    before it is not known, it is the last one that comes.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+    """
+    seen: set[CommitId] = set()
+    commit_id: CommitId | None = head
+    child: Commit | None = None
+    while commit_id is not None and commit_id not in seen:
+        seen.add(commit_id)
+        try:
+            commit = read_commit(store, commit_id)
+        except (BlockMissing, DigestMismatch, ObjectError) as exc:
+            yield commit_id, exc
+            commit_id = _head_before(store, child, commit_id)
+            continue
+        yield commit_id, commit
+        child = commit
+        commit_id = commit.parents[0] if commit.parents else None
+
+
+def _head_before(
+    store: Store, child: Commit | None, commit_id: CommitId
+) -> CommitId | None:
+    """What was the head before a commit, by the events of one on top of it."""
+    if child is None or child.events is None:
+        return None
+    try:
+        listed = decode_event_list(store.get(child.events))
+        events = [decode_event(event_bytes) for event_bytes in listed.events]
+    except FlairError:
+        return None
+    for event in events:
+        match event:
+            case BranchAdvanced(new_head=moved, old_head=before):
+                pass
+            case MergeFinalized(commit_id=moved, old_head=before):
+                pass
+            case _:
+                continue
+        if moved == commit_id and any(before.raw):
+            return before
+    return None

@@ -194,7 +194,7 @@ def _report_text(found: Shown) -> str:
             return "report: of another form; see --json"
         rows.append(
             (
-                printable(str(one.get("commit", ""))[:12]),
+                printable(str(one.get("commit", ""))[:12], 12),
                 printable(str(one.get("contributor", "")), 44),
                 printable(str(one.get("weight", "")), 6),
                 _norm_text(one),

@@ -14,7 +14,9 @@ from flair_client.workspace import Workspace
 
 _HEADS: Final = "heads"
 _VERIFIED: Final = "verified"
-_PREFIX: Final = re.compile(r"[0-9a-f]{6,64}")
+# Fewer digits name no commit: too many would begin with them.
+MIN_DIGITS: Final = 6
+_PREFIX: Final = re.compile(rf"[0-9a-f]{{{MIN_DIGITS},64}}")
 _PARENT: Final = re.compile(r"(?P<name>.*?)~(?P<count>[0-9]{0,6})")
 _MAX_SHOWN: Final = 8
 

@@ -19,7 +19,12 @@ from flair_client.history.verify_revert import (
 )
 from flair_client.ids import Address, CommitId
 from flair_client.objects import Manifest, Revert, RevertKind
-from flair_client.porcelain.refs import known_heads, resolve, verified_commits
+from flair_client.porcelain.refs import (
+    MIN_DIGITS,
+    known_heads,
+    resolve,
+    verified_commits,
+)
 from flair_client.store.base import Store
 from flair_client.strategies import get_strategy
 from flair_client.workspace import Workspace
@@ -180,7 +185,7 @@ def _plan_repair(
 def _broken(state: LineState, text: str) -> InvalidCommit | None:
     """The wrong commit that a text names: its id, or six or more digits of it."""
     found = [one for one in state.broken if str(one.commit_id).startswith(text)]
-    return found[0] if len(found) == 1 and len(text) >= 6 else None
+    return found[0] if len(found) == 1 and len(text) >= MIN_DIGITS else None
 
 
 def _target(

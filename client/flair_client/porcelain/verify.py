@@ -16,7 +16,7 @@ from flair_client.history.evidence import RepoEvidence, gather_repo
 from flair_client.history.line import LineState
 from flair_client.history.verify import CommitReport, report_of, walk_line
 from flair_client.ids import Address, CommitId, Digest
-from flair_client.porcelain.refs import resolve_commit
+from flair_client.porcelain.refs import MIN_DIGITS, resolve_commit
 from flair_client.repo_address import RepoAddress
 
 
@@ -154,7 +154,7 @@ def _start(ctx: Context, evidence: RepoEvidence, since: str) -> CommitId:
         for move in evidence.branch(name).evidence.moves
         if str(move.new_head).startswith(since)
     }
-    if len(known) == 1 and since not in heads:
+    if len(known) == 1 and since not in heads and len(since) >= MIN_DIGITS:
         return known.pop()
     start = resolve_commit(ctx.remote, heads, None, since)
     for name in heads:

@@ -112,6 +112,7 @@ class Rpc:
         """
         self.commitment_level = commitment_level
         self._pinned_hash = genesis_hash
+        self._least_slot = 0
         self.sleep = sleep
         self._transport = Transport(
             url,
@@ -147,8 +148,20 @@ class Rpc:
             self._pinned_hash = None
         return self._transport.ask(method, params, once=once)
 
+    def read_from(self, slot: int) -> None:
+        """Takes no account or height from now on that is older than `slot`.
+
+        One URL may stand for many nodes, some of them behind: who has just seen its
+        transaction confirmed by one must not be told by another that it never was.
+        """
+        self._least_slot = max(self._least_slot, slot)
+
     def _level(self, **more: Any) -> dict[str, Any]:
         return {"commitment": self.commitment_level, **more}
+
+    def _fresh(self, **more: Any) -> dict[str, Any]:
+        least = {"minContextSlot": self._least_slot} if self._least_slot else {}
+        return self._level(**least, **more)
 
     def get_genesis_hash(self) -> str:
         """Gives the hash that tells this cluster from all others."""
@@ -176,7 +189,7 @@ class Rpc:
             AccountInvalid: its data cannot be read.
         """
         method = "getAccountInfo"
-        params = [str(address), self._level(encoding="base64")]
+        params = [str(address), self._fresh(encoding="base64")]
         value = shapes.context_value(method, self.ask(method, params))
         return None if value is None else shapes.account(method, address, value)
 
@@ -188,7 +201,7 @@ class Rpc:
         found: list[RawAccount | None] = []
         for start in range(0, len(addresses), _ACCOUNTS_LIMIT):
             part = addresses[start : start + _ACCOUNTS_LIMIT]
-            params = [[str(one) for one in part], self._level(encoding="base64")]
+            params = [[str(one) for one in part], self._fresh(encoding="base64")]
             value = shapes.context_value(method, self.ask(method, params))
             values = shapes.sequence(method, value, "list of accounts")
             if len(values) != len(part):
@@ -223,7 +236,7 @@ class Rpc:
             }
             for one in filters
         ]
-        params = [str(program_id), self._level(encoding="base64", filters=wanted)]
+        params = [str(program_id), self._fresh(encoding="base64", filters=wanted)]
         found = []
         for item in shapes.sequence(method, self.ask(method, params), "list"):
             entry = shapes.mapping(method, item, "entry")
@@ -236,13 +249,13 @@ class Rpc:
     def get_balance(self, address: Address) -> int:
         """Gives an address's lamports; zero where there is no account."""
         method = "getBalance"
-        value = self.ask(method, [str(address), self._level()])
+        value = self.ask(method, [str(address), self._fresh()])
         return shapes.whole(method, shapes.context_value(method, value), "balance")
 
     def get_block_height(self) -> int:
         """Gives the number of blocks so far."""
         method = "getBlockHeight"
-        return shapes.whole(method, self.ask(method, [self._level()]), "height")
+        return shapes.whole(method, self.ask(method, [self._fresh()]), "height")
 
     def get_minimum_balance_for_rent_exemption(self, size: int) -> int:
         """Gives the lamports that an account of `size` bytes must hold."""
@@ -252,7 +265,7 @@ class Rpc:
     def get_latest_blockhash(self) -> LatestBlockhash:
         """Gives a blockhash to build a transaction with."""
         method = "getLatestBlockhash"
-        value = shapes.context_value(method, self.ask(method, [self._level()]))
+        value = shapes.context_value(method, self.ask(method, [self._fresh()]))
         value = shapes.mapping(method, value, "blockhash")
         return LatestBlockhash(
             str(shapes.address(method, value.get("blockhash"), "blockhash")),
@@ -279,7 +292,7 @@ class Rpc:
     def simulate_transaction(self, wire: bytes) -> Simulation:
         """Tells what a signed transaction would do."""
         method = "simulateTransaction"
-        options = self._level(encoding="base64", sigVerify=True)
+        options = self._fresh(encoding="base64", sigVerify=True)
         params = [base64.b64encode(wire).decode(), options]
         value = shapes.context_value(method, self.ask(method, params))
         value = shapes.mapping(method, value, "simulation")
@@ -340,7 +353,7 @@ class Rpc:
     ) -> list[SignatureEntry]:
         """Gives an address's transactions, newest first, at most `limit`."""
         method = "getSignaturesForAddress"
-        options = self._level(limit=limit)
+        options = self._fresh(limit=limit)
         if until is not None:
             options["until"] = until
         if before is not None:

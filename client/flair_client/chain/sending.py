@@ -168,6 +168,7 @@ def _is_final(rpc: Rpc, status: SignatureStatus | None) -> bool:
     """
     if status is None or not status.has_reached(rpc.commitment_level):
         return False
+    rpc.read_from(status.slot)
     if status.err is not None:
         raise transaction_error(status.err)
     return True

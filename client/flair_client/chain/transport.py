@@ -19,6 +19,7 @@ from flair_client.errors import RpcRefused, RpcUnavailable, UsageError
 
 MIB: Final = 1024 * 1024
 _TOO_MANY: Final = 429
+_SLOT_NOT_REACHED: Final = -32016
 _BUSY: Final = (_TOO_MANY, 503)
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _MESSAGE_LIMIT: Final = 300
@@ -226,5 +227,7 @@ def _refusal(method: str, error: Any) -> RpcRefused | _Retry:
         return _Retry("the answer is not a JSON-RPC answer")
     if error["code"] == _TOO_MANY:
         return _Retry("too many requests")
+    if error["code"] == _SLOT_NOT_REACHED:
+        return _Retry("the node is behind what was seen already")
     message = str(error.get("message", ""))[:_MESSAGE_LIMIT]
     return RpcRefused(method, error["code"], message, error.get("data"))

@@ -115,7 +115,11 @@ def cluster(node, clock):
 
 @pytest.fixture
 def send(rpc, clock):
-    return lambda: send_instructions(rpc, [INSTRUCTION], [SIGNER], now=clock)
+    def make():
+        return send_instructions(rpc, [INSTRUCTION], [SIGNER], now=clock)
+
+    make.rpc = rpc
+    return make
 
 
 def test_a_transaction_is_sent_once_when_it_is_confirmed_soon(cluster, send):
@@ -423,3 +427,40 @@ def test_waiting_for_a_transaction_that_fails(cluster, rpc):
 
     with pytest.raises(ProgramRefused, match="InsufficientFundsForFee"):
         wait_confirmed(rpc, "5" * 88)
+
+
+def test_what_was_seen_confirmed_is_there_for_every_later_read(cluster, send, node):
+    framed = node.framed(None)
+    behind = node.refusal(-32016, "Minimum context slot has not been reached")
+    node.script["getAccountInfo"] = (behind, behind, framed)
+    node.script["getProgramAccounts"] = []
+    rpc = send.rpc
+    rpc.get_program_accounts(SIGNER.address)
+    send()
+
+    assert rpc.get_account(SIGNER.address) is None
+    rpc.get_program_accounts(SIGNER.address)
+
+    options = [
+        params[1] for method, params in node.asked if method.startswith("getPro")
+    ]
+    assert [one.get("minContextSlot") for one in options] == [None, 9]
+    assert node.count("getAccountInfo") == 3
+
+
+def test_a_node_that_stays_behind_is_told(cluster, send, node):
+    node.script["getAccountInfo"] = node.refusal(-32016, "not reached")
+    send()
+
+    with pytest.raises(RpcUnavailable, match="behind what was seen already"):
+        send.rpc.get_account(SIGNER.address)
+
+
+def test_no_answer_is_asked_for_older_than_an_earlier_one(rpc, node):
+    node.script["getBlockHeight"] = 5
+    for slot in (7, 9, 8):
+        rpc.read_from(slot)
+        rpc.get_block_height()
+
+    slots = [params[0]["minContextSlot"] for _, params in node.asked]
+    assert slots == [7, 9, 9]

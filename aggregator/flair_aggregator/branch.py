@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from flair_aggregator.follow import RepoFollower, Standing
+from flair_aggregator.held_out import HeldOut
 from flair_aggregator.judge import Judge
 from flair_aggregator.merge import make_merge
 from flair_aggregator.outbox import Outbox, RoundName
@@ -116,7 +117,11 @@ class BranchWorker:
 
     def __post_init__(self) -> None:
         world = self.world
-        self._judge = Judge(world.ctx.remote, world.options.reject_outliers)
+        store, options = world.ctx.remote, world.options
+        held_out = None
+        if options.held_out is not None:
+            held_out = HeldOut(store, options.held_out, options.held_out_map)
+        self._judge = Judge(store, held_out, options.reject_flagged)
 
     def is_due(self, event_seq: int) -> bool:
         """Whether anything can have changed since the last look."""

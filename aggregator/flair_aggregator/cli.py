@@ -27,8 +27,10 @@ from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
 from flair_client.cli.types import BRANCH_NAME, DURATION, time_text
 from flair_client.context import Context
+from flair_client.errors import UsageError
 from flair_client.ids import Address
 from flair_client.repo_address import RepoAddress
+from flair_client.training.data import ColumnMap
 
 OUTBOX_NAME: Final = "outbox.sqlite"
 # A run may go on for months; its result tells of the last steps.
@@ -98,9 +100,23 @@ def _work_options(function: Any) -> Any:
     """How it works."""
     for option in (
         click.option(
-            "--reject-outliers",
+            "--reject-flagged",
             is_flag=True,
-            help="As the owner, reject updates far longer than the others.",
+            help="As the owner, reject what a gate flags: updates far longer than the "
+            "others, or harmful on held-out rows.",
+        ),
+        click.option(
+            "--held-out-map",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="How the columns of --held-out give the recipe's, as for `flair "
+            "train --map`.",
+        ),
+        click.option(
+            "--held-out",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Rows of your own (CSV or Parquet) on which each update is scored.",
         ),
         click.option(
             "--open-rounds",
@@ -139,20 +155,14 @@ def run(
     data: Path | None,
     once: bool,
     interval: int,
-    open_rounds: bool,
-    reject_outliers: bool,
+    **work: Any,
 ) -> None:
     """Merges rounds as they come, until Ctrl-C.
 
     The step in hand is finished before it ends. Killed at any point, it goes on where
     the chain stands.
     """
-    options = Options(
-        interval_s=max(interval, 1),
-        open_rounds=open_rounds,
-        reject_outliers=reject_outliers,
-    )
-    _run(app, repos, branches, data, options, once=once)
+    _run(app, repos, branches, data, _options(max(interval, 1), **work), once=once)
 
 
 @command(
@@ -168,12 +178,29 @@ def once_(
     repos: tuple[str, ...],
     branches: tuple[str, ...],
     data: Path | None,
-    open_rounds: bool,
-    reject_outliers: bool,
+    **work: Any,
 ) -> None:
     """Does what can be done now, and ends; the same as `run --once`."""
-    options = Options(open_rounds=open_rounds, reject_outliers=reject_outliers)
-    _run(app, repos, branches, data, options, once=True)
+    _run(app, repos, branches, data, _options(**work), once=True)
+
+
+def _options(
+    interval_s: float = 0.0,
+    *,
+    open_rounds: bool,
+    reject_flagged: bool,
+    held_out: Path | None,
+    held_out_map: Path | None,
+) -> Options:
+    if held_out_map is not None and held_out is None:
+        raise UsageError("--held-out-map is for --held-out")
+    return Options(
+        interval_s=interval_s,
+        open_rounds=open_rounds,
+        reject_flagged=reject_flagged,
+        held_out=held_out,
+        held_out_map=ColumnMap.load(held_out_map) if held_out_map else None,
+    )
 
 
 def _run(

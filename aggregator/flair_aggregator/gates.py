@@ -15,6 +15,10 @@ _MAX_DEVIATIONS: Final = 3 * 1483
 # Deviations below a tenth of the median are no reason to suspect anybody.
 _FLOOR_SHARE: Final = 10
 _FRACTION_BITS: Final = 16
+# An update may make the held-out score worse by a tenth, and by 0.02 where it is good
+# already: one hospital's update alone is expected to fit that hospital best.
+_SCORE_FACTOR: Final = 1.1
+_SCORE_SLACK: Final = 0.02
 
 K = TypeVar("K")
 
@@ -44,6 +48,20 @@ def norm_outliers(norms_sq: Mapping[K, int]) -> dict[K, str]:
             text = "its norm {:.6g} is far above the median {:.6g}; at most {:.6g}"
             found[key] = text.format(*shown)
     return found
+
+
+def low_scores(base: float, scores: Mapping[K, float]) -> dict[K, str]:
+    """Gives the updates that make the held-out log-loss clearly worse, and by how much.
+
+    Args:
+        base: log-loss of the round's base.
+        scores: log-loss of the base and each update alone.
+    """
+    limit = max(base * _SCORE_FACTOR, base + _SCORE_SLACK)
+    text = "alone it makes the held-out log-loss {:.6g} instead of {:.6g}"
+    return {
+        key: text.format(score, base) for key, score in scores.items() if score > limit
+    }
 
 
 def _median(values: Iterable[int]) -> int:

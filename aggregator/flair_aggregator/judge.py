@@ -1,10 +1,11 @@
 """Fills a view of the live round in with what verification says. Keeps verdicts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flair_aggregator.follow import Standing
-from flair_aggregator.gates import norm_outliers
+from flair_aggregator.gates import low_scores, norm_outliers
+from flair_aggregator.held_out import HeldOut
 from flair_aggregator.round import BranchView, Fault, Located, RoundView
 from flair_aggregator.verify import (
     CandidateVerdict,
@@ -20,6 +21,7 @@ from flair_client.chain.accounts import (
 from flair_client.history.checked import CheckedCommit, terms_of
 from flair_client.history.records import RoundRecord
 from flair_client.ids import Address, CommitId, Digest
+from flair_client.objects import Delta
 from flair_client.porcelain.update import RejectReason
 from flair_client.store.base import Store
 
@@ -38,18 +40,28 @@ class Judgement:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """What gates go by: squared norm, and score on held-out rows."""
+
+    norm_sq: int
+    score: float | None
+
+
 @dataclass(slots=True)
 class Judge:
     """Verdicts about one round at a time; a new round begins with none.
 
     Attributes:
-        reject_outliers: an update that is far longer than the others is a fault.
+        held_out: scores updates, where the owner gave rows to do so.
+        reject_flagged: an update that a gate flags is a fault.
     """
 
     store: Store
-    reject_outliers: bool = False
+    held_out: HeldOut | None = None
+    reject_flagged: bool = False
     _round: Address | None = None
-    _updates: dict[tuple[Address, CommitId, Digest], int | Fault] = field(
+    _updates: dict[tuple[Address, CommitId, Digest], _Sound | Fault] = field(
         default_factory=dict
     )
     _candidates: dict[CommitId, CandidateVerdict] = field(default_factory=dict)
@@ -82,12 +94,11 @@ class Judge:
         record = history.branches[view.branch.address].live_round
         if record is None:
             return Judgement(view)
-        norms, faults = self._judge_updates(live, standing, record, head)
-        outliers = norm_outliers(norms) if _is_closed(live) else {}
-        remarks = [f"update of {who}: {text}" for who, text in outliers.items()]
-        if self.reject_outliers:
-            code = int(RejectReason.OUTLIER)
-            faults |= {who: Fault(code, text) for who, text in outliers.items()}
+        sound, faults = self._judge_updates(live, standing, record, head)
+        flagged = self._flagged(sound, head) if _is_closed(live) else {}
+        remarks = [f"update of {who}: {one.text}" for who, one in flagged.items()]
+        if self.reject_flagged:
+            faults |= flagged
         valid = set()
         is_open = any(not fault.is_final for fault in faults.values())
         for candidate in live.candidates if _is_summed(live) else ():
@@ -110,10 +121,10 @@ class Judge:
         standing: Standing,
         record: RoundRecord,
         head: CheckedCommit,
-    ) -> tuple[dict[Address, int], dict[Address, Fault]]:
-        """Gives squared norms of sound updates, and what is wrong with the others."""
+    ) -> tuple[dict[Address, _Sound], dict[Address, Fault]]:
+        """Gives what is known of sound updates, and what is wrong with the others."""
         terms = terms_of(standing.evidence.history, record)
-        norms: dict[Address, int] = {}
+        sound: dict[Address, _Sound] = {}
         faults: dict[Address, Fault] = {}
         for update in live.updates:
             if update.value.status is UpdateStatus.REJECTED:
@@ -123,14 +134,34 @@ class Judge:
             verdict = self._updates.get(key)
             if verdict is None:
                 found = examine_update(self.store, terms, value, head.manifest)
-                verdict = found if isinstance(found, Fault) else found[1].norm_sq
+                verdict = (
+                    found if isinstance(found, Fault) else self._measure(head, found[1])
+                )
                 if not isinstance(verdict, Fault) or verdict.is_final:
                     self._updates[key] = verdict
             if isinstance(verdict, Fault):
                 faults[value.contributor] = verdict
             else:
-                norms[value.contributor] = verdict
-        return norms, faults
+                sound[value.contributor] = verdict
+        return sound, faults
+
+    def _measure(self, head: CheckedCommit, delta: Delta) -> _Sound:
+        score = self.held_out.score(head, delta) if self.held_out else None
+        return _Sound(delta.norm_sq, score)
+
+    def _flagged(
+        self, sound: dict[Address, _Sound], head: CheckedCommit
+    ) -> dict[Address, Fault]:
+        """What gates remark; the score comes first where both do."""
+        norms = {who: one.norm_sq for who, one in sound.items()}
+        found = _faults(RejectReason.OUTLIER, norm_outliers(norms))
+        base = self.held_out.score(head) if self.held_out else None
+        if base is not None:
+            scores = {
+                who: one.score for who, one in sound.items() if one.score is not None
+            }
+            found |= _faults(RejectReason.SCORE, low_scores(base, scores))
+        return found
 
     def _judge_candidate(
         self,
@@ -148,6 +179,10 @@ class Judge:
             if verdict.is_final:
                 self._candidates[commit_id] = verdict
         return verdict
+
+
+def _faults(reason: RejectReason, texts: Mapping[Address, str]) -> dict[Address, Fault]:
+    return {who: Fault(int(reason), text) for who, text in texts.items()}
 
 
 def _is_closed(live: RoundView) -> bool:

@@ -171,13 +171,17 @@ class Place:
         for chain in self.chains:
             chain.close()
 
-    def publish(self, name: str, **policy: Any) -> "Model":
-        """A repository of `owner` with a small model on branch main."""
+    def publish(self, name: str, *, statistics: bool = True, **policy: Any) -> "Model":
+        """A repository of `owner` with a small model on branch main.
+
+        With `statistics` the first round is the one that collects them.
+        """
         owner = self.context("owner")
         model = self.folder / f"model-{name}"
         rows = self.folder / "rows.csv"
         rows.write_text(ROWS)
-        init(model, columns=columns_from_csv(rows, "target"))
+        columns = columns_from_csv(rows, "target")
+        init(model, columns=columns, statistics=statistics)
         values = {"contribute": "open", "min_updates": 2, "challenge": "0s"}
         published = repo_publish(
             owner,

@@ -86,7 +86,7 @@ def reason_on_chain(model):
 def test_outlier_is_told_and_only_rejected_when_asked(place):
     for name, options, n_merged in (
         ("tells", Options(), 5),
-        ("rejects", Options(reject_outliers=True), 4),
+        ("rejects", Options(reject_flagged=True), 4),
     ):
         model = place.publish(f"outlier-{name}", max_updates=5, norm_bound=1e6)
         for number in range(4):
@@ -104,8 +104,54 @@ def test_outlier_is_told_and_only_rejected_when_asked(place):
             model.owner.chain, model.owner.remote, model.repo, "main"
         )
         assert report.commits[-1].n_updates == n_merged
-        expected = {far: RejectReason.OUTLIER} if options.reject_outliers else {}
+        expected = {far: RejectReason.OUTLIER} if options.reject_flagged else {}
         assert reason_on_chain(model) == expected
+
+
+def test_update_that_harms_held_out_rows_is_told_and_rejected_when_asked(place):
+    model = place.publish("score", max_updates=3, norm_bound=1e6, statistics=False)
+    rows = place.folder / "held-out.csv"
+    # The class follows from `a`: the first two know that, the third turns it round.
+    lines = [f"{n},{n * 2 % 7},{int(n > 19)}" for n in range(40)]
+    rows.write_text("a,b,target\n" + "\n".join(lines))
+    for name, slope in (("s0", 28_000), ("s1", 30_000), ("harm", -30_000)):
+        ints = {
+            one.name: np.zeros(one.shape, np.int16) for one in model.head()[2].tensors
+        }
+        ints["linear.weight"][0] = slope
+        model.push_by_hand(name, ints=ints)
+    harm = str(place.context("harm").wallet.address)
+    grant_merge(model, "bot")
+
+    bot = aggregator(model, "bot", "bot-score", options=Options(held_out=rows))
+    bot.stop_before("merge_accumulate")
+    assert bot.once() == WHOLE_ROUND[:1]
+    (told,) = [text for text in bot.said if "held-out" in text]
+    assert harm in told
+    assert told.count("update of") == 1
+
+    options = Options(held_out=rows, reject_flagged=True)
+    owner = aggregator(model, "owner", "owner-score", options=options)
+    assert owner.once() == ["update_reject", *WHOLE_ROUND[1:]]
+    assert reason_on_chain(model) == {harm: RejectReason.SCORE}
+
+
+def test_held_out_rows_that_cannot_be_used_are_told_and_nothing_is_merged(place):
+    model = place.publish("no-rows", max_updates=2)
+    rows = place.folder / "no-rows.csv"
+    rows.write_text("a,target\n1,0\n")
+    model.push_by_hand("n0")
+    model.push_by_hand("n1")
+    options = Options(held_out=rows)
+    bot = aggregator(model, "owner", "bot-no-rows", options=options, patient=True)
+
+    assert bot.once() == []
+    assert "column 'b'" in bot.said[-1]
+    assert model.account().head_seq == 1
+
+    rows.write_text("a,b,target\n1,2,0\n2,3,1\n")
+    bot.clock[0] += 60
+    assert bot.once() == WHOLE_ROUND
 
 
 def test_missing_blocks_are_waited_for(place):

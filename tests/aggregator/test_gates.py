@@ -2,7 +2,7 @@
 
 import pytest
 
-from flair_aggregator.gates import norm_outliers
+from flair_aggregator.gates import low_scores, norm_outliers
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,16 @@ def test_huge_norms_are_exact():
     norms = dict.fromkeys(range(5), bound) | {5: 2**126}
 
     assert set(norm_outliers(norms)) == {5}
+
+
+@pytest.mark.parametrize(
+    ("base", "scores", "expected"),
+    [
+        (0.5, [0.4, 0.55, 0.56], {2}),
+        (0.1, [0.12, 0.13], {1}),
+        (0.0, [0.02, 0.03], {1}),
+        (0.5, [], set()),
+    ],
+)
+def test_low_scores(base, scores, expected):
+    assert set(low_scores(base, dict(enumerate(scores)))) == expected

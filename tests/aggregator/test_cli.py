@@ -208,3 +208,15 @@ def test_interrupted_look_goes_on_with_the_next_command(place, home, capsys):
     for step in WHOLE_ROUND:
         bot.stop.requested = False
         assert bot.once() == [step]
+
+
+def test_map_without_rows(place, home, capsys):
+    model = place.publish("map")
+    (home / "map.toml").write_text("")
+
+    code = flair(
+        place, "once", "--repo", str(model.address), "--held-out-map", "map.toml"
+    )
+
+    assert code == 2
+    assert "--held-out-map is for --held-out" in capsys.readouterr().err

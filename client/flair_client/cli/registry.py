@@ -41,7 +41,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("commit", "Signs an update or a snapshot.", _WORK, None),
         ("push", "Sends the commit to the store and the chain.", _WORK, None),
         ("pull", "Verifies what is new and moves to the head.", _WORK, None),
-        ("export", "Writes the weights of a commit as safetensors.", _WORK, None),
+        ("export", "Writes the weights of a commit as a file.", _WORK, None),
         ("log", "Lists the commits of a branch.", _HISTORY, None),
         ("show", "Shows a commit.", _HISTORY, None),
         ("diff", "Compares the tensors of two commits.", _HISTORY, None),

@@ -1,7 +1,8 @@
-"""Writes the weights of a commit as a safetensors file."""
+"""Writes the weights of a commit as a file, or as a folder that model hubs know."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from flair_client.context import Context
 from flair_client.errors import OutputExists
@@ -10,8 +11,16 @@ from flair_client.ids import CommitId, Digest
 from flair_client.objects import CommitKind
 from flair_client.porcelain.checkout import blocks_of, manifest_of
 from flair_client.porcelain.refs import resolve, verified_commits
-from flair_client.weights import digest_of_file, export_weights
+from flair_client.weights import digest_of_file
+from flair_client.weights.opening import WeightsFormat, write_weights
 from flair_client.workspace import Workspace
+
+_BY_SUFFIX: Final = {
+    ".npz": WeightsFormat.NPZ,
+    ".pt": WeightsFormat.PT,
+    ".pth": WeightsFormat.PT,
+    ".bin": WeightsFormat.PT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,8 @@ class Exported:
     """A file of weights.
 
     Attributes:
-        sha256: of the file; for a root that of the file that was published.
+        format: kind of the file.
+        sha256: of the file; for a root, as safetensors, that of the published file.
         verified: whether the commit was found right on this machine.
     """
 
@@ -29,6 +39,7 @@ class Exported:
     n_bytes: int
     sha256: Digest
     verified: bool
+    format: WeightsFormat = WeightsFormat.SAFETENSORS
 
 
 def export(
@@ -37,6 +48,7 @@ def export(
     ref: str | None = None,
     file: Path | None = None,
     *,
+    weights_format: WeightsFormat | None = None,
     replace: bool = False,
 ) -> Exported:
     """Writes a commit's weights: whole, or not at all.
@@ -46,6 +58,8 @@ def export(
         workspace: a clone.
         ref: a commit; without one that of HEAD.
         file: without one `NAME-COMMIT.safetensors` in the current folder.
+        weights_format: kind of file; without it what the file's name says, or else
+            safetensors.
         replace: whether a file that is there may be replaced.
 
     Raises:
@@ -53,16 +67,18 @@ def export(
         RefUnknown: no such commit.
         UsageError: the commit is an update, or the file cannot be written.
         BlockMissing, DigestMismatch, ObjectInvalid: blocks are not what they must be.
+        ExtraMissing: PyTorch is needed and not installed.
     """
     store = blocks_of(ctx, workspace)
     commit_id = resolve(workspace, store, ref)
+    kind = weights_format or _kind_by_name(file)
     path = file
     if path is None:
-        path = Path(f"{workspace.repo().name}-{commit_id.short}.safetensors")
+        path = Path(f"{workspace.repo().name}-{commit_id.short}.{kind}")
     if path.exists() and not replace:
         raise OutputExists(f"{path} exists already")
     manifest = manifest_of(store, commit_id)
-    export_weights(manifest, store, path, progress=ctx.progress)
+    write_weights(manifest, store, path, kind, progress=ctx.progress)
     return Exported(
         commit=commit_id,
         kind=read_commit(store, commit_id).kind,
@@ -70,4 +86,10 @@ def export(
         n_bytes=path.stat().st_size,
         sha256=digest_of_file(path),
         verified=commit_id in verified_commits(workspace),
+        format=kind,
     )
+
+
+def _kind_by_name(file: Path | None) -> WeightsFormat:
+    suffix = "" if file is None else file.suffix.lower()
+    return _BY_SUFFIX.get(suffix, WeightsFormat.SAFETENSORS)

@@ -229,7 +229,7 @@ def _write_weights(
         return
     # What tools look for that read the file with PyTorch.
     is_torch = source.torch is not None or (
-        source.weights is not None and format_of(source.weights) is WeightsFormat.TORCH
+        source.weights is not None and format_of(source.weights) is WeightsFormat.PT
     )
     metadata = {"format": "pt"} if is_torch else {}
     save_foreign(workspace.weights_path, weights, metadata=metadata)

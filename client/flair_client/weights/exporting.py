@@ -1,17 +1,15 @@
 """A manifest out of a store into a safetensors file, one chunk at a time."""
 
-import errno
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE
-from flair_client.errors import ObjectInvalid, StoreFull, UsageError
+from flair_client.errors import ObjectInvalid
 from flair_client.objects import Manifest, Source
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store
 from flair_client.weights.reading import tensor_chunks
+from flair_client.weights.replacing import naming_path, replacing
 from flair_client.weights.safetensors_file import (
     LENGTH_SIZE,
     Header,
@@ -21,7 +19,12 @@ from flair_client.weights.safetensors_file import (
 
 
 def export_weights(
-    manifest: Manifest, store: Store, path: Path, *, progress: Progress = NO_PROGRESS
+    manifest: Manifest,
+    store: Store,
+    path: Path,
+    *,
+    header: Header | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> None:
     """Writes the weights as a safetensors file: whole, or not at all.
 
@@ -32,6 +35,7 @@ def export_weights(
         manifest: the weights.
         store: where the blocks lie.
         path: replaced when the new file is complete and on the disk.
+        header: of the same tensors, to be written instead of the source's.
         progress: counts bytes.
 
     Raises:
@@ -40,26 +44,13 @@ def export_weights(
         StoreFull: no room for the file.
         UsageError: the file cannot be written.
     """
-    header = header_of(manifest, store)
-    try:
-        fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(fd, "wb") as file:
-                total = LENGTH_SIZE + len(header.raw) + header.data_size
-                with progress.task("export", total, "bytes") as task:
-                    for chunk in _file_chunks(manifest, header, store):
-                        file.write(chunk)
-                        task.advance(len(chunk))
-                file.flush()
-                os.fchmod(fd, 0o644)
-                os.fsync(fd)
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StoreFull(f"no room for {path}: {exc.strerror}") from exc
-        raise UsageError(f"cannot write {path}: {exc.strerror}") from exc
+    chosen = header_of(manifest, store) if header is None else header
+    with naming_path(path), replacing(path) as file:
+        total = LENGTH_SIZE + len(chosen.raw) + chosen.data_size
+        with progress.task("export", total, "bytes") as task:
+            for chunk in _file_chunks(manifest, chosen, store):
+                file.write(chunk)
+                task.advance(len(chunk))
 
 
 def _file_chunks(manifest: Manifest, header: Header, store: Store) -> Iterator[bytes]:

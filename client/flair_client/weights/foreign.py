@@ -5,8 +5,6 @@ of one tensor at a time. Here they are fitted to a model that is known already, 
 written.
 """
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from flair_client.arithmetic import (
 from flair_client.encoding.limits import MAX_TENSORS
 from flair_client.errors import NotFinite, ObjectInvalid
 from flair_client.objects import DType
+from flair_client.weights.replacing import replacing
 from flair_client.weights.safetensors_file import (
     LENGTH_SIZE,
     Header,
@@ -155,20 +154,12 @@ def save_foreign(
         {**metadata, **weights.ties},
     )
     by_name = {one.name: one for one in weights.tensors}
-    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(len(header.raw).to_bytes(LENGTH_SIZE, "little"))
-            file.write(header.raw)
-            for name, span in header.spans.items():
-                for chunk in _checked(by_name[name], span):
-                    file.write(chunk)
-            file.flush()
-            os.fchmod(fd, 0o644)
-            os.fsync(fd)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(len(header.raw).to_bytes(LENGTH_SIZE, "little"))
+        file.write(header.raw)
+        for name, span in header.spans.items():
+            for chunk in _checked(by_name[name], span):
+                file.write(chunk)
 
 
 def check_foreign(weights: ForeignWeights, where: str) -> None:

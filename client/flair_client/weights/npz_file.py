@@ -3,8 +3,6 @@
 Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -30,6 +28,7 @@ from flair_client.weights.foreign import (
     ties_of,
 )
 from flair_client.weights.reading import load_tensor
+from flair_client.weights.replacing import replacing
 
 _SUFFIX: Final = ".npy"
 # A header names dtype, order and shape; NumPy writes 118 bytes.
@@ -164,20 +163,11 @@ def write_npz(manifest: Manifest, store: Store, path: Path) -> None:
     ties: dict[str, list[str]] = {}
     for left_out, kept in ties_of(header_of(manifest, store)).items():
         ties.setdefault(kept, []).append(left_out)
-    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                for entry in manifest.tensors:
-                    values = load_tensor(manifest, entry, store)
-                    for name in (entry.name, *ties.get(entry.name, ())):
-                        _write_array(archive, name, values)
-            file.flush()
-            os.fchmod(fd, 0o644)
-            os.fsync(fd)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for entry in manifest.tensors:
+            values = load_tensor(manifest, entry, store)
+            for name in (entry.name, *ties.get(entry.name, ())):
+                _write_array(archive, name, values)
 
 
 def _write_array(archive: zipfile.ZipFile, name: str, values: Array) -> None:

@@ -10,6 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from flair_client.errors import ObjectInvalid, UsageError
+from flair_client.objects import Manifest
+from flair_client.progress import NO_PROGRESS, Progress
+from flair_client.store.base import Store
+from flair_client.weights.exporting import export_weights
 from flair_client.weights.foreign import (
     ForeignWeights,
     TensorSource,
@@ -19,14 +23,15 @@ from flair_client.weights.foreign import (
     save_foreign,
     ties_of,
 )
-from flair_client.weights.npz_file import read_npz
+from flair_client.weights.npz_file import read_npz, write_npz
+from flair_client.weights.replacing import naming_path
 from flair_client.weights.safetensors_file import (
     Header,
     SafetensorsFile,
     TensorSpan,
     read_safetensors,
 )
-from flair_client.weights.torch_file import read_torch
+from flair_client.weights.torch_file import read_torch, write_torch
 
 _MAX_SAFETENSORS_START: Final = 9
 _NO_SPANS: Final[Mapping[str, TensorSpan]] = {}
@@ -37,7 +42,7 @@ class WeightsFormat(StrEnum):
 
     SAFETENSORS = "safetensors"
     NPZ = "npz"
-    TORCH = "pt"
+    PT = "pt"
 
 
 def format_of(path: Path) -> WeightsFormat:
@@ -58,7 +63,7 @@ def format_of(path: Path) -> WeightsFormat:
         return _kind_of_archive(path)
     # What pickle's protocols 2 and up begin with: torch's older files.
     if start[:1] == b"\x80":
-        return WeightsFormat.TORCH
+        return WeightsFormat.PT
     if start.startswith(b"\x93NUMPY"):
         raise ObjectInvalid(path.name, "is one array without a name, no .npz file")
     raise ObjectInvalid(path.name, "is no .safetensors, .npz or PyTorch file")
@@ -71,7 +76,7 @@ def _kind_of_archive(path: Path) -> WeightsFormat:
     except (zipfile.BadZipFile, NotImplementedError) as exc:
         raise ObjectInvalid(path.name, f"is damaged: {exc}") from exc
     if any(name.endswith("/data.pkl") for name in names):
-        return WeightsFormat.TORCH
+        return WeightsFormat.PT
     return WeightsFormat.NPZ
 
 
@@ -97,7 +102,7 @@ def _reader(path: Path) -> Iterator[ForeignWeights]:
     if kind is WeightsFormat.NPZ:
         with read_npz(path) as weights:
             yield weights
-    elif kind is WeightsFormat.TORCH:
+    elif kind is WeightsFormat.PT:
         yield read_torch(path)
     else:
         with read_safetensors(path) as file:
@@ -158,3 +163,26 @@ def header_at(path: Path) -> Header:
     """
     with read_safetensors(path) as file:
         return file.header
+
+
+def write_weights(
+    manifest: Manifest,
+    store: Store,
+    path: Path,
+    kind: WeightsFormat,
+    *,
+    progress: Progress = NO_PROGRESS,
+) -> None:
+    """Writes weights as a file of some kind: whole, or not at all.
+
+    Raises:
+        BlockMissing, DigestMismatch, ObjectInvalid: blocks are not what they must be.
+        StoreFull, UsageError: the file cannot be written.
+        ExtraMissing: PyTorch is needed and not installed.
+    """
+    if kind is WeightsFormat.SAFETENSORS:
+        export_weights(manifest, store, path, progress=progress)
+        return
+    write = write_npz if kind is WeightsFormat.NPZ else write_torch
+    with naming_path(path):
+        write(manifest, store, path)

@@ -1,8 +1,6 @@
 """Tensors in memory into a safetensors file of the user's."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from flair_client.arithmetic import Array, bytes_from_values, count_not_finite
 from flair_client.errors import NotFinite
 from flair_client.ids import Digest
 from flair_client.objects import DType
+from flair_client.weights.replacing import replacing
 from flair_client.weights.safetensors_file import LENGTH_SIZE, build_header
 
 
@@ -35,24 +34,16 @@ def save_weights(path: Path, tensors: Mapping[str, tuple[DType, Array]]) -> Dige
         (name, dtype, values.shape) for name, (dtype, values) in tensors.items()
     )
     digest = hashlib.sha256()
-    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            length = len(header.raw).to_bytes(LENGTH_SIZE, "little")
-            for part in (length, header.raw):
-                digest.update(part)
-                file.write(part)
-            for name in header.spans:
-                dtype, values = tensors[name]
-                raw = bytes_from_values(values, dtype)
-                digest.update(raw)
-                file.write(raw)
-            file.flush()
-            os.fchmod(fd, 0o644)
-            os.fsync(fd)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as file:
+        length = len(header.raw).to_bytes(LENGTH_SIZE, "little")
+        for part in (length, header.raw):
+            digest.update(part)
+            file.write(part)
+        for name in header.spans:
+            dtype, values = tensors[name]
+            raw = bytes_from_values(values, dtype)
+            digest.update(raw)
+            file.write(raw)
     return Digest(digest.digest())
 
 

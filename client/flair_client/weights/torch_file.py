@@ -4,9 +4,7 @@ Only `torch.load(weights_only=True)` reads a file. Before version 2.6 that could
 to run code (CVE-2025-32434), so that older versions are refused.
 """
 
-import os
 import pickle
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -26,6 +24,7 @@ from flair_client.store.base import Store
 from flair_client.weights.exporting import header_of
 from flair_client.weights.foreign import ForeignWeights, TensorSource, cut, ties_of
 from flair_client.weights.reading import tensor_chunks
+from flair_client.weights.replacing import replacing
 
 _MIN_VERSION: Final = (2, 6)
 # Where training scripts and Lightning put the state dict into a checkpoint.
@@ -210,13 +209,5 @@ def write_torch(manifest: Manifest, store: Store, path: Path) -> None:
     """
     torch = import_torch()
     state = load_state_dict(manifest, store)
-    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fchmod(fd, 0o644)
-            os.fsync(fd)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as file:
+        torch.save(state, file)

@@ -6,30 +6,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
+from flair_client.audit import AuditKind
 from flair_client.context import Context
 from flair_client.encoding import commit_id as id_of
 from flair_client.encoding import encode_commit, sign_commit
 from flair_client.errors import (
     NotTrained,
-    Refused,
     StaleBase,
     UsageError,
     WorkspaceError,
 )
-from flair_client.ids import CODEC_DAG_CBOR, Cid, CommitId
+from flair_client.ids import CODEC_DAG_CBOR, Cid, CommitId, Digest
 from flair_client.objects import Commit, CommitKind, Privacy, Training
+from flair_client.porcelain.auditing import refusals_written_down
 from flair_client.porcelain.checkout import (
     blocks_of,
     manifest_of,
     recipe_at,
     training_recipe,
 )
+from flair_client.porcelain.protection import (
+    PrivacyAsked,
+    plan_protection,
+    source_name,
+    source_of,
+)
 from flair_client.porcelain.terms import Terms
 from flair_client.porcelain.transfer import blocks_of_commit
 from flair_client.porcelain.trust import trust_offline
 from flair_client.porcelain.update_delta import MadeDelta, make_delta
+from flair_client.privacy.plan import NoisePlan
 from flair_client.store.base import Store
 from flair_client.training.recipe import TrainingRecipe
 from flair_client.weights import digest_of_file
@@ -52,6 +58,10 @@ class Committed:
             most 1 means that nothing was clipped.
         zero_share: share of changed values that were rounded to zero.
         metrics: names and values that leave.
+        metrics_withheld: names that the recipe would let leave and that do not: the
+            site forbids them, or there is noise, which they would go around.
+        source: the data source that its privacy loss is counted for.
+        privacy: what is stated about the protection of the data.
     """
 
     commit: CommitId
@@ -66,6 +76,9 @@ class Committed:
     clipped: float
     zero_share: float
     metrics: Mapping[str, float]
+    metrics_withheld: tuple[str, ...]
+    source: str | None
+    privacy: Privacy
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,7 @@ class _Facts:
     framework: str
     seed: int | None
     metrics: Mapping[str, float]
+    source: str | None
 
 
 def bucket(num_samples: int) -> int:
@@ -91,8 +105,13 @@ def commit(
     message: str,
     weights: Path | None = None,
     num_samples: int | None = None,
+    source: str | None = None,
+    privacy: PrivacyAsked | None = None,
 ) -> Committed:
     """Signs the update that `flair train` made, or that lies in a file of weights.
+
+    Asked for privacy, it clips the update to a smaller norm and adds noise; what that
+    gives away is counted for the data source when it is pushed.
 
     Args:
         ctx: with the contributor's wallet; the chain is not asked.
@@ -100,15 +119,19 @@ def commit(
         message: what was done.
         weights: new weights from elsewhere, as a safetensors file.
         num_samples: how many samples stand behind that file.
+        source: the data source behind that file.
+        privacy: how much the update may give away; without it there is no noise.
 
     Raises:
         StaleBase: the update was trained from another commit than HEAD.
         TrustRequired: recipe, policy or owner were not accepted.
         TensorMismatch: other tensors than the base.
         NotFinite: NaN or infinity.
-        Refused: the policy asks for privacy that is not given.
+        UsageError: the policy requires noise, and nobody said how much.
+        SiteRefused: a rule of the site forbids it.
+        BudgetSpent: the data source has given away what it may.
     """
-    with workspace.lock():
+    with workspace.lock(), refusals_written_down(ctx, "commit"):
         head = workspace.head()
         if head is None or head.commit is None:
             raise WorkspaceError("nothing was checked out here yet")
@@ -119,14 +142,28 @@ def commit(
             raise StaleBase(
                 f"HEAD is {head.commit.short}, the round's base {terms.base.short}"
             )
-        _check_privacy(terms)
-        facts = _facts(workspace, head.commit, weights, num_samples)
+        facts = _facts(workspace, head.commit, weights, num_samples, source)
         manifest = manifest_of(store, head.commit)
+        noise = plan_protection(
+            ctx, terms, manifest, source=facts.source, asked=privacy
+        )
+        ctx.site.check_commit(
+            mode=terms.policy.params.mode,
+            recipe=Digest(recipe.digest),
+            num_samples=facts.num_samples,
+            has_noise=noise is not None,
+        )
         path = weights or workspace.update_path
         with store.batch():
-            made = make_delta(store, terms, ctx.wallet.address, manifest, path)
+            made = make_delta(
+                *(store, terms, ctx.wallet.address, manifest, path), noise=noise
+            )
             signed = _sign(
-                ctx, store, terms, recipe, message=message, facts=facts, delta=made.cid
+                *(ctx, store, terms, recipe),
+                message=message,
+                facts=facts,
+                delta=made.cid,
+                noise=noise,
             )
         workspace.set_marker(
             PENDING,
@@ -137,25 +174,42 @@ def commit(
                     bucket(facts.num_samples), terms.policy.params.weight_cap
                 ),
                 "nonce": secrets.token_hex(_NONCE_SIZE),
+                "source": facts.source,
             },
         )
+        _write_audit(ctx, workspace, terms, signed, facts)
     return _summary(store, terms, signed, made, facts)
 
 
-def _check_privacy(terms: Terms) -> None:
-    if terms.policy.params.dp_rule:
-        raise Refused(
-            "the policy requires differential privacy, which this version cannot give"
-        )
+def _write_audit(
+    ctx: Context, workspace: Workspace, terms: Terms, signed: "_Signed", facts: _Facts
+) -> None:
+    ctx.write_audit(
+        AuditKind.COMMIT,
+        repo=str(workspace.repo() if workspace.is_bound else terms.repo),
+        branch=terms.branch,
+        round_index=terms.round_index,
+        commit=str(signed.commit_id),
+        source=facts.source,
+        num_samples=facts.num_samples,
+        metrics=sorted(signed.metrics),
+        epsilon=signed.privacy.epsilon,
+        delta=signed.privacy.delta,
+    )
 
 
 def _facts(
-    workspace: Workspace, base: CommitId, weights: Path | None, num_samples: int | None
+    workspace: Workspace,
+    base: CommitId,
+    weights: Path | None,
+    num_samples: int | None,
+    source: str | None,
 ) -> _Facts:
     if weights is not None:
         if num_samples is None:
             raise UsageError("weights from elsewhere need the number of samples")
-        return _Facts(num_samples, 0, "other", None, {})
+        named = None if source is None else source_name(source)
+        return _Facts(num_samples, 0, "other", None, {}, named)
     trained = workspace.marker(TRAINED)
     if trained is None or not workspace.update_path.exists():
         raise NotTrained("there is no update: nothing was trained here yet")
@@ -174,6 +228,7 @@ def _facts(
         str(trained["framework"]),
         None if seed is None else int(seed),
         {name: float(value) for name, value in trained.get("metrics", {}).items()},
+        source_of(trained),
     )
 
 
@@ -181,6 +236,8 @@ def _facts(
 class _Signed:
     commit_id: CommitId
     metrics: Mapping[str, float]
+    metrics_withheld: tuple[str, ...]
+    privacy: Privacy
 
 
 def _sign(
@@ -192,9 +249,16 @@ def _sign(
     message: str,
     facts: _Facts,
     delta: Cid,
+    noise: NoisePlan | None,
 ) -> _Signed:
-    params = terms.policy.params
-    metrics = allowed_metrics(training_recipe(store, recipe), facts.metrics)
+    listed = allowed_metrics(training_recipe(store, recipe), facts.metrics)
+    # Measured on the data without noise, they would go around it.
+    metrics = {
+        name: value
+        for name, value in listed.items()
+        if noise is None and ctx.site.allows_metric(name)
+    }
+    privacy = _statement(terms, noise)
     unsigned = Commit(
         kind=CommitKind.UPDATE,
         repo=terms.repo,
@@ -214,14 +278,19 @@ def _sign(
             seed=facts.seed,
         ),
         metrics=metrics or None,
-        privacy=Privacy(
-            mode="public",
-            clip=float(np.sqrt(float(params.norm_bound_sq))) * 2.0**params.scale_exp,
-        ),
+        privacy=privacy,
     )
     block = encode_commit(sign_commit(unsigned, ctx.wallet.address, ctx.wallet.sign))
     store.put(CODEC_DAG_CBOR, block)
-    return _Signed(id_of(block), metrics)
+    withheld = tuple(name for name in listed if name not in metrics)
+    return _Signed(id_of(block), metrics, withheld, privacy)
+
+
+def _statement(terms: Terms, noise: NoisePlan | None) -> Privacy:
+    params = terms.policy.params
+    if noise is not None:
+        return noise.statement("public", params.scale_exp)
+    return Privacy(mode="public", clip=terms.norm_bound)
 
 
 def allowed_metrics(
@@ -248,4 +317,7 @@ def _summary(
         made.clipped,
         made.zero_share,
         signed.metrics,
+        signed.metrics_withheld,
+        facts.source,
+        signed.privacy,
     )

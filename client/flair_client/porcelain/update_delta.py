@@ -22,6 +22,8 @@ from flair_client.errors import TensorMismatch
 from flair_client.ids import CODEC_DAG_CBOR, Address, Cid
 from flair_client.objects import Manifest, Role, TensorEntry
 from flair_client.porcelain.terms import Terms
+from flair_client.privacy.noise import new_key
+from flair_client.privacy.plan import ClippedPolicy, NoisePlan, NoisyIntegers
 from flair_client.store.base import Store
 from flair_client.weights import SafetensorsFile, read_safetensors, value_parts
 
@@ -31,8 +33,8 @@ class MadeDelta:
     """A delta in the store, and what became of the floats.
 
     Attributes:
-        n_tensors: tensors that are not all zero.
-        clipped: norm before clipping by the policy's bound.
+        n_tensors: tensors that are not all zero, before noise.
+        clipped: norm before clipping by what it is clipped to.
         zero_share: share of changed values that were rounded to zero.
     """
 
@@ -43,7 +45,13 @@ class MadeDelta:
 
 
 def make_delta(
-    store: Store, terms: Terms, contributor: Address, base: Manifest, path: Path
+    store: Store,
+    terms: Terms,
+    contributor: Address,
+    base: Manifest,
+    path: Path,
+    *,
+    noise: NoisePlan | None = None,
 ) -> MadeDelta:
     """Puts the delta between a file of new weights and the base, a tensor at a time.
 
@@ -53,6 +61,8 @@ def make_delta(
         contributor: who will sign it.
         base: weights of the commit that it is made on.
         path: the new weights.
+        noise: how much it is clipped and what noise it gets; without one it is only
+            clipped to the policy's norm.
 
     Raises:
         TensorMismatch: other tensors than the base.
@@ -67,8 +77,9 @@ def make_delta(
             for entry in base.tensors
             if entry.role.is_shared
         }
-        plan = plan_integers(differences, params)
-        integers = _Counted(differences, params, plan)
+        clipped = params if noise is None else _with_bound(params, noise.clip_sq)
+        plan = plan_integers(differences, clipped)
+        integers = _Counted(differences, clipped, plan)
         delta = write_delta(
             store,
             DeltaTerms(
@@ -81,14 +92,18 @@ def make_delta(
                 bits=params.bits,
                 scale_exp=params.scale_exp,
             ),
-            integers,
+            integers
+            if noise is None
+            else NoisyIntegers(
+                integers, _sent_names(base, terms), params, noise, new_key()
+            ),
         )
     validate_delta_header(delta, base, params)
     n_kept = sum(integers.n_not_zero.values())
     return MadeDelta(
         store.put(CODEC_DAG_CBOR, encode_delta(delta)),
         sum(n > 0 for n in integers.n_not_zero.values()),
-        plan.norm / math.sqrt(params.norm_bound_sq),
+        plan.norm / math.sqrt(clipped.norm_bound_sq),
         1 - n_kept / plan.n_changed if plan.n_changed else 0.0,
     )
 
@@ -131,6 +146,18 @@ def _difference(
             yield new.astype(np.float64) - old.astype(np.float64)
 
     return Difference(entry.shape, parts)
+
+
+def _with_bound(policy: DeltaPolicy, norm_bound_sq: int) -> DeltaPolicy:
+    return ClippedPolicy(policy.bits, policy.scale_exp, policy.n_params, norm_bound_sq)
+
+
+def _sent_names(base: Manifest, terms: Terms) -> frozenset[str]:
+    return frozenset(
+        entry.name
+        for entry in base.tensors
+        if is_sent(entry.role, is_statistics=terms.is_statistics)
+    )
 
 
 def is_sent(role: Role, *, is_statistics: bool) -> bool:

@@ -71,7 +71,12 @@ def epsilon_spent(charges: tuple[Charge, ...], delta: float) -> float:
 
 
 def check_budget(
-    home: Path, source: str, charge: Charge, *, max_epsilon: float, delta: float
+    home: Path,
+    source: str,
+    noise_multiplier: float,
+    *,
+    max_epsilon: float,
+    delta: float,
 ) -> None:
     """Refuses an update that the budget has no room for; writes nothing.
 
@@ -79,7 +84,8 @@ def check_budget(
         BudgetSpent: the loss of all updates together would be above the limit.
         RecordDamaged: the ledger was changed.
     """
-    _check(source, read_charges(home, source), charge, max_epsilon, delta)
+    charges = read_charges(home, source)
+    _check(source, charges, noise_multiplier, max_epsilon, delta)
 
 
 def charge_source(
@@ -102,7 +108,7 @@ def charge_source(
         charges = _charges(path)
         if any(one.commit == charge.commit for one in charges):
             return False
-        _check(source, charges, charge, max_epsilon, delta)
+        _check(source, charges, charge.noise_multiplier, max_epsilon, delta)
         append_line(path, _fields(charge))
     return True
 
@@ -110,16 +116,14 @@ def charge_source(
 def _check(
     source: str,
     charges: tuple[Charge, ...],
-    charge: Charge,
+    noise_multiplier: float,
     max_epsilon: float,
     delta: float,
 ) -> None:
-    if any(one.commit == charge.commit for one in charges):
-        return
-    wanted = epsilon_spent((*charges, charge), delta)
+    multipliers = [charge.noise_multiplier for charge in charges]
+    wanted = epsilon_of([*multipliers, noise_multiplier], delta)
     if wanted > max_epsilon:
-        spent = epsilon_spent(charges, delta)
-        raise BudgetSpent(source, spent, wanted, max_epsilon)
+        raise BudgetSpent(source, epsilon_of(multipliers, delta), wanted, max_epsilon)
 
 
 def _fields(charge: Charge) -> dict[str, Any]:

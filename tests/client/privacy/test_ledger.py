@@ -86,9 +86,9 @@ def test_other_sources_have_budgets_of_their_own(tmp_path):
 
 
 def test_a_check_writes_nothing(tmp_path):
-    check_budget(tmp_path, "icu", charge(1), max_epsilon=1.0, delta=DELTA)
+    check_budget(tmp_path, "icu", MULTIPLIER, max_epsilon=1.0, delta=DELTA)
     with pytest.raises(BudgetSpent):
-        check_budget(tmp_path, "icu", charge(1), max_epsilon=0.9, delta=DELTA)
+        check_budget(tmp_path, "icu", MULTIPLIER, max_epsilon=0.9, delta=DELTA)
 
     assert read_charges(tmp_path, "icu") == ()
 

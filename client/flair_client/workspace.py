@@ -14,6 +14,7 @@ Each file is replaced at once: a reader, or a kill, finds the old one or the new
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +44,19 @@ CARD_FILE: Final = "CARD.md"
 WEIGHTS_FILE: Final = "weights.safetensors"
 UPDATE_FILE: Final = "update.safetensors"
 _MAX_STATE_BYTES: Final = 1 << 20
+# A file that is being written, beside the one that it will replace.
+_UNFINISHED: Final = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
+# What is written under the lock: in the folder, in `.flair` (where `config` is written
+# without it), and everything in `.flair/state`.
+_WRITTEN: Final[tuple[frozenset[str] | None, ...]] = (
+    frozenset(
+        name + ending
+        for name in (RECIPE_FILE, CARD_FILE, WEIGHTS_FILE, UPDATE_FILE)
+        for ending in ("", ".mine")
+    ),
+    frozenset(("HEAD", "trust.toml", "fingerprints")),
+    None,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +197,19 @@ class Workspace:
             ) from exc
         try:
             owner.write_text(f"{os.getpid()}\n", "ascii")
+            self._remove_unfinished()
             yield
         finally:
             held.release()
+
+    def _remove_unfinished(self) -> None:
+        """Removes what killed commands were writing; whoever has the lock may."""
+        folders = (self.folder, self.state_folder, self.state_folder / "state")
+        for folder, names in zip(folders, _WRITTEN, strict=True):
+            for path in folder.glob(".*.*") if folder.is_dir() else ():
+                found = _UNFINISHED.fullmatch(path.name)
+                if found is not None and (names is None or found["name"] in names):
+                    path.unlink(missing_ok=True)
 
 
 def make_workspace(folder: Path) -> Workspace:

@@ -19,7 +19,7 @@ from flair_client.ids import CommitId, Digest
 from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.checkout import blocks_of, recipe_at
 from flair_client.porcelain.commit import PENDING
-from flair_client.porcelain.pushed import Pushed, PushOutcome, destinations
+from flair_client.porcelain.pushed import PUSHED, Pushed, PushOutcome, destinations
 from flair_client.porcelain.round import round_open
 from flair_client.porcelain.snapshot import Approve, push_snapshot
 from flair_client.porcelain.target import BranchTarget, find_repo
@@ -32,7 +32,7 @@ from flair_client.workspace import Workspace
 
 # Commits whose values stay here until their round is closed.
 HELD: Final = "held"
-_OVER = (PushOutcome.MERGED, PushOutcome.REJECTED, PushOutcome.ENDED)
+_OVER: Final = (PushOutcome.MERGED, PushOutcome.REJECTED, PushOutcome.ENDED)
 
 
 def push(
@@ -66,7 +66,7 @@ def push(
         held = None if dry_run else _reveal(ctx, workspace)
         if pending is None:
             if held is None:
-                raise WorkspaceError("nothing is committed that could be pushed")
+                raise WorkspaceError(_nothing(workspace))
             return held
         store = blocks_of(ctx, workspace)
         with _damage():
@@ -86,6 +86,15 @@ def push(
             nonce = bytes.fromhex(str(pending["nonce"]))
         update = _Update(commit_id, commit, weight, nonce)
         return _push_update(ctx, workspace, store, update, dry_run=dry_run)
+
+
+def _nothing(workspace: Workspace) -> str:
+    last = (workspace.marker(PUSHED) or {}).get("commit")
+    already = ""
+    if last is not None:
+        with _damage():
+            already = f"; {CommitId.parse(str(last)).short} was pushed already"
+    return f"nothing is committed that could be pushed{already}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,7 @@ def _push_update(
     if fate is None:
         _send(ctx, workspace, update)
     held_until = None
+    workspace.set_marker(PUSHED, {"commit": str(commit_id)})
     if holds:
         _remember_held(workspace, commit_id, add=True)
         held_until = _deadline(ctx, workspace, commit)

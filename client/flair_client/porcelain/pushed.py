@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from urllib.parse import urlsplit
 
 from flair_client.context import Context
 from flair_client.ids import CommitId
 from flair_client.objects import CommitKind
 from flair_client.porcelain.transfer import Outgoing
+
+# Marker that names the commit pushed last.
+PUSHED: Final = "pushed"
 
 
 class PushOutcome(StrEnum):

@@ -34,7 +34,7 @@ from flair_client.porcelain.checkout import (
     recipe_at,
 )
 from flair_client.porcelain.commit import PENDING
-from flair_client.porcelain.pushed import Pushed, PushOutcome, destinations
+from flair_client.porcelain.pushed import PUSHED, Pushed, PushOutcome, destinations
 from flair_client.porcelain.refs import remember_heads, remember_verified
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import save_terms, terms_now
@@ -306,4 +306,5 @@ def _move_workspace(
         remember_verified(workspace, [commit_id])
         check_out(ctx, workspace, store, Head(commit.branch, None), commit_id)
         save_terms(workspace, terms_now(place))
+    workspace.set_marker(PUSHED, {"commit": str(commit_id)})
     workspace.clear_marker(PENDING)

@@ -84,6 +84,33 @@ def test_marker_lives_until_it_is_cleared(tmp_path: Path) -> None:
     assert workspace.marker("pending") is None
 
 
+def test_lock_removes_what_killed_commands_left_unfinished(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    state = workspace.state_folder
+    unfinished = [
+        tmp_path / ".weights.safetensors.a1b2c3d4",
+        tmp_path / ".flair.toml.mine._abcdefg",
+        state / ".HEAD.abcdefgh",
+        state / "state" / ".pending.toml.12345678",
+    ]
+    kept = [
+        tmp_path / ".weights.safetensors.swp",
+        tmp_path / ".notes.abcdefgh",
+        tmp_path / "weights.safetensors.abcdefgh",
+        # Written by others while somebody has the lock.
+        state / ".config.abcdefgh",
+        state / "state" / "pending.toml",
+    ]
+    for path in (*unfinished, *kept):
+        path.touch()
+
+    with workspace.lock():
+        pass
+
+    assert not [path for path in unfinished if path.exists()]
+    assert all(path.exists() for path in kept)
+
+
 def test_lock_names_the_process_that_holds_it_and_ends_with_it(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
     with subprocess.Popen(

@@ -245,7 +245,7 @@ def _usage_outcome(error: click.UsageError) -> Outcome:
 def _system_outcome(error: OSError) -> Outcome:
     where = f"{error.filename}: " if error.filename else ""
     message = f"{where}{error.strerror or error}"
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         code, hint = _TABLE[errors.StoreFull]
         return Outcome(code, "StoreFull", message, hint)
     named = (

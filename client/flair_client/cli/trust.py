@@ -5,6 +5,7 @@ import click
 from flair_client.cli.command import command
 from flair_client.cli.output import fields
 from flair_client.cli.session import App
+from flair_client.cli.text import printable
 from flair_client.porcelain.trust import TrustShown, trust
 
 
@@ -49,12 +50,12 @@ def trust_text(shown: TrustShown, *, color: bool = False) -> str:
         )
     ]
     if shown.recipe_diff:
-        lines += ["", *map(_visible, shown.recipe_diff)]
+        lines += ["", *map(printable, shown.recipe_diff)]
     if shown.changes:
         lines.append("")
     for change in shown.changes:
         old = "" if change.old is None else f"{change.old} -> "
-        text = _visible(f"{change.field}: {old}{change.new}")
+        text = printable(f"{change.field}: {old}{change.new}")
         if change.weaker:
             text += "  (protects you less)"
             text = click.style(text, fg="red") if color else text
@@ -62,11 +63,3 @@ def trust_text(shown: TrustShown, *, color: bool = False) -> str:
     if not shown.first and not shown.changes and not shown.recipe_diff:
         lines += ["", "nothing changed since it was accepted"]
     return "\n".join(lines)
-
-
-def _visible(line: str) -> str:
-    """A line from elsewhere without characters that hide or reorder others."""
-    return "".join(
-        char if char.isprintable() or char == "\t" else f"\\u{ord(char):04x}"
-        for char in line
-    )

@@ -7,7 +7,7 @@ import pytest
 import safetensors.numpy
 
 from flair_client.cli.app import run
-from flair_client.errors import StaleBase, WalletError, WorkspaceError
+from flair_client.errors import StaleBase, StoreFull, WalletError, WorkspaceError
 from flair_client.history.graph import read_commit
 from flair_client.ids import CODEC_RAW
 from flair_client.porcelain.commit import commit
@@ -119,6 +119,45 @@ def test_an_update_that_never_came_through_is_stale(team):
     with pytest.raises(StaleBase, match="for round 1"):
         push_again(team, pending)
     assert workspace.marker("pending") is not None
+
+
+class FullAfter:
+    """A shared store that has room for a few blocks more."""
+
+    def __init__(self, store, room):
+        self._store = store
+        self._room = room
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def put(self, codec, block):
+        if not self._room:
+            raise StoreFull("no room in the shared store")
+        self._room -= 1
+        return self._store.put(codec, block)
+
+
+def test_a_store_that_is_full_loses_nothing(team):
+    site, workspace = team.sites[0]
+    path = shifted(workspace, 0.25)
+    made = commit(site, workspace, message="x", weights=path, num_samples=3)
+
+    # There are three blocks of a delta, the commit, and the events of two transactions.
+    for room in range(4):
+        full = replace(site, remote=FullAfter(site.remote, 0 if room == 0 else 1))
+        with pytest.raises(StoreFull):
+            push(full, workspace)
+        assert not team.place.account.round_live
+        assert workspace.marker("pending") is not None
+    done = push(site, workspace)
+
+    assert (done.outcome, done.commit) == (PushOutcome.ACCEPTED, made.commit)
+    assert push_again(team, {**_pending_of(done), "nonce": "00" * 16}).sent is False
+
+
+def _pending_of(done):
+    return {"kind": "update", "commit": str(done.commit), "weight": done.weight}
 
 
 def test_another_wallet_may_not_push_it(team):

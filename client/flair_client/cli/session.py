@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flair_client.cli.context import open_context
 from flair_client.cli.output import Output
 from flair_client.context import Context
 from flair_client.errors import NotAWorkspace, UsageError
+from flair_client.opening import open_context
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.repo_address import RepoAddress, resolve_repo_address
 from flair_client.settings import Flags, Settings, load_settings

@@ -11,13 +11,14 @@ import pytest
 
 from flair_client.chain.client import ChainClient
 from flair_client.chain.instructions import repo_create
-from flair_client.chain.pdas import find_repo_pda
+from flair_client.chain.pdas import find_program_data_pda, find_repo_pda
 from flair_client.chain.rpc import Rpc
 from flair_client.chain.signer import KeypairSigner
 from flair_client.chain.transport import Patience
 from flair_client.errors import ChainError, FlairError, RpcRefused, UsageError
 from flair_client.localnet import start_localnet
 from flair_client.localnet.ledger import Ledger, LedgerDamaged, LedgerFull
+from flair_client.localnet.run import read_program
 
 SIGNER = KeypairSigner(b"\5" * 32)
 B64 = {"encoding": "base64"}
@@ -278,3 +279,47 @@ def test_a_ledger_says_what_is_wrong_by_its_own_name(tmp_path):
 
     with pytest.raises(LedgerDamaged, match=r"ledger\.db cannot be opened"):
         Ledger(path)
+
+
+def test_a_transaction_is_synced_before_it_is_told(folder, open_asker):
+    with open_asker(folder) as ask:
+        # 2 is FULL: the log is on disk when a unit of work ends.
+        assert ask.node.bank.ledger._rows("PRAGMA synchronous") == [(2,)]
+        assert ask.node.bank.ledger._rows("PRAGMA journal_mode") == [("wal",)]
+
+
+def test_damage_where_nobody_looks_at_the_start_is_found(folder, open_asker):
+    path = folder / "ledger.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'mentions'"
+        ((page,),) = db.execute(query)
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+
+    with pytest.raises(LedgerDamaged, match=r"ledger\.db"):
+        open_asker(folder).__enter__()
+
+
+def test_a_unit_of_work_that_is_cut_off_leaves_nothing_and_blocks_nothing(tmp_path):
+    with contextlib.closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        with contextlib.suppress(ZeroDivisionError), ledger._writing():
+            ledger._db.execute("INSERT INTO meta VALUES ('half', x'00')")
+            raise ZeroDivisionError
+        ledger.begin_chain({"whole": b"1"}, {})
+
+        assert (ledger.meta("half"), ledger.meta("whole")) == (None, b"1")
+
+
+def test_another_program_takes_the_place_of_the_old_one(folder, tmp_path, open_asker):
+    code = read_program() + b"\0" * 8
+    (tmp_path / "newer.so").write_bytes(code)
+    where = str(find_program_data_pda()[0])
+
+    for program_file, expected in ((tmp_path / "newer.so", code), (None, code[:-8])):
+        with open_asker(folder, program_file=program_file) as ask:
+            shown = ask("getAccountInfo", where, B64)["value"]["data"][0]
+            ask.fund(SIGNER)
+
+        # Before the code: kind, slot, and the upgrade authority.
+        assert base64.b64decode(shown)[45:] == expected

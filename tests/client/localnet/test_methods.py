@@ -528,6 +528,7 @@ def test_a_transaction_that_cannot_be_taken_says_why(ask, rich, spoil, err, word
         ("sendTransaction", ["AQ==", {"encoding": "hex"}], -32602, "unknown variant"),
         ("sendTransaction", ["A" * 4000, B64], -32602, "too large"),
         ("sendTransaction", ["A" * 9000, B64], -32602, "too large"),
+        ("sendTransaction", ["2" * 9000], -32602, "encoded transaction too large"),
         ("simulateTransaction", ["AQ==", B64], -32602, "decode"),
         ("requestAirdrop", ["x", 1], -32602, "Invalid param: WrongSize"),
         ("requestAirdrop", [STRANGER, -1], -32602, "expected u64"),

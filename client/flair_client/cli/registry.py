@@ -49,6 +49,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("fsck", "Checks the blocks of the workspace.", _HISTORY, None),
         ("revert", "Undoes a merge or one contributor's part.", _HISTORY, None),
         ("repo", "Makes and shows repositories.", _SHARE, None),
+        ("fork", "Makes a repository of your own from another's head.", _SHARE, None),
         ("branch", "Makes and shows branches.", _SHARE, None),
         ("role", "Grants and revokes roles.", _SHARE, None),
         ("policy", "Makes and shows policies: the rules of rounds.", _SHARE, None),

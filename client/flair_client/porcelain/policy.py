@@ -149,13 +149,25 @@ def policy_like(
         UsageError: an unknown field, or a value that cannot be; names the field.
     """
     params = older.params
-    table = {
+    table = policy_table(older)
+    count = params.n_params if n_params is None else n_params
+    changed = policy_params(table, overrides, n_params=count)
+    if not {"norm_bound", "scale_exp"} & overrides.keys():
+        # The shown bound is rounded; the integer on chain is what counts.
+        changed = replace(changed, norm_bound_sq=params.norm_bound_sq)
+    return replace(changed, recipe_digest=params.recipe_digest)
+
+
+def policy_table(policy: Policy) -> dict[str, Any]:
+    """Gives a policy's fields as a recipe's `[policy]` table has them."""
+    params = policy.params
+    return {
         "bits": params.bits,
         "scale_exp": params.scale_exp,
-        "norm_bound": older.norm_bound,
-        "contribute": older.contribute,
-        "dp": older.dp,
-        "eta": older.eta,
+        "norm_bound": policy.norm_bound,
+        "contribute": policy.contribute,
+        "dp": policy.dp,
+        "eta": policy.eta,
         "weight_cap": params.weight_cap,
         "min_updates": params.min_updates,
         "max_updates": params.max_updates,
@@ -165,12 +177,6 @@ def policy_like(
         "deposit_lamports": params.deposit_lamports,
         "reveal_after_close": bool(params.reveal_after_close),
     }
-    count = params.n_params if n_params is None else n_params
-    changed = policy_params(table, overrides, n_params=count)
-    if not {"norm_bound", "scale_exp"} & overrides.keys():
-        # The shown bound is rounded; the integer on chain is what counts.
-        changed = replace(changed, norm_bound_sq=params.norm_bound_sq)
-    return replace(changed, recipe_digest=params.recipe_digest)
 
 
 def _norm_bound_sq(values: Mapping[str, Any], scale_exp: int, n_params: int) -> int:

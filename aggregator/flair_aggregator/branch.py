@@ -35,13 +35,21 @@ from flair_aggregator.sending import (
 from flair_aggregator.settings import ACCUMULATE_BATCH, CLOSING_BATCH, Options
 from flair_client.chain.instructions import Instruction
 from flair_client.context import Context
-from flair_client.errors import FlairError, ProgramRefused
+from flair_client.errors import (
+    BlockMissing,
+    DigestMismatch,
+    FlairError,
+    ProgramRefused,
+    VerificationError,
+)
 from flair_client.history.evidence import RepoEvidence
 from flair_client.ids import Address, CommitId
 
 _CLOSING: Final = (SettleUpdate, ExpireUpdate, ExpireCandidate)
 # Others act too: after so many looks that were out of date the next tick goes on.
 _LOOKS: Final = 5
+_DONE: Final = "done"
+_ALREADY_DONE: Final = "already done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +163,11 @@ class BranchWorker:
                         return
                     self._perform(look, steps)
                 evidence = self.world.follower.read()
-        except Exception:
-            # Whatever was remembered may be what is wrong.
+        except Exception as exc:
             self._seen_seq = -1
-            self._judge.forget()
+            if isinstance(exc, VerificationError | BlockMissing | DigestMismatch):
+                # A block went after it was looked at.
+                self._judge.forget()
             raise
 
     def _look(self, evidence: RepoEvidence) -> _Look | None:
@@ -239,15 +248,17 @@ class BranchWorker:
 
     def _perform(self, look: _Look, steps: Sequence[Step]) -> None:
         group = tuple(steps)
-        if self._send(look, group) or len(group) == 1:
+        outcome = self._send(look, group)
+        if outcome in (_DONE, _ALREADY_DONE) or len(group) == 1:
             return
+        # One of them is refused: the others need not wait for it.
         for step in group:
             if self.world.should_stop():
                 return
             self._send(look, (step,))
 
-    def _send(self, look: _Look, group: tuple[Step, ...]) -> bool:
-        """Writes down, sends, writes down. Tells whether it was taken."""
+    def _send(self, look: _Look, group: tuple[Step, ...]) -> str:
+        """Writes down, sends, writes down. Gives the outcome."""
         world, ctx = self.world, self.world.ctx
         text = describe_group(group)
         instructions, text = self._instructions(look, group, text)
@@ -260,14 +271,14 @@ class BranchWorker:
             outcome = self._refused(look, group, text, exc)
             world.outbox.finish(intent, outcome)
             self._report(text, outcome, None)
-            return False
+            return outcome
         except FlairError as exc:
             # It may have been taken all the same; the chain will tell.
             world.outbox.finish(intent, f"unknown: {exc}")
             raise
-        world.outbox.finish(intent, "done", result.signature)
-        self._report(text, "done", result.signature)
-        return True
+        world.outbox.finish(intent, _DONE, result.signature)
+        self._report(text, _DONE, result.signature)
+        return _DONE
 
     def _instructions(
         self, look: _Look, group: tuple[Step, ...], text: StepText
@@ -326,7 +337,7 @@ class BranchWorker:
         world = self.world
         seen = look.standing.evidence.history.event_seq
         if world.ctx.chain.repo(world.repo).event_seq != seen:
-            return "already done"
+            return _ALREADY_DONE
         if len(group) == 1:
             until_s = world.now_s() + world.options.hold_s
             self._held[text.name, describe(group[0]).subject] = until_s

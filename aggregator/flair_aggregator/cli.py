@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -21,7 +21,12 @@ from flair_aggregator.run import (
     run_until_stopped,
 )
 from flair_aggregator.settings import Options
-from flair_aggregator.status import AggregatorStatus, BranchStatus, branch_statuses
+from flair_aggregator.status import (
+    AggregatorStatus,
+    BranchStatus,
+    branch_statuses,
+    last_steps,
+)
 from flair_client.cli.command import command, group
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
@@ -33,8 +38,6 @@ from flair_client.repo_address import RepoAddress
 from flair_client.training.data import ColumnMap
 
 OUTBOX_NAME: Final = "outbox.sqlite"
-# A run may go on for months; its result tells of the last steps.
-_SHOWN_STEPS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,18 +242,16 @@ def _run(
             run_until_stopped(workers, options.interval_s, stop)
     if once and stop.requested:
         raise KeyboardInterrupt
-    _show_run(app, wallet, voice)
+    _show_run(app, wallet, voice, once=once)
 
 
-def _show_run(app: App, wallet: Address, voice: Voice) -> None:
-    taken = sum(step.outcome == "done" for step in voice.steps)
-    refused = [step for step in voice.steps if step.outcome.startswith("refused")]
-    result = AggregatorRun(wallet, taken, tuple(voice.steps[-_SHOWN_STEPS:]))
+def _show_run(app: App, wallet: Address, voice: Voice, *, once: bool) -> None:
+    taken, refused = voice.n_taken, voice.refused if once else None
     app.out.result(
-        result,
+        AggregatorRun(wallet, taken, tuple(voice.steps)),
         f"{taken} steps" if taken != 1 else "1 step",
         exit_code=1 if refused else 0,
-        message=f"{refused[-1].step} {refused[-1].outcome}" if refused else None,
+        message=f"{refused.step} {refused.outcome}" if refused else None,
     )
 
 
@@ -269,12 +270,15 @@ def status(
 ) -> None:
     """Shows what was done last, live rounds, and what waits and why."""
     contexts: dict[str, Context] = {}
-    with _open_outbox(app, data) as outbox:
+    with ExitStack() as stack:
+        outbox = None
+        if _outbox_path(app, data).exists():
+            outbox = stack.enter_context(_open_outbox(app, data))
         found: list[BranchStatus] = []
         for address, names in _places(app, repos, branches):
             ctx = _context(app, contexts, address, signer=False)
             found += branch_statuses(ctx, address, names, outbox)
-        steps = outbox.latest()
+        steps = last_steps(found, outbox)
     result = AggregatorStatus(tuple(found), steps)
     app.out.result(result, lambda: _status_text(result))
 
@@ -282,8 +286,10 @@ def status(
 def _status_text(result: AggregatorStatus) -> str:
     parts = [_branch_text(one) for one in result.branches]
     if result.steps:
-        rows = [_step_row(step) for step in result.steps]
-        parts.append(table(("WHEN", "ROUND", "STEP", "SUBJECT", "OUTCOME"), rows))
+        names = {one.address: one.branch for one in result.branches}
+        rows = [_step_row(step, names[step.branch]) for step in result.steps]
+        header = ("WHEN", "BRANCH", "ROUND", "STEP", "SUBJECT", "OUTCOME")
+        parts.append(table(header, rows))
     return "\n\n".join(parts)
 
 
@@ -309,9 +315,10 @@ def _branch_text(one: BranchStatus) -> str:
     )
 
 
-def _step_row(step: Intent) -> tuple[object, ...]:
+def _step_row(step: Intent, branch: str) -> tuple[object, ...]:
     return (
         time_text(step.intended_at),
+        branch,
         step.round_index,
         step.step,
         step.subject[:16],
@@ -319,10 +326,14 @@ def _step_row(step: Intent) -> tuple[object, ...]:
     )
 
 
+def _outbox_path(app: App, data: Path | None) -> Path:
+    folder = data or app.settings.home / "aggregator"
+    return folder.absolute() / OUTBOX_NAME
+
+
 @contextmanager
 def _open_outbox(app: App, data: Path | None) -> Iterator[Outbox]:
-    folder = data or app.settings.home / "aggregator"
-    outbox = open_outbox(folder.absolute() / OUTBOX_NAME)
+    outbox = open_outbox(_outbox_path(app, data))
     try:
         yield outbox
     finally:

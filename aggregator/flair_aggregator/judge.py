@@ -100,7 +100,8 @@ class Judge:
         if self.reject_flagged:
             faults |= flagged
         valid = set()
-        is_open = any(not fault.is_final for fault in faults.values())
+        # While the round is open contributors may still push, or reveal later.
+        is_open = _is_closed(live) and any(not one.is_final for one in faults.values())
         for candidate in live.candidates if _is_summed(live) else ():
             commit_id = candidate.value.commit_id
             if is_ours(live, commit_id):

@@ -6,12 +6,14 @@ work: the chain says where a round stands, and the same round gives the same com
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
+    Connection,
     Engine,
     ForeignKey,
     LargeBinary,
@@ -21,11 +23,12 @@ from sqlalchemy import (
     create_engine,
     event,
     select,
+    tuple_,
 )
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from flair_client.errors import OutboxDamaged
+from flair_client.errors import FlairError, OutboxDamaged, StoreFull, WorkspaceLocked
 from flair_client.ids import Address, CommitId
 
 _NAMING = {
@@ -38,6 +41,9 @@ _NAMING = {
 
 
 _WAITS_LIMIT: Final = 2000
+# As many processes as may start at the same moment, and then some.
+_TRIES: Final = 20
+_LOCK_TIMEOUT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +133,29 @@ class Waits:
 class Outbox:
     """Access to the outbox; one unit of work per call, several processes at once."""
 
-    def __init__(self, engine: Engine, *, now: Callable[[], int]) -> None:
+    def __init__(self, engine: Engine, path: Path, *, now: Callable[[], int]) -> None:
         self._engine = engine
+        self._path = path
         self._now = now
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """One unit of work: all of it or nothing.
+
+        Raises:
+            StoreFull: no room for it.
+            WorkspaceLocked: another process keeps it to itself.
+            OutboxDamaged: the file cannot be read or written.
+        """
+        try:
+            with Session(self._engine) as session, session.begin():
+                yield session
+        except DatabaseError as exc:
+            raise _unusable(self._path, exc) from exc
 
     def begin(self, name: RoundName, step: str, subject: str) -> int:
         """Writes down what is about to be sent. Gives the intent's number."""
-        with Session(self._engine) as session, session.begin():
+        with self._session() as session:
             row = IntentRow(
                 round_id=_round_row(session, name).round_id,
                 step=step,
@@ -148,7 +170,7 @@ class Outbox:
         self, intent_id: int, outcome: str, tx_signature: str | None = None
     ) -> None:
         """Writes down what came of it."""
-        with Session(self._engine) as session, session.begin():
+        with self._session() as session:
             row = session.get_one(IntentRow, intent_id)
             row.finished_at = self._now()
             row.outcome = outcome[:300]
@@ -156,7 +178,7 @@ class Outbox:
 
     def merge_commit(self, name: RoundName, update_root: bytes) -> CommitId | None:
         """The merge commit made for this round and this sum of updates, if any."""
-        with Session(self._engine) as session, session.begin():
+        with self._session() as session:
             row = _round_row(session, name)
             if row.merge_commit is None or row.update_root != update_root:
                 return None
@@ -166,7 +188,7 @@ class Outbox:
         self, name: RoundName, update_root: bytes, commit_id: CommitId
     ) -> None:
         """Remembers the merge commit, so that a restart proposes the same one."""
-        with Session(self._engine) as session, session.begin():
+        with self._session() as session:
             row = _round_row(session, name)
             row.merge_commit = commit_id.raw
             row.update_root = update_root
@@ -181,26 +203,35 @@ class Outbox:
             waits="\n".join(waits)[:_WAITS_LIMIT],
             noted_at=self._now(),
         )
-        with Session(self._engine) as session, session.begin():
+        with self._session() as session:
             session.merge(row)
 
     def waits(self, genesis_hash: str, branch: Address) -> Waits | None:
         """Why nothing could be done on a branch when it was last looked at."""
-        with Session(self._engine) as session:
+        with self._session() as session:
             row = session.get(WaitsRow, (genesis_hash, str(branch)))
             if row is None:
                 return None
             return Waits(tuple(row.waits.splitlines()), row.noted_at)
 
-    def latest(self, limit: int = 20) -> tuple[Intent, ...]:
-        """The last steps, newest first."""
+    def latest(
+        self, branches: Sequence[tuple[str, Address]], limit: int = 20
+    ) -> tuple[Intent, ...]:
+        """The last steps, newest first.
+
+        Args:
+            branches: genesis hash and address of each branch that is meant.
+            limit: at most so many.
+        """
+        wanted = [(genesis_hash, str(branch)) for genesis_hash, branch in branches]
         query = (
             select(IntentRow, RoundRow)
             .join(RoundRow, IntentRow.round_id == RoundRow.round_id)
+            .where(tuple_(RoundRow.genesis_hash, RoundRow.branch).in_(wanted))
             .order_by(IntentRow.intent_id.desc())
             .limit(limit)
         )
-        with Session(self._engine) as session:
+        with self._session() as session:
             return tuple(_intent(*row) for row in session.execute(query))
 
     def close(self) -> None:
@@ -220,22 +251,53 @@ def open_outbox(path: Path, *, now: Callable[[], int] | None = None) -> Outbox:
         OSError: the folder cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+    engine = create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": _LOCK_TIMEOUT_S}
+    )
 
     @event.listens_for(engine, "connect")
-    def _set_pragmas(connection: object, _record: object) -> None:
-        cursor = connection.cursor()  # type: ignore[attr-defined]
+    def _set_up(connection: Any, _record: object) -> None:
+        # The driver begins no transactions by itself: `_begin` does.
+        connection.isolation_level = None
+        cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # Whoever reads first and then writes would fail where another one wrote
+        # between; taking the lock at once makes it wait instead.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
     try:
-        Base.metadata.create_all(engine)
+        _make_tables(engine)
         _read_all_tables(engine)
     except DatabaseError as exc:
         engine.dispose()
-        raise OutboxDamaged(path, str(exc.orig)) from exc
-    return Outbox(engine, now=now or _wall_clock)
+        raise _unusable(path, exc) from exc
+    return Outbox(engine, path, now=now or _wall_clock)
+
+
+def _make_tables(engine: Engine) -> None:
+    """Makes what is missing; another process may do so at the same moment."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            Base.metadata.create_all(engine)
+        except OperationalError as exc:
+            if "already exists" not in str(exc.orig) or not tries_left:
+                raise
+        else:
+            return
+
+
+def _unusable(path: Path, error: DatabaseError) -> FlairError:
+    reason = str(error.orig)
+    if "disk is full" in reason:
+        return StoreFull(f"outbox {path}: {reason}")
+    if "locked" in reason:
+        return WorkspaceLocked(f"outbox {path} is held by another process")
+    return OutboxDamaged(path, reason)
 
 
 def _read_all_tables(engine: Engine) -> None:

@@ -2,9 +2,11 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -20,7 +22,8 @@ from flair_client.context import Context
 from flair_client.repo_address import RepoAddress
 
 # How soon a request to stop is seen, where no step is in hand.
-_POLL_S = 0.1
+_POLL_S: Final = 0.1
+_SHOWN_STEPS: Final = 100
 
 
 @dataclass(slots=True)
@@ -38,13 +41,17 @@ class Voice:
         note: says a sentence.
         warn: says one that somebody has to look at.
         detail: says one that only the curious want to hear.
-        steps: everything that was sent.
+        steps: the last things that were sent: a run may go on for months.
+        n_taken: how many were taken in all.
+        refused: the last one that the chain refused.
     """
 
     note: Callable[[str], None]
     warn: Callable[[str], None]
     detail: Callable[[str], None]
-    steps: list[StepDone] = field(default_factory=list)
+    steps: deque[StepDone] = field(default_factory=lambda: deque(maxlen=_SHOWN_STEPS))
+    n_taken: int = 0
+    refused: StepDone | None = None
     _said: dict[str, str] = field(default_factory=dict)
 
     def say(self, topic: str, sentence: str) -> None:
@@ -58,10 +65,12 @@ class Voice:
         self.steps.append(done)
         where = f"{repo} {done.branch} round {done.round_index}"
         if done.outcome == "done":
+            self.n_taken += 1
             self.note(f"{where}: {sentence}")
         elif done.outcome == "already done":
             self.detail(f"{where}: {done.step} was already done by somebody else")
         else:
+            self.refused = done
             self.warn(f"{where}: {done.step} {done.outcome}")
 
 

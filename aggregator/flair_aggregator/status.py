@@ -3,6 +3,7 @@
 Nothing is verified here: a running aggregator wrote down what it found.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flair_aggregator.outbox import Intent, Outbox
@@ -12,6 +13,7 @@ from flair_aggregator.sending import describe
 from flair_aggregator.settings import ACCUMULATE_BATCH
 from flair_client.chain.pdas import find_repo_pda
 from flair_client.context import Context
+from flair_client.ids import Address
 from flair_client.repo_address import RepoAddress
 
 
@@ -30,6 +32,8 @@ class BranchStatus:
 
     repo: str
     branch: str
+    address: Address
+    genesis_hash: str
     round_index: int | None
     state: str | None
     n_accepted: int
@@ -66,6 +70,15 @@ def branch_statuses(
     return tuple(_status(ctx, address, name, outbox) for name in names)
 
 
+def last_steps(
+    branches: Sequence[BranchStatus], outbox: Outbox | None
+) -> tuple[Intent, ...]:
+    """Gives the last steps on these branches, newest first."""
+    if outbox is None:
+        return ()
+    return outbox.latest([(one.genesis_hash, one.address) for one in branches])
+
+
 def _status(
     ctx: Context, address: RepoAddress, branch: str, outbox: Outbox | None
 ) -> BranchStatus:
@@ -83,6 +96,8 @@ def _status(
     return BranchStatus(
         repo=str(address.at(None)),
         branch=branch,
+        address=view.branch.address,
+        genesis_hash=genesis_hash,
         round_index=live.round_index if live else None,
         state=live.state.name.lower() if live else None,
         n_accepted=live.n_accepted if live else 0,

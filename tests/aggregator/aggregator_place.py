@@ -416,10 +416,10 @@ class Aggregator:
 
     def once(self) -> list[str]:
         """Looks once; gives the steps that it made."""
-        before = len(self.voice.steps)
+        self.voice.steps.clear()
         with contextlib.suppress(Stopped):
             run_once([self.worker])
-        return [one.step for one in self.voice.steps[before:] if one.outcome == "done"]
+        return [one.step for one in self.voice.steps if one.outcome == "done"]
 
 
 def aggregator(model: Model, who: str, name: str, **more: Any) -> Aggregator:

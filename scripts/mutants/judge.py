@@ -4,6 +4,8 @@ pytest collects the tests once; a fork per mutant exchanges the program and runs
 likeliest first, until one fails.
 """
 
+import contextlib
+import io
 import os
 import resource
 import sys
@@ -134,11 +136,12 @@ def judge(
         SystemExit: the tests cannot be run.
     """
     os.chdir(ROOT)
-    options = ["-q", "--capture=no", "-p", "no:cacheprovider", "-p", "no:terminal"]
+    options = ["-q", "--no-summary", "--capture=no", "-p", "no:cacheprovider"]
     plugin = Judge(tasks, processes, report, first)
-    code = pytest.main([*options, str(TESTS)], plugins=[plugin])
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = pytest.main([*options, str(TESTS)], plugins=[plugin])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        sys.exit("mutate-program: the tests cannot be run")
+        sys.exit(f"mutate-program: the tests cannot be run\n{said.getvalue()}")
 
 
 def order_items(items: Sequence[pytest.Item], task: Task) -> Iterator[pytest.Item]:

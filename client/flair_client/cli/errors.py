@@ -134,6 +134,11 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         INTEGRITY,
         "move the file away and start again; the chain tells where each round stands",
     ),
+    errors.RecordDamaged: (
+        INTEGRITY,
+        "keep the file for whoever looks after this machine, then move it away: the "
+        "next run begins a new one",
+    ),
     errors.NotSeparable: (NEGATIVE, "revert the whole merge instead"),
     errors.VerificationError: (
         INTEGRITY,

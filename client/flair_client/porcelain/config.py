@@ -19,7 +19,7 @@ class ConfigEntry:
     """A setting, its value and where that comes from."""
 
     name: str
-    value: str | bool | int | tuple[str, ...] | None
+    value: Value | None
     origin: str | None
 
 
@@ -41,8 +41,8 @@ class ConfigChange:
     """
 
     name: str
-    value: str | bool | int | tuple[str, ...] | None
-    previous: str | bool | int | tuple[str, ...] | None
+    value: Value | None
+    previous: Value | None
     path: Path
     overruled_by: str | None
 

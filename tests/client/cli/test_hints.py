@@ -33,9 +33,9 @@ def test_examples_of_the_help_name_commands_that_exist():
 
 def test_the_readme_runs_commands_that_exist():
     readme = Path(__file__).parents[3] / "README.md"
-    named = re.findall(
-        r"^ +\.venv/bin/flair ([a-z]+)", readme.read_text(), re.MULTILINE
-    )
+    tour = readme.read_text().partition("## A tour")[2].partition("\n## ")[0]
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", tour, re.DOTALL))
+    named = re.findall(r"(?:^|do |&& |\$\()flair ([a-z]+)", blocks, re.MULTILINE)
 
-    assert named
+    assert len(named) > 20
     assert set(named) <= set(KNOWN)

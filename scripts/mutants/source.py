@@ -273,14 +273,21 @@ def _attribute_items(
 ) -> Iterator[tuple[str, int, int, tuple[int, int]]]:
     """Items of `#[account(…)]` that do something; `seeds` goes with its `bump`.
 
+    `unsafe(dup)` means `mut` too, so `mut` beside it is taken away with it; that
+    `unsafe(dup)` alone is taken away is another mutation.
+
     Of `constraint` and `address` the expression between `=` and `@` is given too.
     """
     for match in re.finditer(r"#\[account\(", masked):
         low, high = match.end(), closing(masked, match.end() - 1)
         items = list(_split(masked, low, high))
         bump = next((i for i in items if masked[i[0] : i[1]].startswith("bump")), None)
-        for start, end in items:
+        for at, (start, end) in enumerate(items):
             code = masked[start:end]
+            following = items[at + 1] if at + 1 < len(items) else (end, end)
+            if code == "mut" and masked[slice(*following)] == "unsafe(dup)":
+                yield "attribute", start, following[1], (0, 0)
+                continue
             if re.match(r"(init|payer|space|bump)", code):
                 continue
             checked = re.match(

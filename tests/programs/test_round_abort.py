@@ -105,9 +105,10 @@ def test_refuses_when_a_count_is_at_its_end(full: str):
     place.chain.expect_refusal(call, "Overflow")
 
 
-def test_refuses_a_grace_beyond_the_end_of_time():
+@pytest.mark.parametrize("left", [0, 600, GRACE - 1])  # 600: challenge_s
+def test_refuses_a_grace_beyond_the_end_of_time(left: int):
     place = make_place().closed()
-    place.chain.edit(place.round, closed_at=2**63 - 1)
+    place.chain.edit(place.round, closed_at=2**63 - 1 - left)
 
     place.chain.expect_refusal(place.round_abort(), "Overflow")
 

@@ -36,7 +36,7 @@ use crate::{
 #[derive(Accounts)]
 pub struct RoundOpen {
     /// Anyone; pays the rent.
-    #[account(mut, unsafe(dup))]
+    #[account(mut)]
     pub payer: Signer,
     /// Settings of the program.
     #[account(seeds = [b"config"], bump)]

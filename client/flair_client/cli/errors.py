@@ -136,8 +136,7 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     ),
     errors.RecordDamaged: (
         INTEGRITY,
-        "keep the file for whoever looks after this machine, then move it away: the "
-        "next run begins a new one",
+        "keep a copy of the file and move it away; the next run begins a new one",
     ),
     errors.NotSeparable: (NEGATIVE, "revert the whole merge instead"),
     errors.VerificationError: (

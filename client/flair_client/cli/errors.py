@@ -141,8 +141,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     errors.NotSeparable: (NEGATIVE, "revert the whole merge instead"),
     errors.VerificationError: (
         INTEGRITY,
-        "do not use this head; `flair verify` shows how far the history holds, "
-        "and the owner leaves it behind with `flair revert`",
+        (
+            "do not use this head; `flair verify` shows how far the history holds, "
+            "and the owner leaves it behind with `flair revert`"
+        ),
     ),
     errors.DataError: (NEGATIVE, "correct the data or give another file"),
     errors.OneClass: (NEGATIVE, "--allow-one-class trains on them all the same"),

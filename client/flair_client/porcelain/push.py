@@ -9,6 +9,7 @@ from flair_client.chain import instructions
 from flair_client.chain.accounts import RoundState, Scope
 from flair_client.context import Context
 from flair_client.errors import (
+    ApprovalMissing,
     ProgramRefused,
     StaleBase,
     WalletError,
@@ -60,7 +61,14 @@ def push(
         AlreadyPushed: another update of this wallet is in the round.
         WalletError: another wallet signed the commit.
         Refused: the wallet may not move the branch to a snapshot.
+        ApprovalMissing: the site asks for a second person's approval.
     """
+    if ctx.site.second_approver and not dry_run:
+        # There is no way yet to give one: better nothing leaves than unapproved.
+        raise ApprovalMissing(
+            "limits.second_approver",
+            "this site asks for a second person's approval, which cannot be given yet",
+        )
     with workspace.lock():
         pending = workspace.marker(PENDING)
         held = None if dry_run else _reveal(ctx, workspace)

@@ -1,5 +1,6 @@
 """From an empty folder to a pushed update, against a real localnet."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from flair_client.chain.signer import create_wallet
 from flair_client.context import Context
 from flair_client.errors import (
     AlreadyPushed,
+    ApprovalMissing,
     NotFinite,
     RefUnknown,
     TensorMismatch,
@@ -30,6 +32,7 @@ from flair_client.porcelain.refs import resolve
 from flair_client.porcelain.repo_publish import repo_publish
 from flair_client.porcelain.trust import trust
 from flair_client.settings import NetworkProfile
+from flair_client.site_rules import SiteRules
 from flair_client.store.base import open_store
 from flair_client.workspace import find_workspace
 
@@ -112,6 +115,20 @@ def test_update_is_pushed_once(cloned):
     commit(ctx, workspace, message="two", weights=path, num_samples=40)
     with pytest.raises(AlreadyPushed):
         push(ctx, workspace)
+
+
+def test_nothing_is_pushed_where_the_site_wants_a_second_approval(cloned):
+    ctx, workspace, folder = cloned
+    path = changed(workspace, folder, add_quarter)
+    commit(ctx, workspace, message="one", weights=path, num_samples=40)
+    strict = dataclasses.replace(
+        ctx, site=SiteRules(second_approver=(ctx.wallet.address,))
+    )
+    with pytest.raises(ApprovalMissing, match="second person's approval"):
+        push(strict, workspace)
+    assert not push(strict, workspace, dry_run=True).sent
+    # Nothing had left: without the rule this is the first push.
+    assert push(ctx, workspace).sent
 
 
 def test_push_goes_on_after_the_chain_took_it(cloned):

@@ -104,10 +104,12 @@ def _compile_dropped(group: Sequence[Mutation]) -> dict[str, Built]:
         done = _compile(crate, program)
         if done.returncode == 0:
             return built | {each.key: Built(program) for each in left}
-        refused = {match[2] for match in ERROR_PLACE.finditer(done.stderr)}
-        bad = [each for each in left if each.file in refused] or left
+        refused = find_refusals(done.stderr)
+        bad = [each for each in left if each.file in refused]
+        if not bad:
+            sys.exit(f"mutate-program: no mutation is to blame\n{done.stderr}")
         for each in bad:
-            built[each.key] = Built(None, _first_error(done.stderr))
+            built[each.key] = Built(None, refused[each.file])
         left = [each for each in left if each not in bad]
     return built
 
@@ -131,9 +133,19 @@ def _sources(mutations: Iterable[Mutation]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _first_error(text: str) -> str:
-    found = re.search(r"^error.*$", text, re.MULTILINE)
-    return found[0] if found else "it does not compile"
+def find_refusals(text: str) -> dict[str, str]:
+    """Gives the compiler's error for each file that has one.
+
+    Warnings, which name other files too, and the places of notes blame nobody: an error
+    is at its first place, and a blank line ends it.
+    """
+    refused: dict[str, str] = {}
+    for block in re.split(r"\n\s*\n", text):
+        error = re.search(r"^error.*$", block, re.MULTILINE)
+        place = ERROR_PLACE.search(block, error.start()) if error else None
+        if error and place:
+            refused.setdefault(place[2], error[0])
+    return refused
 
 
 def _compile(crate: Path, program: Path) -> subprocess.CompletedProcess[str]:

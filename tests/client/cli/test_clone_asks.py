@@ -4,6 +4,7 @@ import contextlib
 import os
 import pty
 import select
+import signal
 import sys
 
 import pytest
@@ -35,6 +36,9 @@ def in_terminal(person, *arguments, answer, cwd=None):
     command += ["--home", str(person.home), "--no-progress"]
     pid, main = pty.fork()
     if pid == 0:
+        # A shell's background job ignores both, and would hand that on.
+        for one in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(one, signal.SIG_DFL)
         os.chdir(cwd or person.folder)
         os.execv(command[0], command)  # noqa: S606 - no shell is wanted
     shown = b""

@@ -10,6 +10,7 @@ from flair_client.cli.session import App
 from flair_client.errors import UsageError
 from flair_client.porcelain.commit import Committed, commit
 from flair_client.porcelain.new_weights import new_weights
+from flair_client.porcelain.protection import DEFAULT_DELTA, PrivacyAsked
 from flair_client.porcelain.snapshot import Snapshotted, commit_snapshot
 
 
@@ -19,6 +20,7 @@ from flair_client.porcelain.snapshot import Snapshotted, commit_snapshot
     examples=(
         "flair commit -m 'first round at Northside'",
         "flair commit -m 'own trainer' --weights new.pt --num-samples 1200",
+        "flair commit -m 'with noise' --epsilon 1",
         "flair commit --snapshot -m 'wider ranges for age'",
         "flair commit --snapshot --weights tuned.safetensors -m 'tuned by hand'",
     ),
@@ -40,6 +42,24 @@ from flair_client.porcelain.snapshot import Snapshotted, commit_snapshot
     help="Samples behind --weights; only the power of two below leaves.",
 )
 @click.option(
+    "--epsilon",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="E",
+    help="Add noise, so that the update gives away at most this much; without it the "
+    "setting privacy.epsilon.",
+)
+@click.option(
+    "--delta",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="D",
+    help="Chance that it gives away more; without it privacy.delta, or 1e-6.",
+)
+@click.option(
+    "--source",
+    metavar="NAME",
+    help="Data source behind --weights, whose budget pays: a name, or its file.",
+)
+@click.option(
     "--snapshot",
     is_flag=True,
     help="Sign weights and recipe as they are, as the branch's next head: the owner's.",
@@ -50,17 +70,24 @@ def commit_command(
     message: str,
     weights: Path | None,
     num_samples: int | None,
+    epsilon: float | None,
+    delta: float | None,
+    source: str | None,
     snapshot: bool,
 ) -> None:
     """Signs an update or a snapshot.
 
     An update is the difference between the new weights and the base, clipped to the
-    policy's norm and rounded to small integers. A snapshot is the owner's: weights, and
-    the recipe of the workspace, that become the branch's head as they are. Both are
-    signed and kept in the workspace; nothing leaves the machine before `flair push`.
+    policy's norm and rounded to small integers; with --epsilon it is clipped to a
+    smaller norm and gets noise, for which its data source pays when it is pushed. A
+    snapshot is the owner's: weights, and the recipe of the workspace, that become the
+    branch's head as they are. Both are signed and kept in the workspace; nothing leaves
+    the machine before `flair push`.
     """
     if num_samples is not None and (weights is None or snapshot):
         raise UsageError("--num-samples goes with the --weights of an update")
+    if snapshot and (epsilon, delta, source) != (None, None, None):
+        raise UsageError("--epsilon, --delta and --source go with an update")
     workspace = app.workspace()
     ctx = app.context(signer=True, network=workspace.repo().network)
     if snapshot:
@@ -75,11 +102,38 @@ def commit_command(
         return
     with new_weights(ctx, workspace, weights) as file:
         made = commit(
-            ctx, workspace, message=message, weights=file, num_samples=num_samples
+            ctx,
+            workspace,
+            message=message,
+            weights=file,
+            num_samples=num_samples,
+            source=source,
+            privacy=asked_privacy(app, epsilon, delta),
         )
     app.out.result(made, lambda: _update_text(made))
     if made.clipped > 1:
-        app.out.note("the update was longer than the policy allows and was clipped")
+        app.out.note("the update was longer than it may be and was clipped")
+    if made.metrics_withheld:
+        names = ", ".join(made.metrics_withheld)
+        why = "noise does not cover them" if made.privacy.epsilon else "the site's rule"
+        app.out.note(f"metrics stay here ({why}): {names}")
+
+
+def asked_privacy(
+    app: App, epsilon: float | None, delta: float | None
+) -> PrivacyAsked | None:
+    """Gives what flags or settings ask of an update; None where nothing is asked.
+
+    Raises:
+        UsageError: a delta without an epsilon.
+    """
+    loss = app.settings.number("privacy.epsilon", 0.0) if epsilon is None else epsilon
+    chance = app.settings.number("privacy.delta", DEFAULT_DELTA)
+    if not loss:
+        if delta is not None:
+            raise UsageError("--delta goes with --epsilon")
+        return None
+    return PrivacyAsked(epsilon=loss, delta=chance if delta is None else delta)
 
 
 def _update_text(made: Committed) -> str:
@@ -93,6 +147,13 @@ def _update_text(made: Committed) -> str:
         ("norm by bound", f"{made.clipped:.3g}"),
         ("rounded to zero", f"{made.zero_share:.1%}"),
     ]
+    privacy = made.privacy
+    if privacy.epsilon is not None:
+        rows += [
+            ("epsilon", f"{privacy.epsilon:.4g} at delta {privacy.delta:g}"),
+            ("noise", f"{privacy.noise_multiplier:.4g} times the clip"),
+            ("data source", made.source),
+        ]
     rows += [(f"metric {name}", value) for name, value in made.metrics.items()]
     return fields(rows)
 

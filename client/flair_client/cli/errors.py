@@ -148,7 +148,20 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     ),
     errors.DataError: (NEGATIVE, "correct the data or give another file"),
     errors.OneClass: (NEGATIVE, "--allow-one-class trains on them all the same"),
+    errors.RecordDamaged: (
+        INTEGRITY,
+        "keep the file for whoever looks into it; moved away, a new one is begun",
+    ),
     errors.Refused: (NEGATIVE, None),
+    errors.SiteRefused: (NEGATIVE, "ask whoever keeps /etc/flair/site.toml"),
+    errors.ApprovalMissing: (
+        NEGATIVE,
+        "the second person looks with `flair outbox` and signs with --approve",
+    ),
+    errors.BudgetSpent: (
+        NEGATIVE,
+        "see `flair privacy show`; more noise, a smaller --epsilon, costs less",
+    ),
 }
 
 # What the program refused: exit code and remedy by the name in docs/protocol.md.

@@ -2,6 +2,7 @@
 
 from flair_client.chain import instructions
 from flair_client.chain.accounts import MoveKind, Scope
+from flair_client.chain.instructions import Instruction
 from flair_client.context import Context
 from flair_client.errors import Refused
 from flair_client.ids import Address, CommitId
@@ -44,20 +45,23 @@ def advance(
         ProgramRefused: `HeadMoved` where another was faster, or no right.
         RpcTimeout: not confirmed in time.
     """
-    ctx.send(
-        [
-            instructions.branch_advance(
-                actor=ctx.wallet.address,
-                repo=place.repo.address,
-                branch=place.address,
-                kind=kind,
-                expected_head=place.account.head_commit,
-                expected_seq=place.account.head_seq,
-                new_head=new_head,
-                role=_role(place),
-                program_id=ctx.program_id,
-            )
-        ]
+    ctx.send([advance_instruction(ctx, place, kind, new_head)])
+
+
+def advance_instruction(
+    ctx: Context, place: BranchTarget, kind: MoveKind, new_head: CommitId
+) -> Instruction:
+    """What moving the branch asks of the chain."""
+    return instructions.branch_advance(
+        actor=ctx.wallet.address,
+        repo=place.repo.address,
+        branch=place.address,
+        kind=kind,
+        expected_head=place.account.head_commit,
+        expected_seq=place.account.head_seq,
+        new_head=new_head,
+        role=_role(place),
+        program_id=ctx.program_id,
     )
 
 

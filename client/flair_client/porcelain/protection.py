@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 from flair_client.context import Context
 from flair_client.errors import UsageError, WorkspaceError
 from flair_client.ids import CommitId
-from flair_client.names import is_name
+from flair_client.names import check_name, is_name
 from flair_client.objects import Commit, Manifest
 from flair_client.porcelain.terms import Terms
 from flair_client.porcelain.update_delta import is_sent
@@ -55,11 +54,21 @@ def budget_of(ctx: Context) -> Budget:
     )
 
 
+def source_of_file(path: Path) -> str:
+    """Gives the name of the ledger of a file: it hides where the file lies."""
+    return hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+
+
 def source_name(text: str) -> str:
-    """Gives the name that a data source's ledger has: its own, or one for a path."""
-    if is_name(text):
-        return text
-    return hashlib.sha256(str(Path(text).absolute()).encode()).hexdigest()
+    """Gives the name of a data source's ledger: a file's, or the name itself.
+
+    Raises:
+        IdentifierInvalid: there is no such file, and it cannot be a name.
+    """
+    path = Path(text)
+    if path.is_file():
+        return source_of_file(path)
+    return check_name("name of a data source", text)
 
 
 def plan_protection(
@@ -151,11 +160,15 @@ def charge_for(
 
 
 def source_of(trained: Mapping[str, Any]) -> str | None:
-    """Gives the data source of a marker, where it names one."""
+    """Gives the data source of a marker, where it names one.
+
+    Raises:
+        WorkspaceError: the marker was damaged.
+    """
     source = trained.get("source")
-    with suppress(TypeError):
-        return None if source is None else source_name(source)
-    return None
+    if source is not None and not (isinstance(source, str) and is_name(source)):
+        raise WorkspaceError("the marker of the training is damaged: its data source")
+    return source
 
 
 def _ledgers(ctx: Context) -> Path:

@@ -2,30 +2,41 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
-from flair_client.chain import instructions
-from flair_client.chain.accounts import RoundState, Scope
+from flair_client.audit import AuditKind
+from flair_client.chain.accounts import RoundState
 from flair_client.context import Context
 from flair_client.errors import (
-    ApprovalMissing,
     ProgramRefused,
     StaleBase,
     WalletError,
     WorkspaceError,
 )
 from flair_client.history.graph import read_commit
-from flair_client.ids import CommitId, Digest
+from flair_client.ids import CommitId
 from flair_client.objects import Commit, CommitKind
+from flair_client.porcelain.approval import let_out
+from flair_client.porcelain.auditing import refusals_written_down
 from flair_client.porcelain.checkout import blocks_of, recipe_at
 from flair_client.porcelain.commit import PENDING
+from flair_client.porcelain.outbox import (
+    PendingCommit,
+    plan_push,
+    read_pending,
+    update_instructions,
+)
 from flair_client.porcelain.pushed import PUSHED, Pushed, PushOutcome, destinations
 from flair_client.porcelain.round import round_open
 from flair_client.porcelain.snapshot import Approve, push_snapshot
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import DAMAGE, terms_now
-from flair_client.porcelain.transfer import Outgoing, blocks_of_commit, send_blocks
+from flair_client.porcelain.transfer import (
+    Outgoing,
+    Sent,
+    blocks_of_commit,
+    send_blocks,
+)
 from flair_client.porcelain.trust import require_trust
 from flair_client.porcelain.update_fate import Fate, find_fate
 from flair_client.store.base import Store
@@ -61,15 +72,10 @@ def push(
         AlreadyPushed: another update of this wallet is in the round.
         WalletError: another wallet signed the commit.
         Refused: the wallet may not move the branch to a snapshot.
-        ApprovalMissing: the site asks for a second person's approval.
+        SiteRefused: a rule of the site forbids it, or the second person is missing.
+        BudgetSpent: the data source has given away what it may.
     """
-    if ctx.site.second_approver and not dry_run:
-        # There is no way yet to give one: better nothing leaves than unapproved.
-        raise ApprovalMissing(
-            "limits.second_approver",
-            "this site asks for a second person's approval, which cannot be given yet",
-        )
-    with workspace.lock():
+    with workspace.lock(), refusals_written_down(ctx, "push"):
         pending = workspace.marker(PENDING)
         held = None if dry_run else _reveal(ctx, workspace)
         if pending is None:
@@ -77,22 +83,25 @@ def push(
                 raise WorkspaceError(_nothing(workspace))
             return held
         store = blocks_of(ctx, workspace)
-        with _damage():
-            commit_id = CommitId.parse(str(pending["commit"]))
-        commit = read_commit(store, commit_id)
+        update = read_pending(store, workspace)
+        commit_id, commit = update.commit_id, update.commit
         if commit.author != ctx.wallet.address:
             raise WalletError(
                 f"commit {commit_id.short} was signed by {commit.author}, "
                 f"the wallet in use is {ctx.wallet.address}"
             )
         if commit.kind is CommitKind.SNAPSHOT:
+
+            def let_snapshot_out(place: BranchTarget) -> None:
+                planned = plan_push(ctx, store, place, update)
+                let_out(ctx, workspace, store, update, planned)
+
             return push_snapshot(
-                ctx, workspace, commit_id, dry_run=dry_run, approve=approve
+                *(ctx, workspace, commit_id),
+                dry_run=dry_run,
+                approve=approve,
+                let_out=let_snapshot_out,
             )
-        with _damage():
-            weight = int(pending["weight"])
-            nonce = bytes.fromhex(str(pending["nonce"]))
-        update = _Update(commit_id, commit, weight, nonce)
         return _push_update(ctx, workspace, store, update, dry_run=dry_run)
 
 
@@ -105,16 +114,6 @@ def _nothing(workspace: Workspace) -> str:
     return f"nothing is committed that could be pushed{already}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Update:
-    """The pending update."""
-
-    commit_id: CommitId
-    commit: Commit
-    weight: int
-    nonce: bytes
-
-
 @contextmanager
 def _damage() -> Iterator[None]:
     try:
@@ -124,14 +123,20 @@ def _damage() -> Iterator[None]:
 
 
 def _push_update(
-    ctx: Context, workspace: Workspace, store: Store, update: _Update, *, dry_run: bool
+    ctx: Context,
+    workspace: Workspace,
+    store: Store,
+    update: PendingCommit,
+    *,
+    dry_run: bool,
 ) -> Pushed:
     commit_id, commit, weight = update.commit_id, update.commit, update.weight
     place = find_repo(ctx, workspace.repo()).branch(commit.branch)
     fate = find_fate(ctx, store, place, commit_id, commit)
     if fate is None:
         _check(ctx, workspace, store, place, commit)
-    blocks = tuple(blocks_of_commit(store, commit_id))
+    planned = plan_push(ctx, store, place, update)
+    blocks = planned.blocks
     holds = _holds_back(place, fate)
     if dry_run or (fate is not None and fate.outcome in _OVER):
         if not dry_run:
@@ -142,11 +147,13 @@ def _push_update(
             merge=None if fate is None else fate.merge,
             holds_values=holds,
         )
+    let_out(ctx, workspace, store, update, planned)
     sent = send_blocks(
         ctx, store, [one for one in blocks if not (holds and one.holds_values)]
     )
     if fate is None:
         _send(ctx, workspace, update)
+    _write_pushed(ctx, commit_id, sent)
     held_until = None
     workspace.set_marker(PUSHED, {"commit": str(commit_id)})
     if holds:
@@ -215,6 +222,7 @@ def _reveal(ctx: Context, workspace: Workspace) -> Pushed | None:
             more["held_until"] = _deadline(ctx, workspace, commit)
         elif outcome is PushOutcome.ACCEPTED:
             sent = send_blocks(ctx, store, blocks)
+            _write_pushed(ctx, commit_id, sent)
             more |= {"n_blocks": sent.n_blocks, "n_bytes": sent.n_bytes}
         if outcome is not PushOutcome.HELD:
             _remember_held(workspace, commit_id, add=False)
@@ -266,39 +274,27 @@ def _check(
         raise StaleBase("the update was made under another policy than the round's")
 
 
-def _send(ctx: Context, workspace: Workspace, update: _Update) -> None:
-    commit = update.commit
+def _send(ctx: Context, workspace: Workspace, update: PendingCommit) -> None:
     repo = workspace.repo()
-    place = find_repo(ctx, repo).branch(commit.branch)
+    place = find_repo(ctx, repo).branch(update.commit.branch)
     if not place.account.round_live:
         try:
-            round_open(ctx, repo, commit.branch)
+            round_open(ctx, repo, update.commit.branch)
         except ProgramRefused:
             # Somebody else may have opened it meanwhile, which is as good.
-            if not find_repo(ctx, repo).branch(commit.branch).account.round_live:
+            if not find_repo(ctx, repo).branch(update.commit.branch).account.round_live:
                 raise
-        place = find_repo(ctx, repo).branch(commit.branch)
+        place = find_repo(ctx, repo).branch(update.commit.branch)
     target = place.round(place.account.round_index)
     if target.account.state is not RoundState.OPEN:
         raise StaleBase(f"round {place.account.round_index} takes no more updates")
-    if commit.delta is None:
-        raise WorkspaceError(f"commit {update.commit_id.short} is no update")
-    ctx.send(
-        [
-            instructions.update_push(
-                payer=ctx.wallet.address,
-                contributor=ctx.wallet.address,
-                repo=place.repo.address,
-                branch=place.address,
-                policy=target.account.policy,
-                round_index=place.account.round_index,
-                commit_id=update.commit_id,
-                expected_base=commit.parents[0],
-                weight=update.weight,
-                payload_digest=Digest(commit.delta.digest),
-                nonce=update.nonce,
-                role=place.repo.right(Scope.CONTRIBUTE, place.address),
-                program_id=ctx.program_id,
-            )
-        ]
+    ctx.send(list(update_instructions(ctx, place, update)))
+
+
+def _write_pushed(ctx: Context, commit_id: CommitId, sent: Sent) -> None:
+    ctx.write_audit(
+        AuditKind.PUSHED,
+        commit=str(commit_id),
+        n_blocks=sent.n_blocks,
+        n_bytes=sent.n_bytes,
     )

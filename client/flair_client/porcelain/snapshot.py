@@ -144,6 +144,7 @@ def push_snapshot(
     *,
     dry_run: bool,
     approve: Approve,
+    let_out: Callable[[BranchTarget], None] = lambda _: None,
 ) -> Pushed:
     """Sends a snapshot and moves branch and workspace there; the caller holds the lock.
 
@@ -179,6 +180,7 @@ def push_snapshot(
         return plan
     if plan.ends_round is not None:
         approve(plan)
+    let_out(place)
     sent = send_blocks(ctx, store, plan.blocks)
     advance(ctx, place, MoveKind.SNAPSHOT, commit_id)
     _move_workspace(ctx, workspace, store, commit_id)

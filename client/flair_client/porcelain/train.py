@@ -14,6 +14,7 @@ from flair_client.context import Context
 from flair_client.errors import StaleBase, TensorMismatch, UsageError, WorkspaceError
 from flair_client.ids import CommitId, Digest
 from flair_client.objects import Manifest
+from flair_client.porcelain.auditing import refusals_written_down
 from flair_client.porcelain.checkout import (
     blocks_of,
     manifest_of,
@@ -21,6 +22,7 @@ from flair_client.porcelain.checkout import (
     training_recipe,
 )
 from flair_client.porcelain.commit import TRAINED, allowed_metrics, bucket
+from flair_client.porcelain.protection import source_of_file
 from flair_client.porcelain.terms import Terms
 from flair_client.porcelain.trust import trust_offline
 from flair_client.porcelain.update_delta import is_sent
@@ -98,7 +100,7 @@ def train(
         UsageError: the map names a column that the recipe does not have.
         SiteRefused: the site allows no such recipe or mode, or asks for more rows.
     """
-    with workspace.lock():
+    with workspace.lock(), refusals_written_down(ctx, "train"):
         given = _given(ctx, workspace)
         _check_map(given.recipe, column_map)
         is_statistics = given.terms.is_statistics
@@ -121,9 +123,10 @@ def train(
             round_index=given.terms.round_index,
             recipe=str(given.recipe_digest),
             data=str(data.absolute()),
+            source=source_of_file(data),
             num_samples=result.num_samples,
         )
-        _keep(workspace, given, result)
+        _keep(workspace, given, result, source_of_file(data))
     return _summary(ctx, workspace, given, result)
 
 
@@ -191,7 +194,9 @@ def _check_declared(recipe: TrainingRecipe, manifest: Manifest) -> None:
             raise TensorMismatch(name, wanted, got)
 
 
-def _keep(workspace: Workspace, given: _Given, result: TrainResult) -> None:
+def _keep(
+    workspace: Workspace, given: _Given, result: TrainResult, source: str
+) -> None:
     """Writes the weights, then the marker that says which file they must be in.
 
     Cut off between the two, the marker of an earlier run does not fit the file, and
@@ -212,6 +217,7 @@ def _keep(workspace: Workspace, given: _Given, result: TrainResult) -> None:
             "framework": f"flair {version('flair-hub')}, numpy {np.__version__}",
             "seed": result.seed,
             "metrics": result.metrics,
+            "source": source,
         },
     )
 

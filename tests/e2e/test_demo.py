@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from flair_client.config_file import write_config
+
 FLAIR = Path(sys.executable).with_name("flair")
 PROMISED = {
     "dataset",
@@ -39,6 +41,15 @@ def flair(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
+    # Around the demo lies a workspace with a store of its own, which is not meant.
+    write_config(
+        folder / ".flair" / "config",
+        {
+            "workspace.repo": f"flair://localnet/{'1' * 32}/other",
+            "workspace.branch": "main",
+            "workspace.store": (folder / "other").as_uri(),
+        },
+    )
     done = flair(folder, "demo", "--json")
     assert done.returncode == 0, done.stderr
     return folder, done

@@ -1,6 +1,7 @@
 """Options that several commands share, so that they are named and explained alike."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -39,6 +40,34 @@ def round_option(function: _F) -> _F:
         metavar="N",
         help="Round; without it the live or the last one.",
     )(function)
+
+
+_TRAINING_OPTIONS: Final = (
+    click.option(
+        "--map-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="TOML file that maps columns, words and missing values of --data.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        metavar="N",
+        help="Of the order of the rows; without it the recipe's.",
+    ),
+    click.option(
+        "--allow-one-class",
+        is_flag=True,
+        help="Train although the target is the same in all rows.",
+    ),
+)
+
+
+def training_options(function: _F) -> _F:
+    """How the built-in model is trained on a file."""
+    for option in reversed(_TRAINING_OPTIONS):
+        function = option(function)
+    return function
 
 
 # Name of the policy field, and its flag.

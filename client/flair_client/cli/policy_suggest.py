@@ -6,6 +6,7 @@ import click
 import tomlkit
 
 from flair_client.cli.command import command
+from flair_client.cli.options import training_options
 from flair_client.cli.session import App
 from flair_client.cli.text import printable
 from flair_client.porcelain.policy_fit import Proposal, RunFit
@@ -35,23 +36,7 @@ from flair_client.training.data import ColumnMap
     help="Look at these new weights instead (.safetensors, .npz, or a PyTorch state "
     "dict); without both at those of `flair train`.",
 )
-@click.option(
-    "--map-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TOML file that maps columns, words and missing values of --data.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    metavar="N",
-    help="Of the order of the rows; without it the recipe's.",
-)
-@click.option(
-    "--allow-one-class",
-    is_flag=True,
-    help="Train although the target is the same in all rows.",
-)
+@training_options
 @click.option(
     "--headroom",
     type=click.FloatRange(1, 1024),

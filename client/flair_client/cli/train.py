@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from flair_client.cli.command import command
+from flair_client.cli.options import training_options
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
 from flair_client.cli.text import printable
@@ -37,23 +38,7 @@ from flair_client.training.run import RoundKind
     metavar="COLUMN=FIELD",
     help="The recipe's COLUMN is called FIELD in the file; may be repeated.",
 )
-@click.option(
-    "--map-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TOML file that maps columns, words and missing values.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    metavar="N",
-    help="Of the order of the rows; without it the recipe's.",
-)
-@click.option(
-    "--allow-one-class",
-    is_flag=True,
-    help="Train although the target is the same in all rows.",
-)
+@training_options
 def train_command(
     app: App,
     *,

@@ -4,7 +4,6 @@ Localnet, aggregator and hospitals are processes of their own; they meet on the 
 and in the shared store alone, as they would across the world.
 """
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,70 +15,50 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import safetensors.numpy
 
-from flair_client.chain.accounts import Scope
-from flair_client.chain.pdas import PROGRAM_ID
-from flair_client.chain.signer import create_wallet, load_wallet
-from flair_client.config_file import write_config, write_text
 from flair_client.context import Context
 from flair_client.demo.costs import chain_costs
-from flair_client.demo.datasets import Dataset, load_dataset, write_csv
+from flair_client.demo.datasets import Dataset, load_dataset
+from flair_client.demo.prepare import (
+    AGGREGATOR,
+    OWNER,
+    address_of,
+    check_folder,
+    enter,
+    make_recipe,
+    prepare_folder,
+    publish_model,
+    write_data,
+    write_home,
+)
 from flair_client.demo.reference import Score, score, train_alone
 from flair_client.demo.report import Outcome
-from flair_client.demo.site import make_context
 from flair_client.demo.sites import (
     Site,
     last_words,
     start_sites,
     together,
-    wallet_path,
 )
 from flair_client.demo.traffic import CountingStore
-from flair_client.errors import Refused, RpcTimeout, UsageError, VerificationError
+from flair_client.errors import Refused, RpcTimeout, VerificationError
 from flair_client.ids import Address, CommitId
-from flair_client.localnet import Localnet, start_localnet
-from flair_client.porcelain.init import init
-from flair_client.porcelain.publish import describe_root, publish_root
+from flair_client.localnet import start_localnet
 from flair_client.porcelain.pull import pull
-from flair_client.porcelain.repo_publish import repo_publish
 from flair_client.porcelain.revert import revert
-from flair_client.porcelain.role import role_grant
 from flair_client.porcelain.target import find_repo
 from flair_client.porcelain.verify import verify
 from flair_client.repo_address import RepoAddress
-from flair_client.settings import LOCALNET, NetworkProfile
-from flair_client.store.base import open_store
 from flair_client.training.recipe import (
-    DEFAULT_ROLES,
-    LOGISTIC_REGRESSION,
     TrainingRecipe,
-    recipe_text,
 )
-from flair_client.workspace import RECIPE_FILE, Workspace, find_workspace
+from flair_client.workspace import Workspace, find_workspace
 
 HONEST_LINE: Final = (
     "mode public: every single update is readable by everyone; this data is public"
 )
-MARKER: Final = ".flair-demo"
-OWNER: Final = "owner"
-AGGREGATOR: Final = "aggregator"
-_LAMPORTS: Final = 10**10
 _MERGE_TIMEOUT_S: Final = 120.0
 _POLL_S: Final = 0.1
-# Chosen by splits of the training rows alone; see docs/commands/demo.md.
-_TRAINING: Final = {"epochs": 10, "learning_rate": 0.05, "batch_size": 16, "l2": 0.01}
-# 2^-14 a step; the longest update of either data set has a length below 6.
-_POLICY: Final = {
-    "contribute": "invited",
-    "min_updates": 4,
-    "max_updates": 4,
-    "scale_exp": -14,
-    "norm_bound": 8.0,
-    "round_length": "1h",
-    "merge_grace": "1h",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +119,7 @@ def run_demo(plan: DemoPlan, tell: Callable[[str], None]) -> Outcome:
     dataset = load_dataset(plan.dataset, plan.data)
     recipe = make_recipe(dataset)
     prepare_folder(plan.folder)
-    _write_data(plan.folder / "data", dataset)
+    write_data(plan.folder / "data", dataset)
     names = [hospital.name for hospital in dataset.hospitals]
     tell(f"{dataset.title}, at four hospitals")
     for hospital in dataset.hospitals:
@@ -149,11 +128,11 @@ def run_demo(plan: DemoPlan, tell: Callable[[str], None]) -> Outcome:
             f"{hospital.name}: {target.size} rows, {target.mean():.0%} {dataset.target}"
         )
     with start_localnet(plan.folder / "localnet") as net:
-        network = _write_home(plan.folder, net)
+        network = write_home(plan.folder, net)
         tell(f"localnet at {net.url}")
-        owner = _enter(plan.folder, network, [OWNER, AGGREGATOR, *names])
+        owner = enter(plan.folder, network, [OWNER, AGGREGATOR, *names])
         with closing(owner.chain):
-            repo = _publish(plan.folder, owner, recipe, names)
+            repo = publish_model(plan.folder, owner, recipe, names)
             tell(f"{OWNER} published {repo}")
             stage = _Stage(plan, dataset, recipe, owner, repo, tell)
             with (
@@ -161,106 +140,6 @@ def run_demo(plan: DemoPlan, tell: Callable[[str], None]) -> Outcome:
                 start_sites(names, network, plan.folder) as sites,
             ):
                 return _play(stage, bot, sites, started)
-
-
-def make_recipe(dataset: Dataset) -> TrainingRecipe:
-    """The recipe that the owner publishes: what is trained, on which columns, how."""
-    return TrainingRecipe(
-        model=LOGISTIC_REGRESSION,
-        columns=dataset.columns,
-        target=dataset.target,
-        statistics=True,
-        statistics_min_rows=10,
-        seed=0,
-        roles=DEFAULT_ROLES,
-        metrics=(),
-        policy=_POLICY,
-        **_TRAINING,  # type: ignore[arg-type]
-    )
-
-
-def check_folder(folder: Path) -> None:
-    """Refuses a folder that holds anything but an earlier demo.
-
-    Raises:
-        UsageError: it does.
-    """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise UsageError(f"{folder} is not empty, and no earlier demo made it")
-
-
-def prepare_folder(folder: Path) -> None:
-    """Makes the demo's folder; what an earlier demo left in it goes.
-
-    Raises:
-        UsageError: it holds anything else.
-    """
-    check_folder(folder)
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).write_text("made by `flair demo`, which deletes it again\n")
-
-
-def _write_data(folder: Path, dataset: Dataset) -> None:
-    folder.mkdir()
-    for hospital in dataset.hospitals:
-        write_csv(folder / f"{hospital.name}.csv", dataset, hospital.train)
-    hospitals = dataset.hospitals
-    write_csv(
-        folder / "pooled.csv", dataset, np.concatenate([h.train for h in hospitals])
-    )
-    write_csv(folder / "test.csv", dataset, np.concatenate([h.test for h in hospitals]))
-
-
-def _write_home(folder: Path, net: Localnet) -> NetworkProfile:
-    """Writes the configuration that `flair --home FOLDER/home` reads, also later."""
-    store = (net.data_dir.absolute() / "blocks").as_uri()
-    write_config(
-        folder / "home" / "config.toml",
-        {
-            f"network.{LOCALNET}.url": net.url,
-            f"network.{LOCALNET}.genesis_hash": net.genesis_hash,
-            f"network.{LOCALNET}.store": store,
-            "core.wallet": OWNER,
-        },
-    )
-    return NetworkProfile(LOCALNET, net.url, net.genesis_hash, PROGRAM_ID, store)
-
-
-def _enter(folder: Path, network: NetworkProfile, names: Sequence[str]) -> Context:
-    """Makes a wallet with money for everybody; gives the owner's context."""
-    addresses = [create_wallet(wallet_path(folder, name)).address for name in names]
-    store = CountingStore(open_store(network.store_url))
-    owner = make_context(network, wallet_path(folder, OWNER), store)
-    waiting = [owner.chain.rpc.request_airdrop(a, _LAMPORTS) for a in addresses]
-    for signature in waiting:
-        owner.chain.wait_for(signature)
-    return owner
-
-
-def _publish(
-    folder: Path, owner: Context, recipe: TrainingRecipe, names: Sequence[str]
-) -> RepoAddress:
-    model = folder / OWNER
-    write_text(model / RECIPE_FILE, recipe_text(recipe))
-    init(model)
-    published = repo_publish(
-        owner,
-        "demo",
-        describe_root(model),
-        partial(publish_root, owner, model),
-        points_per_merge=1_000_000,
-    )
-    for name in names:
-        role_grant(owner, published.repo, _address(folder, name), Scope.CONTRIBUTE)
-    bot = _address(folder, AGGREGATOR)
-    role_grant(owner, published.repo, bot, Scope.MERGE)
-    return published.repo
-
-
-def _address(folder: Path, name: str) -> Address:
-    return load_wallet(wallet_path(folder, name)).address
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +160,12 @@ def _start_aggregator(stage: _Stage) -> Iterator[_Bot]:
     with (
         log.open("wb") as errors,
         subprocess.Popen(  # noqa: S603 (our own command, no shell)
-            command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
+            command,
+            # Somebody's workspace around the demo has settings of its own.
+            cwd=folder.anchor,
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
         ) as child,
     ):
         try:
@@ -310,7 +194,7 @@ def _play(stage: _Stage, bot: _Bot, sites: Sequence[Site], started: float) -> Ou
         stage.owner,
         find_workspace(stage.folder / OWNER),
         str(merges[-1]),
-        contributor=_address(stage.folder, last.name),
+        contributor=address_of(stage.folder, last.name),
     )
     head = undone.commit or merges[-1]
     without = _score(stage)

@@ -10,7 +10,7 @@ from flair_aggregator.held_out import HeldOut
 from flair_aggregator.judge import Judge
 from flair_aggregator.merge import make_merge
 from flair_aggregator.outbox import Outbox, RoundName
-from flair_aggregator.pending import Pending
+from flair_aggregator.pending import Pending, check_complete
 from flair_aggregator.rights import ProposeRight, propose_right, rights_of
 from flair_aggregator.round import (
     BranchView,
@@ -180,6 +180,7 @@ class BranchWorker:
         history = evidence.history
         if ctx.chain.repo(world.repo).event_seq != history.event_seq:
             return None
+        check_complete(view)
         judged = self._judge.judge(view, standing, self._is_ours)
         self._say("candidates and outliers", "; ".join(judged.remarks))
         me = ctx.wallet.address

@@ -17,6 +17,7 @@ from flair_client.chain.pdas import (
     find_round_pda,
     find_update_pda,
 )
+from flair_client.errors import AccountInvalid
 from flair_client.ids import Address
 
 # slot, epoch start, epoch, leader epoch: eight bytes each, then the time.
@@ -85,3 +86,23 @@ class RpcPending:
         if raw is None or len(raw.data) < _TIME_AT + 8:
             return int(time.time())
         return int.from_bytes(raw.data[_TIME_AT : _TIME_AT + 8], "little", signed=True)
+
+
+def check_complete(view: BranchView) -> None:
+    """Refuses a view that lacks updates, or has some that are not there any more.
+
+    To be asked where nothing changed while the view was read: a round counts its
+    updates, so that nobody who answers can leave one out unseen.
+
+    Raises:
+        AccountInvalid: names the round and both numbers.
+    """
+    seen = [(one.round, one.updates) for one in view.leftovers]
+    if view.live is not None:
+        seen.append((view.live.round, view.live.updates))
+    for round_, updates in seen:
+        n_live = round_.value.n_live
+        if len(updates) != n_live:
+            raise AccountInvalid(
+                round_.address, f"counts {n_live} updates, the RPC gave {len(updates)}"
+            )

@@ -9,7 +9,12 @@ from test_run import WHOLE_ROUND, grant_merge
 
 from flair_aggregator.settings import Options
 from flair_client.chain import instructions
-from flair_client.chain.accounts import MoveKind, UpdateStatus
+from flair_client.chain.accounts import (
+    MoveKind,
+    UpdateAccount,
+    UpdateStatus,
+    account_size,
+)
 from flair_client.encoding import (
     decode_commit,
     encode_commit,
@@ -17,6 +22,7 @@ from flair_client.encoding import (
     sign_commit,
 )
 from flair_client.errors import (
+    AccountInvalid,
     AccountMissing,
     RpcUnavailable,
     StoreFull,
@@ -325,6 +331,27 @@ def test_rpc_that_is_down_ends_a_single_look(place):
     bot.ctx.chain.rpc.ask = refuse
     with pytest.raises(RpcUnavailable):
         bot.once()
+
+
+def test_rpc_that_leaves_an_update_out_merges_nothing(place):
+    model = place.publish("hidden", max_updates=2)
+    bot = aggregator(model, "owner", "bot-hidden")
+    model.push_by_hand("h0")
+    model.push_by_hand("h1")
+    rpc = bot.ctx.chain.rpc
+    find = rpc.get_program_accounts
+
+    def leave_one_out(program_id, *, size, filters):
+        found = find(program_id, size=size, filters=filters)
+        is_updates = size == account_size(UpdateAccount)
+        return found[1:] if is_updates else found
+
+    rpc.get_program_accounts = leave_one_out
+    with pytest.raises(AccountInvalid, match="counts 2 updates, the RPC gave 1"):
+        bot.once()
+
+    rpc.get_program_accounts = find
+    assert bot.once() == WHOLE_ROUND
 
 
 @pytest.mark.parametrize("error", [StoreFull("no room"), StoreUnavailable("away")])

@@ -1,142 +1,85 @@
-"""The recipe's `flair.toml`: what is trained, on which columns, with which settings.
+"""The recipe's `flair.toml`: what is trained, on what, with which settings.
 
-Only values and their text form; nothing here reads data or runs code.
+Only the text form of values; nothing here reads data or runs code.
 """
 
-import math
+import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import tomlkit
 
 from flair_client.errors import ObjectInvalid, ObjectTooLarge
-
-RECIPE_FILE = "flair.toml"
-LOGISTIC_REGRESSION = "logistic-regression"
-# A recipe is read by people; anything longer is no recipe.
-MAX_RECIPE_BYTES = 256 * 1024
-MAX_COLUMNS = 4096
-MAX_NAME_LENGTH = 128
-
-WEIGHT = "linear.weight"
-BIAS = "linear.bias"
-STATISTICS_PRESENT = "statistics.present"
-STATISTICS_MEAN = "statistics.mean"
-STATISTICS_MEAN_SQUARE = "statistics.mean_square"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """An input column.
-
-    Attributes:
-        name: as in the recipe; a column map may give a file's own name.
-        min, max: the plausible range, in the column's unit. Values are clipped to it
-            and scaled to 0…1, so that one record moves a statistic by a bounded step.
-    """
-
-    name: str
-    min: float
-    max: float
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRecipe:
-    """A parsed `flair.toml`.
-
-    Attributes:
-        model: `logistic-regression`, or empty where the recipe trains nothing itself.
-        columns: inputs, in the order of the weight vector.
-        target: the column that is 0 or 1.
-        statistics: whether round 0 collects means and deviations.
-        statistics_min_rows: fewer rows than this give no statistics away.
-        epochs: passes over the data per round.
-        learning_rate, batch_size, l2: of gradient descent.
-        seed: mixed into the order of the rows.
-        roles: role → patterns of tensor names, in order of precedence.
-        metrics: names that may leave with a commit.
-        policy: the `[policy]` table as written, for `flair repo create`.
-    """
-
-    model: str
-    columns: tuple[Column, ...]
-    target: str
-    statistics: bool
-    statistics_min_rows: int
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    l2: float
-    seed: int
-    roles: tuple[tuple[str, tuple[str, ...]], ...]
-    metrics: tuple[str, ...]
-    policy: Mapping[str, Any]
-
-
-DEFAULT_ROLES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("average", ("statistics.*",)),
-    ("local", ()),
-    ("frozen", ()),
-    ("train", ("*",)),
+from flair_client.training.recipe_values import (
+    BIAS,
+    DEFAULT_ENTRY,
+    DEFAULT_MAX_MEMORY_BYTES,
+    DEFAULT_MAX_SECONDS,
+    DEFAULT_ROLES,
+    INPUT_DTYPES,
+    LOGISTIC_REGRESSION,
+    MAX_CODE_BYTES,
+    MAX_COLUMNS,
+    MAX_DIMENSIONS,
+    MAX_INPUTS,
+    MAX_OPTIONS,
+    MAX_RECIPE_BYTES,
+    MAX_REQUIREMENTS,
+    MODEL_FILE,
+    PYTHON,
+    RECIPE_FILE,
+    STATISTICS_MEAN,
+    STATISTICS_MEAN_SQUARE,
+    STATISTICS_PRESENT,
+    TRAIN_FILE,
+    WEIGHT,
+    Column,
+    Input,
+    Option,
+    TrainingRecipe,
 )
+from flair_client.training.toml_table import TomlTable
 
+__all__ = [
+    "BIAS",
+    "DEFAULT_ENTRY",
+    "DEFAULT_MAX_MEMORY_BYTES",
+    "DEFAULT_MAX_SECONDS",
+    "DEFAULT_ROLES",
+    "INPUT_DTYPES",
+    "LOGISTIC_REGRESSION",
+    "MAX_CODE_BYTES",
+    "MAX_COLUMNS",
+    "MAX_DIMENSIONS",
+    "MAX_INPUTS",
+    "MAX_OPTIONS",
+    "MAX_RECIPE_BYTES",
+    "MAX_REQUIREMENTS",
+    "MODEL_FILE",
+    "PYTHON",
+    "RECIPE_FILE",
+    "STATISTICS_MEAN",
+    "STATISTICS_MEAN_SQUARE",
+    "STATISTICS_PRESENT",
+    "TRAIN_FILE",
+    "WEIGHT",
+    "Column",
+    "Input",
+    "Option",
+    "TrainingRecipe",
+    "parse_recipe",
+    "recipe_text",
+]
 
-class _Table:
-    """Reads one TOML table field by field and refuses what it does not know."""
-
-    def __init__(self, path: str, table: Any) -> None:
-        if not isinstance(table, dict):
-            raise ObjectInvalid(path, "is not a table")
-        self.path = path
-        self.rest = dict(table)
-
-    def take(self, key: str, default: Any = None) -> Any:
-        return self.rest.pop(key, default)
-
-    def table(self, key: str) -> "_Table":
-        return _Table(f"{self.path}.{key}", self.take(key, {}))
-
-    def text(self, key: str, default: str) -> str:
-        value = self.take(key, default)
-        if not isinstance(value, str) or len(value) > MAX_NAME_LENGTH:
-            raise ObjectInvalid(f"{self.path}.{key}", "is not a short text")
-        return value
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        value = self.take(key, default)
-        if not isinstance(value, bool):
-            raise ObjectInvalid(f"{self.path}.{key}", "is neither true nor false")
-        return value
-
-    def whole(self, key: str, default: int, low: int, high: int) -> int:
-        value = self.take(key, default)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ObjectInvalid(f"{self.path}.{key}", "is not a whole number")
-        if not low <= value <= high:
-            raise ObjectInvalid(f"{self.path}.{key}", f"is not in {low} to {high}")
-        return value
-
-    def real(self, key: str, default: float | None, low: float, high: float) -> float:
-        value = self.take(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ObjectInvalid(f"{self.path}.{key}", "is not a number")
-        if not math.isfinite(value) or not low <= value <= high:
-            raise ObjectInvalid(f"{self.path}.{key}", f"is not in {low} to {high}")
-        return float(value)
-
-    def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        value = self.take(key, list(default))
-        if not isinstance(value, list) or not all(
-            isinstance(item, str) and 0 < len(item) <= MAX_NAME_LENGTH for item in value
-        ):
-            raise ObjectInvalid(f"{self.path}.{key}", "is not a list of short texts")
-        return tuple(value)
-
-    def done(self) -> None:
-        for key in self.rest:
-            raise ObjectInvalid(f"{self.path}.{key}", "is not a known field")
+_FRAMEWORKS: Final = ("", "torch", "sklearn", "numpy")
+# A function or class in one of the recipe's own two modules.
+_OBJECT: Final = re.compile(r"(model|train):[A-Za-z_][A-Za-z0-9_]*")
+# Exactly one version: what runs here is what was looked at (PEP 508, the pinned part).
+_REQUIREMENT: Final = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9,._-]+\])?"
+    r"==[A-Za-z0-9][A-Za-z0-9.!+_-]*"
+)
+_OPTION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def parse_recipe(text: str | bytes) -> TrainingRecipe:
@@ -154,60 +97,76 @@ def parse_recipe(text: str | bytes) -> TrainingRecipe:
         tables = tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ObjectInvalid(RECIPE_FILE, f"is not TOML: {exc}") from exc
-    top = _Table(RECIPE_FILE, tables)
-    recipe = top.table("recipe")
-    recipe.whole("version", 1, 1, 1)
-    model = recipe.text("model", "")
-    if model not in ("", LOGISTIC_REGRESSION):
-        raise ObjectInvalid(
-            f"{RECIPE_FILE}.recipe.model", f"{model!r} is not a known model"
-        )
-    recipe.done()
-    data = top.table("data")
-    target = data.text("target", "target")
-    columns = _columns(data)
-    if model == LOGISTIC_REGRESSION and not columns:
-        raise ObjectInvalid(f"{RECIPE_FILE}.data.columns", "no column is declared")
-    data.done()
-    statistics = top.table("statistics")
-    training = top.table("training")
-    tensors = top.table("tensors")
-    metrics = top.table("metrics")
+    top = TomlTable(RECIPE_FILE, tables)
+    fields = {
+        **_recipe_fields(top.table("recipe")),
+        **_model_fields(top.table("model")),
+        **_data_fields(top.table("data")),
+        **_statistics_fields(top.table("statistics")),
+        **_training_fields(top.table("training")),
+        **_tensor_fields(top.table("tensors")),
+        **_metric_fields(top.table("metrics")),
+    }
     policy = top.take("policy", {})
     if not isinstance(policy, dict):
         raise ObjectInvalid(f"{RECIPE_FILE}.policy", "is not a table")
-    parsed = TrainingRecipe(
-        model=model,
-        columns=columns,
-        target=target,
-        statistics=statistics.flag("enabled", default=False),
-        statistics_min_rows=statistics.whole("min_rows", 10, 1, 1_000_000_000),
-        epochs=training.whole("epochs", 20, 1, 100_000),
-        learning_rate=training.real("learning_rate", 0.1, 1e-9, 1e3),
-        batch_size=training.whole("batch_size", 32, 1, 1_000_000),
-        l2=training.real("l2", 0.0, 0.0, 1e3),
-        seed=training.whole("seed", 0, 0, 2**63 - 1),
-        roles=tuple(
-            (role, tensors.texts(role, patterns)) for role, patterns in DEFAULT_ROLES
-        ),
-        metrics=metrics.texts("allowed", ()),
-        policy=policy,
-    )
-    for table in (statistics, training, tensors, metrics, top):
-        table.done()
+    top.done()
+    parsed = TrainingRecipe(**fields, policy=policy)
+    if parsed.model == LOGISTIC_REGRESSION and not parsed.columns:
+        raise ObjectInvalid(f"{RECIPE_FILE}.data.columns", "no column is declared")
     return parsed
 
 
-def _columns(data: _Table) -> tuple[Column, ...]:
-    listed = data.take("columns", [])
-    path = f"{RECIPE_FILE}.data.columns"
-    if not isinstance(listed, list):
-        raise ObjectInvalid(path, "is not a list of tables")
-    if len(listed) > MAX_COLUMNS:
-        raise ObjectTooLarge(path, len(listed), MAX_COLUMNS)
+def _recipe_fields(table: TomlTable) -> dict[str, Any]:
+    table.whole("version", 1, 1, 1)
+    model = table.text("model", "")
+    if model not in ("", LOGISTIC_REGRESSION, PYTHON):
+        raise ObjectInvalid(f"{table.path}.model", f"{model!r} is not a known model")
+    entry = _object(table, "entry", DEFAULT_ENTRY)
+    requirements = table.texts("requirements", ())
+    path = f"{table.path}.requirements"
+    if len(requirements) > MAX_REQUIREMENTS:
+        raise ObjectTooLarge(path, len(requirements), MAX_REQUIREMENTS)
+    for one in requirements:
+        if _REQUIREMENT.fullmatch(one) is None:
+            raise ObjectInvalid(path, f"{one!r} is not pinned as NAME==VERSION")
+    table.done()
+    return {"model": model, "entry": entry, "requirements": requirements}
+
+
+def _object(table: TomlTable, key: str, default: str) -> str:
+    name = table.text(key, default)
+    if name and _OBJECT.fullmatch(name) is None:
+        raise ObjectInvalid(
+            f"{table.path}.{key}", f"{name!r} is neither model:NAME nor train:NAME"
+        )
+    return name
+
+
+def _model_fields(table: TomlTable) -> dict[str, Any]:
+    fields = {
+        "model_class": _object(table, "class", ""),
+        "framework": table.choice("framework", "", _FRAMEWORKS),
+    }
+    table.done()
+    return fields
+
+
+def _data_fields(table: TomlTable) -> dict[str, Any]:
+    fields = {
+        "target": table.text("target", "target"),
+        "columns": _columns(table),
+        "inputs": _inputs(table),
+    }
+    if fields["columns"] and fields["inputs"]:
+        raise ObjectInvalid(table.path, "columns and inputs are both declared")
+    table.done()
+    return fields
+
+
+def _columns(data: TomlTable) -> tuple[Column, ...]:
     columns = []
-    for index, item in enumerate(listed):
-        table = _Table(f"{path}[{index}]", item)
+    for table in data.tables("columns", MAX_COLUMNS):
         column = Column(
             name=table.text("name", ""),
             min=table.real("min", None, -1e15, 1e15),
@@ -219,41 +178,180 @@ def _columns(data: _Table) -> tuple[Column, ...]:
         if not column.min < column.max:
             raise ObjectInvalid(table.path, "min is not below max")
         columns.append(column)
-    names = [column.name for column in columns]
-    for name in names:
-        if names.count(name) > 1:
-            raise ObjectInvalid(path, f"column {name!r} is declared twice")
+    _check_names(f"{data.path}.columns", "column", [one.name for one in columns])
     return tuple(columns)
 
 
+def _inputs(data: TomlTable) -> tuple[Input, ...]:
+    inputs = []
+    for table in data.tables("inputs", MAX_INPUTS):
+        one = Input(
+            name=table.text("name", ""),
+            dtype=table.choice("dtype", "float32", INPUT_DTYPES),
+            shape=_shape(table),
+            min=table.optional_real("min", -1e15, 1e15),
+            max=table.optional_real("max", -1e15, 1e15),
+        )
+        table.done()
+        if not one.name:
+            raise ObjectInvalid(f"{table.path}.name", "is missing")
+        if one.min is not None and one.max is not None and not one.min < one.max:
+            raise ObjectInvalid(table.path, "min is not below max")
+        inputs.append(one)
+    _check_names(f"{data.path}.inputs", "input", [one.name for one in inputs])
+    return tuple(inputs)
+
+
+def _shape(table: TomlTable) -> tuple[int, ...]:
+    shape = table.take("shape", [-1])
+    path = f"{table.path}.shape"
+    if not isinstance(shape, list) or not 1 <= len(shape) <= MAX_DIMENSIONS:
+        raise ObjectInvalid(path, f"is not a list of 1 to {MAX_DIMENSIONS} sizes")
+    for size in shape:
+        if not isinstance(size, int) or isinstance(size, bool) or size < -1 or not size:
+            raise ObjectInvalid(path, f"{size!r} is neither a size nor -1")
+    if shape[0] != -1:
+        raise ObjectInvalid(path, "does not begin with -1, the rows")
+    return tuple(shape)
+
+
+def _check_names(path: str, what: str, names: list[str]) -> None:
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise ObjectInvalid(path, f"{what} {name!r} is declared twice")
+        seen.add(name)
+
+
+def _statistics_fields(table: TomlTable) -> dict[str, Any]:
+    fields = {
+        "statistics": table.flag("enabled", default=False),
+        "statistics_min_rows": table.whole("min_rows", 10, 1, 1_000_000_000),
+    }
+    table.done()
+    return fields
+
+
+def _training_fields(table: TomlTable) -> dict[str, Any]:
+    fields = {
+        "epochs": table.whole("epochs", 20, 1, 100_000),
+        "learning_rate": table.real("learning_rate", 0.1, 1e-9, 1e3),
+        "batch_size": table.whole("batch_size", 32, 1, 1_000_000),
+        "l2": table.real("l2", 0.0, 0.0, 1e3),
+        "seed": table.whole("seed", 0, 0, 2**63 - 1),
+        "prox_mu": table.real("prox_mu", 0.0, 0.0, 1e3),
+        "early_stop_patience": table.whole("early_stop_patience", 0, 0, 100_000),
+        "max_seconds": table.whole("max_seconds", DEFAULT_MAX_SECONDS, 1, 10**7),
+        "max_memory_bytes": table.whole(
+            "max_memory_bytes", DEFAULT_MAX_MEMORY_BYTES, 1 << 26, 1 << 50
+        ),
+        "int8_base": table.flag("int8_base", default=False),
+        "options": _options(table),
+    }
+    table.done()
+    return fields
+
+
+def _options(training: TomlTable) -> dict[str, Option]:
+    table = training.table("options")
+    if len(table.rest) > MAX_OPTIONS:
+        raise ObjectTooLarge(table.path, len(table.rest), MAX_OPTIONS)
+    options: dict[str, Option] = {}
+    for name in list(table.rest):
+        if _OPTION.fullmatch(name) is None:
+            raise ObjectInvalid(table.path, f"{name[:40]!r} is no name of an option")
+        value = table.rest[name]
+        if isinstance(value, bool):
+            options[name] = table.flag(name, default=False)
+        elif isinstance(value, int):
+            options[name] = table.whole(name, 0, -(2**63), 2**63 - 1)
+        elif isinstance(value, float):
+            options[name] = table.real(name, None, -1e300, 1e300)
+        else:
+            options[name] = table.text(name, "")
+    return options
+
+
+def _tensor_fields(table: TomlTable) -> dict[str, Any]:
+    roles = tuple(
+        (role, table.texts(role, patterns)) for role, patterns in DEFAULT_ROLES
+    )
+    table.done()
+    return {"roles": roles}
+
+
+def _metric_fields(table: TomlTable) -> dict[str, Any]:
+    allowed = table.texts("allowed", ())
+    table.done()
+    return {"metrics": allowed}
+
+
 def recipe_text(recipe: TrainingRecipe) -> str:
-    """The `flair.toml` of a recipe, for people to edit; parses to an equal value."""
+    """The `flair.toml` of a recipe, for people to edit; parses to an equal value.
+
+    What only recipes with code use is left out where it has its default.
+    """
     document = tomlkit.document()
     document.add(tomlkit.comment("The recipe: what is trained, on what, and how."))
-    document["recipe"] = {"version": 1, "model": recipe.model}
-    data = tomlkit.table()
-    data.add("target", recipe.target)
-    columns = tomlkit.aot()
-    for column in recipe.columns:
-        row = tomlkit.table()
-        row.update({"name": column.name, "min": column.min, "max": column.max})
-        columns.append(row)
-    if recipe.columns:
-        data.add("columns", columns)
-    document["data"] = data
+    head: dict[str, Any] = {"version": 1, "model": recipe.model}
+    if recipe.has_code or recipe.entry != DEFAULT_ENTRY:
+        head["entry"] = recipe.entry
+    if recipe.requirements:
+        head["requirements"] = list(recipe.requirements)
+    document["recipe"] = head
+    named = {"class": recipe.model_class, "framework": recipe.framework}
+    if any(named.values()):
+        document["model"] = {key: value for key, value in named.items() if value}
+    document["data"] = _data_table(recipe)
     document["statistics"] = {
         "enabled": recipe.statistics,
         "min_rows": recipe.statistics_min_rows,
     }
-    document["training"] = {
+    document["training"] = _training_table(recipe)
+    document["tensors"] = {role: list(patterns) for role, patterns in recipe.roles}
+    document["metrics"] = {"allowed": list(recipe.metrics)}
+    if recipe.policy:
+        document["policy"] = dict(recipe.policy)
+    return tomlkit.dumps(document)
+
+
+def _data_table(recipe: TrainingRecipe) -> Any:
+    data = tomlkit.table()
+    data.add("target", recipe.target)
+    columns, inputs = tomlkit.aot(), tomlkit.aot()
+    for column in recipe.columns:
+        row = tomlkit.table()
+        row.update({"name": column.name, "min": column.min, "max": column.max})
+        columns.append(row)
+    for one in recipe.inputs:
+        row = tomlkit.table()
+        row.update({"name": one.name, "dtype": one.dtype, "shape": list(one.shape)})
+        limits = {"min": one.min, "max": one.max}
+        row.update({key: value for key, value in limits.items() if value is not None})
+        inputs.append(row)
+    if recipe.columns:
+        data.add("columns", columns)
+    if recipe.inputs:
+        data.add("inputs", inputs)
+    return data
+
+
+def _training_table(recipe: TrainingRecipe) -> dict[str, Any]:
+    table: dict[str, Any] = {
         "epochs": recipe.epochs,
         "learning_rate": recipe.learning_rate,
         "batch_size": recipe.batch_size,
         "l2": recipe.l2,
         "seed": recipe.seed,
     }
-    document["tensors"] = {role: list(patterns) for role, patterns in recipe.roles}
-    document["metrics"] = {"allowed": list(recipe.metrics)}
-    if recipe.policy:
-        document["policy"] = dict(recipe.policy)
-    return tomlkit.dumps(document)
+    rare = {
+        "prox_mu": (recipe.prox_mu, 0.0),
+        "early_stop_patience": (recipe.early_stop_patience, 0),
+        "max_seconds": (recipe.max_seconds, DEFAULT_MAX_SECONDS),
+        "max_memory_bytes": (recipe.max_memory_bytes, DEFAULT_MAX_MEMORY_BYTES),
+        "int8_base": (recipe.int8_base, False),
+    }
+    table |= {key: value for key, (value, usual) in rare.items() if value != usual}
+    if recipe.options:
+        table["options"] = dict(recipe.options)
+    return table

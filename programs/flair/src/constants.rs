@@ -39,6 +39,12 @@ pub const MAX_CHALLENGE_S: u32 = 604_800;
 /// Highest deposit: one SOL. It only has to make spam dear, not participation.
 pub const MAX_DEPOSIT_LAMPORTS: u64 = 1_000_000_000;
 
+/// Most uses of an invite: a clinic's network fits, and a link that leaked cannot be used without end.
+pub const MAX_INVITE_USES: u16 = 1_000;
+
+/// Longest delegation, 366 days: a key that everybody forgot stops working.
+pub const MAX_DELEGATION_S: i64 = 31_622_400;
+
 /// `repo_create` is paused.
 pub const PAUSE_REPO: u32 = 1;
 /// `branch_create`, `branch_set_policy`, `branch_advance` and `policy_create` are paused.
@@ -49,7 +55,7 @@ pub const PAUSE_ROUND: u32 = 4;
 pub const PAUSE_UPDATE: u32 = 8;
 /// `merge_accumulate`, `merge_propose` and `merge_finalize` are paused.
 pub const PAUSE_MERGE: u32 = 16;
-/// `role_grant` is paused.
+/// `role_grant`, `invite_create`, `invite_redeem`, `join_request` and `delegation_create` are paused.
 pub const PAUSE_ROLE: u32 = 32;
 /// Every pause bit. Nothing that closes, withdraws, expires, settles, aborts or revokes has one.
 pub const PAUSE_ALL: u32 =

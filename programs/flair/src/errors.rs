@@ -147,6 +147,33 @@ pub enum FlairError {
     /// 6046: the bookkeeping of an account contradicts itself.
     #[msg("the bookkeeping of an account contradicts itself")]
     InvariantBroken,
+    /// 6047: invites and requests cannot be for the right to administer.
+    #[msg("invites and requests cannot be for the right to administer")]
+    ScopeTooWide,
+    /// 6048: uses of an invite are 1 to 1,000.
+    #[msg("uses of an invite are 1 to 1,000")]
+    InviteUses,
+    /// 6049: the invite has expired.
+    #[msg("the invite has expired")]
+    InviteExpired,
+    /// 6050: a delegation lasts at most 366 days.
+    #[msg("a delegation lasts at most 366 days")]
+    DelegationTooLong,
+    /// 6051: a wallet needs no delegation to itself.
+    #[msg("a wallet needs no delegation to itself")]
+    DelegateSelf,
+    /// 6052: only the wallet or the key of the delegation may do this.
+    #[msg("only the wallet or the key of the delegation may do this")]
+    NotDelegator,
+    /// 6053: the delegation has expired.
+    #[msg("the delegation has expired")]
+    DelegationExpired,
+    /// 6054: the signer is not the contributor and brought no delegation.
+    #[msg("the signer is not the contributor and brought no delegation")]
+    DelegationMissing,
+    /// 6055: only the update's contributor or its signer may do this.
+    #[msg("only the update's contributor or its signer may do this")]
+    NotContributor,
 }
 
-const _: () = assert!(FlairError::InvariantBroken as u32 == 46);
+const _: () = assert!(FlairError::NotContributor as u32 == 55);

@@ -75,6 +75,52 @@ pub mod flair {
         instructions::role_revoke::role_revoke(ctx)
     }
 
+    /// Makes an invite: whoever has its key may take a role.
+    pub fn invite_create(ctx: &mut Context<InviteCreate>, args: InviteCreateArgs) -> Result<()> {
+        instructions::invite_create::invite_create(ctx, args)
+    }
+
+    /// Takes the role of an invite.
+    pub fn invite_redeem(ctx: &mut Context<InviteRedeem>) -> Result<()> {
+        instructions::invite_redeem::invite_redeem(ctx)
+    }
+
+    /// Takes an invite back and closes it.
+    pub fn invite_revoke(ctx: &mut Context<InviteRevoke>) -> Result<()> {
+        instructions::invite_revoke::invite_revoke(ctx)
+    }
+
+    /// Asks for a role.
+    pub fn join_request(ctx: &mut Context<RequestJoin>, args: JoinRequestArgs) -> Result<()> {
+        instructions::join_request::join_request(ctx, args)
+    }
+
+    /// Closes a request for a role: it was answered or taken back.
+    pub fn join_close(ctx: &mut Context<JoinClose>) -> Result<()> {
+        instructions::join_close::join_close(ctx)
+    }
+
+    /// Lets another key push for a wallet in one repository.
+    pub fn delegation_create(
+        ctx: &mut Context<DelegationCreate>,
+        args: DelegationCreateArgs,
+    ) -> Result<()> {
+        instructions::delegation_create::delegation_create(ctx, args)
+    }
+
+    /// Takes a delegation back and closes it.
+    pub fn delegation_revoke(ctx: &mut Context<DelegationRevoke>) -> Result<()> {
+        instructions::delegation_revoke::delegation_revoke(ctx)
+    }
+
+    /// Names who pays for contributors; gives it no right.
+    pub fn repo_set_sponsor(
+        ctx: &mut Context<RepoSetSponsor>,
+        args: RepoSetSponsorArgs,
+    ) -> Result<()> {
+        instructions::repo_set_sponsor::repo_set_sponsor(ctx, args)
+    }
+
     /// Opens the next round of a branch; it pins the branch's policy and head.
     pub fn round_open(ctx: &mut Context<RoundOpen>) -> Result<()> {
         instructions::round_open::round_open(ctx)

@@ -6,11 +6,12 @@
 //!
 //! The tables give offsets from the discriminator's first byte.
 
+pub mod members;
 pub mod merges;
 pub mod repos;
 pub mod rounds;
 
-pub use {merges::*, repos::*, rounds::*};
+pub use {members::*, merges::*, repos::*, rounds::*};
 
 use anchor_lang::{prelude::*, IdlType};
 use bytemuck::{Pod, Zeroable};

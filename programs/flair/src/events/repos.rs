@@ -223,6 +223,20 @@ pub struct RoleRevoked {
     pub branch: Address,
 }
 
+/// Who pays for contributors was set.
+///
+/// | offset | bytes | field | type |
+/// |---|---|---|---|
+/// | 8 | 121 | header | `EventHeader` |
+/// | 129 | 32 | sponsor | address |
+#[event(bytemuck)]
+pub struct RepoSponsorSet {
+    /// What every event begins with.
+    pub header: EventHeader,
+    /// Zero: none.
+    pub sponsor: Address,
+}
+
 assert_sizes! {
     ConfigCreated: 231,
     ConfigSet: 231,
@@ -233,4 +247,5 @@ assert_sizes! {
     BranchAdvanced: 243,
     RoleGranted: 203,
     RoleRevoked: 193,
+    RepoSponsorSet: 161,
 }

@@ -9,12 +9,20 @@ pub mod branch_create;
 pub mod branch_set_policy;
 pub mod config_create;
 pub mod config_set;
+pub mod delegation_create;
+pub mod delegation_revoke;
+pub mod invite_create;
+pub mod invite_redeem;
+pub mod invite_revoke;
+pub mod join_close;
+pub mod join_request;
 pub mod merge_accumulate;
 pub mod merge_expire;
 pub mod merge_finalize;
 pub mod merge_propose;
 pub mod policy_create;
 pub mod repo_create;
+pub mod repo_set_sponsor;
 pub mod role_grant;
 pub mod role_revoke;
 pub mod round_abort;
@@ -28,9 +36,11 @@ pub mod update_withdraw;
 
 pub use {
     branch_advance::*, branch_create::*, branch_set_policy::*, config_create::*, config_set::*,
-    merge_accumulate::*, merge_expire::*, merge_finalize::*, merge_propose::*, policy_create::*,
-    repo_create::*, role_grant::*, role_revoke::*, round_abort::*, round_close::*, round_open::*,
-    update_expire::*, update_push::*, update_reject::*, update_settle::*, update_withdraw::*,
+    delegation_create::*, delegation_revoke::*, invite_create::*, invite_redeem::*,
+    invite_revoke::*, join_close::*, join_request::*, merge_accumulate::*, merge_expire::*,
+    merge_finalize::*, merge_propose::*, policy_create::*, repo_create::*, repo_set_sponsor::*,
+    role_grant::*, role_revoke::*, round_abort::*, round_close::*, round_open::*, update_expire::*,
+    update_push::*, update_reject::*, update_settle::*, update_withdraw::*,
 };
 
 use anchor_lang::prelude::*;

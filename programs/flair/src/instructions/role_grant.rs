@@ -32,8 +32,8 @@ use crate::{
     events::record,
     instructions::unix_now,
     state::{
-        authorise, validate_scope, Branch, Config, Repo, Role, SCOPE_ADMINISTER, SEED_BRANCH,
-        SEED_REPO, SEED_ROLE, WHOLE_REPO,
+        authorise, branch_or_zero, validate_expiry, validate_scope, Branch, Config, Repo, Role,
+        SCOPE_ADMINISTER, SEED_BRANCH, SEED_REPO, SEED_ROLE,
     },
 };
 
@@ -114,11 +114,7 @@ impl RoleGrant {
             args.scope & SCOPE_ADMINISTER == 0 || *actor == self.repo.authority,
             FlairError::NotAuthority
         );
-        require!(
-            args.expires_at == 0 || args.expires_at > now,
-            FlairError::ExpiryInPast
-        );
-        Ok(())
+        validate_expiry(args.expires_at, now)
     }
 }
 
@@ -154,11 +150,4 @@ pub fn role_grant(ctx: &mut Context<RoleGrant>, args: RoleGrantArgs) -> Result<(
         }
     );
     Ok(())
-}
-
-/// The branch of a role as it is stored and as its seed.
-fn branch_or_zero(branch: &Option<Account<Branch>>) -> Address {
-    branch
-        .as_ref()
-        .map_or(WHOLE_REPO, |branch| *branch.address())
 }

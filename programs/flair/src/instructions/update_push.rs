@@ -2,20 +2,23 @@
 //!
 //! Accounts expected
 //! 1. `payer` `[writable, signer]`: gives rent and deposit
-//! 2. `contributor` `[signer]`
-//! 3. `role` `[optional]`
-//! 4. `config`
-//! 5. `repo` `[writable]`
-//! 6. `branch`
-//! 7. `policy`: that the round pins
-//! 8. `round` `[writable]`
-//! 9. `update` `[writable]`: made
-//! 10. `contribution` `[writable]`: made at the first push
-//! 11. `system_program`
+//! 2. `signer` `[signer]`: the contributor, or a key that it delegated to
+//! 3. `contributor`: whom the update counts for
+//! 4. `delegation` `[optional]`: to the signer
+//! 5. `role` `[optional]`: the contributor's
+//! 6. `config`
+//! 7. `repo` `[writable]`
+//! 8. `branch`
+//! 9. `policy`: that the round pins
+//! 10. `round` `[writable]`
+//! 11. `update` `[writable]`: made
+//! 12. `contribution` `[writable]`: made at the first push
+//! 13. `system_program`
 //!
 //! Data expected: commit_id 32 bytes, expected_base 32 bytes, weight u16, payload_digest 32 bytes, statement_digest 32 bytes, nonce 16 bytes.
 //!
 //! What MUST hold
+//! * The signer is the contributor, or brought the delegation by which the contributor lets it act in this repository, and that has not expired.
 //! * Pushing is not paused.
 //! * The round is live, open, before its deadline and not full.
 //! * Where the policy is "invited", the contributor is the authority or holds `contribute` for the repository or the branch.
@@ -38,9 +41,9 @@ use crate::{
     events::record,
     instructions::unix_now,
     state::{
-        authorise, Branch, Config, Contribution, Policy, Repo, Role, Round, Update,
-        CONTRIBUTE_INVITED, ROUND_OPEN, SCOPE_CONTRIBUTE, SEED_BRANCH, SEED_CONTRIB, SEED_POLICY,
-        SEED_REPO, SEED_ROLE, SEED_ROUND, SEED_UPDATE, STATUS_ACCEPTED,
+        authorise, Branch, Config, Contribution, Delegation, Policy, Repo, Role, Round, Update,
+        CONTRIBUTE_INVITED, ROUND_OPEN, SCOPE_CONTRIBUTE, SEED_BRANCH, SEED_CONTRIB, SEED_DELEGATE,
+        SEED_POLICY, SEED_REPO, SEED_ROLE, SEED_ROUND, SEED_UPDATE, STATUS_ACCEPTED,
     },
 };
 
@@ -65,11 +68,22 @@ pub struct UpdatePushArgs {
 #[event_cpi]
 #[derive(Accounts)]
 pub struct UpdatePush {
-    /// Gives rent and deposit. May be the contributor: it only gives lamports.
+    /// Gives rent and deposit. May be the signer: it only gives lamports.
     #[account(mut, unsafe(dup))]
     pub payer: Signer,
-    /// Who trained.
-    pub contributor: Signer,
+    /// The contributor, or a key that it delegated to.
+    pub signer: Signer,
+    /// CHECK: nothing of it but its address is used: by `validate` it has signed, or delegated to the signer. Whom the update counts for.
+    pub contributor: UncheckedAccount,
+    /// By which the contributor lets the signer push for it; none where it signs itself.
+    #[account(
+        seeds = [SEED_DELEGATE, delegation.repo.as_ref(), delegation.wallet.as_ref(), delegation.key.as_ref()],
+        bump = delegation.bump,
+        constraint = delegation.repo == *repo.address() @ FlairError::AccountMismatch,
+        constraint = delegation.wallet == *contributor.address() @ FlairError::AccountMismatch,
+        constraint = delegation.key == *signer.address() @ FlairError::AccountMismatch
+    )]
+    pub delegation: Option<Account<Delegation>>,
     /// The contributor's role; none where the policy is open.
     #[account(
         seeds = [SEED_ROLE, role.repo.as_ref(), role.branch.as_ref(), role.grantee.as_ref()],
@@ -130,6 +144,13 @@ pub struct UpdatePush {
 
 impl UpdatePush {
     fn validate(&self, args: &UpdatePushArgs, now: i64) -> Result<()> {
+        // signer, contributor, delegation
+        if self.signer.address() != self.contributor.address() {
+            self.delegation
+                .as_deref()
+                .ok_or(FlairError::DelegationMissing)?
+                .require_holding(now)?;
+        }
         // contributor, role
         let params = &self.policy.params;
         if params.contribute == CONTRIBUTE_INVITED {
@@ -191,6 +212,7 @@ impl UpdatePush {
         update.pushed_at = now.into();
         update.deposit_lamports = self.policy.params.deposit_lamports;
         update.rent_payer = *self.payer.address();
+        update.signer = *self.signer.address();
         update.invariant()
     }
 
@@ -237,7 +259,7 @@ pub fn update_push(ctx: &mut Context<UpdatePush>, args: UpdatePushArgs) -> Resul
     ctx.accounts.take_deposit()?;
     record!(
         ctx.repo,
-        ctx.accounts.contributor.address(),
+        ctx.accounts.signer.address(),
         now,
         UpdatePushed {
             branch: ctx.accounts.update.branch,

@@ -1,7 +1,7 @@
 //! Takes an update back while the round is open.
 //!
 //! Accounts expected
-//! 1. `contributor` `[signer]`
+//! 1. `actor` `[signer]`: the contributor, or whoever signed the push for it
 //! 2. `repo` `[writable]`
 //! 3. `branch`
 //! 4. `round` `[writable]`
@@ -11,7 +11,7 @@
 //! Data expected: none.
 //!
 //! What MUST hold
-//! * The update is the contributor's.
+//! * The actor is the update's contributor or its signer.
 //! * The round is live and open; the update is pending or accepted.
 //!
 //! Event: `UpdateWithdrawn`.
@@ -31,9 +31,8 @@ use crate::{
 #[event_cpi]
 #[derive(Accounts)]
 pub struct UpdateWithdraw {
-    /// Who pushed it.
-    #[account(address = update.contributor @ FlairError::AccountMismatch)]
-    pub contributor: Signer,
+    /// The contributor, or whoever signed the push for it.
+    pub actor: Signer,
     /// The repository.
     #[account(
         mut,
@@ -72,6 +71,8 @@ pub struct UpdateWithdraw {
 
 impl UpdateWithdraw {
     fn validate(&self) -> Result<()> {
+        // actor
+        self.update.require_own(self.actor.address())?;
         // round
         self.branch.require_live(&self.round)?;
         require!(self.round.state == ROUND_OPEN, FlairError::RoundClosed);
@@ -94,7 +95,7 @@ pub fn update_withdraw(ctx: &mut Context<UpdateWithdraw>) -> Result<()> {
     round.invariant()?;
     record!(
         ctx.repo,
-        ctx.accounts.contributor.address(),
+        ctx.accounts.actor.address(),
         now,
         UpdateWithdrawn {
             branch: ctx.accounts.update.branch,

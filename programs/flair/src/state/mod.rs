@@ -13,6 +13,12 @@ pub mod branch;
 
 pub mod role;
 
+pub mod invite;
+
+pub mod join_request;
+
+pub mod delegation;
+
 pub mod round;
 
 pub mod update;
@@ -24,8 +30,8 @@ pub mod contribution;
 pub mod name;
 
 pub use {
-    branch::*, config::*, contribution::*, merge_candidate::*, policy::*, repo::*, role::*,
-    round::*, seeds::*, update::*,
+    branch::*, config::*, contribution::*, delegation::*, invite::*, join_request::*,
+    merge_candidate::*, policy::*, repo::*, role::*, round::*, seeds::*, update::*,
 };
 
 /// Bytes of Anchor's account discriminator.

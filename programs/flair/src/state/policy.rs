@@ -109,8 +109,12 @@ pub struct PolicyParams {
     pub verifying_key: Address,
     /// Digest of the recipe that updates are made with; zero: any.
     pub recipe_digest: [u8; 32],
+    /// Most passes over the data that a recipe may ask for; 0: no limit.
+    pub max_epochs: PodU16,
+    /// Largest batch; 0: no limit.
+    pub max_batch_size: PodU32,
     /// Zero.
-    pub reserved: [u8; 80],
+    pub reserved: [u8; 74],
 }
 
 impl Policy {
@@ -149,7 +153,9 @@ impl PolicyParams {
         + 64 // strategy_params
         + 32 // verifying_key
         + 32 // recipe_digest
-        + 80; // reserved
+        + 2 // max_epochs
+        + 4 // max_batch_size
+        + 74; // reserved
 
     /// Refuses whatever is outside the limits of the table in the protocol.
     ///
@@ -158,7 +164,7 @@ impl PolicyParams {
     pub fn validate(&self) -> Result<()> {
         self.validate_modes()?;
         self.validate_limits()?;
-        require!(self.reserved == [0; 80], FlairError::ReservedNotZero);
+        require!(self.reserved == [0; 74], FlairError::ReservedNotZero);
         Ok(())
     }
 
@@ -310,6 +316,15 @@ mod tests {
     #[test]
     fn params_within_the_limits_are_accepted() {
         assert!(make_params().validate().is_ok());
+    }
+
+    #[test]
+    fn limits_of_training_are_the_repositorys_own() {
+        let mut params = make_params();
+        params.max_epochs = u16::MAX.into();
+        params.max_batch_size = u32::MAX.into();
+
+        assert!(params.validate().is_ok());
     }
 
     #[test]

@@ -49,8 +49,10 @@ pub struct Repo {
     pub keyring_digest: [u8; 32],
     /// Unix time, seconds.
     pub created_at: PodI64,
+    /// Pays for contributors, at its own door; zero: none. Gives no right here.
+    pub sponsor: Address,
     /// Room; zero.
-    pub reserved: [u8; 121],
+    pub reserved: [u8; 89],
 }
 
 impl Repo {
@@ -73,7 +75,8 @@ impl Repo {
         + 8 // points_per_merge
         + 32 // keyring_digest
         + 8 // created_at
-        + 121; // reserved
+        + 32 // sponsor
+        + 89; // reserved
 
     /// The name without its filling.
     pub fn name(&self) -> &[u8] {

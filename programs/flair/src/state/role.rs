@@ -88,6 +88,35 @@ pub fn validate_scope(scope: u16) -> Result<()> {
     Ok(())
 }
 
+/// Accepts what can be given without the authority's own signature: any right but to administer.
+///
+/// # Errors
+/// `ScopeTooWide`, and those of `validate_scope`.
+pub fn validate_plain_scope(scope: u16) -> Result<()> {
+    validate_scope(scope)?;
+    require!(scope & SCOPE_ADMINISTER == 0, FlairError::ScopeTooWide);
+    Ok(())
+}
+
+/// Accepts the expiry of a role that holds now: 0, never, or a time to come.
+///
+/// # Errors
+/// `ExpiryInPast`.
+pub fn validate_expiry(expires_at: i64, now: i64) -> Result<()> {
+    require!(
+        expires_at == 0 || expires_at > now,
+        FlairError::ExpiryInPast
+    );
+    Ok(())
+}
+
+/// The branch of a role, an invite or a request as it is stored and as its seed.
+pub fn branch_or_zero(branch: &Option<Account<Branch>>) -> Address {
+    branch
+        .as_ref()
+        .map_or(WHOLE_REPO, |branch| *branch.address())
+}
+
 /// What `authorise` needs to know of a repository, so that tests need no accounts.
 #[derive(Clone, Copy)]
 pub struct Authority<'a> {
@@ -277,5 +306,32 @@ mod tests {
             validate_scope(16).unwrap_err(),
             FlairError::UnknownBits.into()
         );
+    }
+
+    #[test]
+    fn a_plain_scope_leaves_out_administer() {
+        assert!(validate_plain_scope(SCOPE_ALL & !SCOPE_ADMINISTER).is_ok());
+        assert_eq!(
+            validate_plain_scope(0).unwrap_err(),
+            FlairError::RoleScope.into()
+        );
+        for scope in [SCOPE_ADMINISTER, SCOPE_ALL] {
+            assert_eq!(
+                validate_plain_scope(scope).unwrap_err(),
+                FlairError::ScopeTooWide.into()
+            );
+        }
+    }
+
+    #[test]
+    fn an_expiry_is_never_or_in_the_future() {
+        assert!(validate_expiry(0, NOW).is_ok());
+        assert!(validate_expiry(NOW + 1, NOW).is_ok());
+        for expires_at in [NOW, NOW - 1, -1] {
+            assert_eq!(
+                validate_expiry(expires_at, NOW).unwrap_err(),
+                FlairError::ExpiryInPast.into()
+            );
+        }
     }
 }

@@ -10,6 +10,12 @@ pub const SEED_POLICY: &[u8] = b"policy";
 pub const SEED_BRANCH: &[u8] = b"branch";
 /// `Role`: `"role"`, repo, branch or zero, grantee.
 pub const SEED_ROLE: &[u8] = b"role";
+/// `Invite`: `"invite"`, repo, key.
+pub const SEED_INVITE: &[u8] = b"invite";
+/// `JoinRequest`: `"join"`, repo, applicant.
+pub const SEED_JOIN: &[u8] = b"join";
+/// `Delegation`: `"delegate"`, repo, wallet, key.
+pub const SEED_DELEGATE: &[u8] = b"delegate";
 /// `Round`: `"round"`, branch, round index as u64.
 pub const SEED_ROUND: &[u8] = b"round";
 /// `Update`: `"update"`, round, contributor.

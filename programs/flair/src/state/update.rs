@@ -52,8 +52,10 @@ pub struct Update {
     pub deposit_lamports: PodU64,
     /// Gets rent and deposit back.
     pub rent_payer: Address,
+    /// Who signed the push: the contributor, or a key that it delegated to.
+    pub signer: Address,
     /// Room; zero.
-    pub reserved: [u8; 48],
+    pub reserved: [u8; 16],
 }
 
 impl Update {
@@ -77,7 +79,8 @@ impl Update {
         + 8 // pushed_at
         + 8 // deposit_lamports
         + 32 // rent_payer
-        + 48; // reserved
+        + 32 // signer
+        + 16; // reserved
 
     /// Whether it can still be withdrawn or rejected.
     ///
@@ -87,6 +90,18 @@ impl Update {
         require!(
             matches!(self.status, STATUS_PENDING | STATUS_ACCEPTED),
             FlairError::UpdateStatus
+        );
+        Ok(())
+    }
+
+    /// Refuses whoever neither trained it nor signed its push.
+    ///
+    /// # Errors
+    /// `NotContributor`.
+    pub fn require_own(&self, actor: &Address) -> Result<()> {
+        require!(
+            *actor == self.contributor || *actor == self.signer,
+            FlairError::NotContributor
         );
         Ok(())
     }

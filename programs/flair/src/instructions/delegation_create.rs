@@ -79,7 +79,8 @@ impl DelegationCreate {
         self.config.require_running(PAUSE_ROLE)?;
         // delegation
         require!(args.key != *self.wallet.address(), FlairError::DelegateSelf);
-        validate_delegation_expiry(args.expires_at, now)
+        validate_delegation_expiry(args.expires_at, now)?;
+        Ok(())
     }
 }
 

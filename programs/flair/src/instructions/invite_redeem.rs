@@ -90,7 +90,8 @@ impl InviteRedeem {
             FlairError::RoleVoid
         );
         // new_role
-        validate_expiry(self.invite.role_expires_at.get(), now)
+        validate_expiry(self.invite.role_expires_at.get(), now)?;
+        Ok(())
     }
 
     fn fill_role(&mut self, bump: u8) -> Result<()> {
@@ -105,7 +106,8 @@ impl InviteRedeem {
         role.rent_payer = *self.payer.address();
         role.expires_at = invite.role_expires_at;
         role.authority_epoch = invite.authority_epoch;
-        role.invariant()
+        role.invariant()?;
+        Ok(())
     }
 }
 

@@ -71,7 +71,8 @@ impl InviteRevoke {
             self.role.as_deref(),
             SCOPE_ADMINISTER,
             now,
-        )
+        )?;
+        Ok(())
     }
 }
 

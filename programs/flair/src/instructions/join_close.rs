@@ -72,7 +72,8 @@ impl JoinClose {
             self.role.as_deref(),
             SCOPE_ADMINISTER,
             now,
-        )
+        )?;
+        Ok(())
     }
 }
 

@@ -84,7 +84,8 @@ impl RequestJoin {
         // config
         self.config.require_running(PAUSE_ROLE)?;
         // request
-        validate_plain_scope(args.scope)
+        validate_plain_scope(args.scope)?;
+        Ok(())
     }
 }
 

@@ -114,7 +114,8 @@ impl RoleGrant {
             args.scope & SCOPE_ADMINISTER == 0 || *actor == self.repo.authority,
             FlairError::NotAuthority
         );
-        validate_expiry(args.expires_at, now)
+        validate_expiry(args.expires_at, now)?;
+        Ok(())
     }
 }
 

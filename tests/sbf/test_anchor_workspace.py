@@ -85,3 +85,23 @@ def test_no_dependency_wants_a_newer_compiler_than_the_tools_have():
 @pytest.mark.sbf
 def test_the_crate_compiles_for_the_host_as_it_is():
     cargo("check", "--workspace", "--target-dir", "target/host")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder", "told"),
+    [
+        (("build-sbf", "--arch", "v0"), CRATE, "knows no --arch"),
+        (("build-sbf", "--tools-version", "v1.52"), ROOT / "docs", "no Cargo.toml"),
+    ],
+)
+def test_our_build_sbf_says_what_it_does_not_do(arguments, folder, told):
+    done = subprocess.run(
+        [ROOT / "scripts/anchor/cargo-build-sbf", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert told in done.stderr

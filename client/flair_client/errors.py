@@ -7,6 +7,7 @@
         * NotTrainable: the recipe names no model that Flair can train itself
         * OutputExists: a file that would be written is there already
         * ExtraMissing: a library that this needs is not installed; names it
+        * RequirementsMissing: libraries that a recipe's code needs; names them
         * NotStateDict: a PyTorch file holds something else than tensors by name
     * ObjectError: bytes that should be an object are not
         * ObjectInvalid: wrong shape, unknown field, not canonical; names the path
@@ -44,6 +45,7 @@
     * VerificationError: history, head or merge is wrong; names the first thing
     * DataError: the training data cannot be used; names file, column or row
         * OneClass: the target is the same in all rows
+    * RecipeFailed: a recipe's code raised, was stopped, or gave back nonsense
     * RecordDamaged: a file that is only ever appended to was changed; names the line
     * Refused: a rule of the policy or the site forbids it
         * SiteRefused: a rule of this site forbids it; names the rule
@@ -98,6 +100,20 @@ class ExtraMissing(UsageError):
     def __init__(self, extra: str, reason: str) -> None:
         super().__init__(f"this needs {extra}, which {reason}")
         self.extra = extra
+
+
+class RequirementsMissing(UsageError):
+    """Libraries that a recipe's code needs are not installed.
+
+    Attributes:
+        names: as the recipe pins them.
+        pip: the command that installs them.
+    """
+
+    def __init__(self, names: list[str], pip: str) -> None:
+        super().__init__(f"the recipe needs what is not installed: {', '.join(names)}")
+        self.names = names
+        self.pip = pip
 
 
 class NotStateDict(UsageError):
@@ -330,6 +346,10 @@ class DataError(FlairError):
 
 class OneClass(DataError):
     """The target is the same in all rows."""
+
+
+class RecipeFailed(FlairError):
+    """A recipe's code raised, was stopped at a limit, or gave back nonsense."""
 
 
 class Refused(FlairError):

@@ -6,7 +6,9 @@
     .flair/state/NAME.toml   what is in progress: markers that the next command reads
     .flair/trust.toml        what the user looked at and accepted
     .flair/lock              held while a command changes the workspace
-    flair.toml, CARD.md      the recipe
+    .flair/scratch/          of a run of the recipe's code, so that it can go on
+    .flair/local/            tensors that stay here, by the commit they were trained on
+    flair.toml, CARD.md      the recipe, with its code in model.py and train.py
     weights.safetensors      the model at HEAD
     update.safetensors       what `flair train` made
 
@@ -43,6 +45,7 @@ RECIPE_FILE: Final = "flair.toml"
 CARD_FILE: Final = "CARD.md"
 WEIGHTS_FILE: Final = "weights.safetensors"
 UPDATE_FILE: Final = "update.safetensors"
+_RECIPE_FILES: Final = (RECIPE_FILE, CARD_FILE, "model.py", "train.py")
 _MAX_STATE_BYTES: Final = 1 << 20
 # A file that is being written, beside the one that it will replace.
 _UNFINISHED: Final = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
@@ -51,7 +54,7 @@ _UNFINISHED: Final = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
 _WRITTEN: Final[tuple[frozenset[str] | None, ...]] = (
     frozenset(
         name + ending
-        for name in (RECIPE_FILE, CARD_FILE, WEIGHTS_FILE, UPDATE_FILE)
+        for name in (*_RECIPE_FILES, WEIGHTS_FILE, UPDATE_FILE)
         for ending in ("", ".mine")
     ),
     frozenset(("HEAD", "trust.toml", "fingerprints")),

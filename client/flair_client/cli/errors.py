@@ -56,6 +56,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     ),
     errors.OutputExists: (USAGE, "--force replaces it, -o names another file"),
     errors.ExtraMissing: (USAGE, "pip install 'flair-hub[{extra}]'"),
+    errors.RequirementsMissing: (
+        USAGE,
+        "nothing is installed by itself; where you trust them: {pip}",
+    ),
     errors.NotStateDict: (
         USAGE,
         "where the model is, torch.save(model.state_dict(), FILE), and give that file",
@@ -151,6 +155,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     errors.RecordDamaged: (
         INTEGRITY,
         "keep the file for whoever looks into it; moved away, a new one is begun",
+    ),
+    errors.RecipeFailed: (
+        NEGATIVE,
+        "run the command again to go on from the last checkpoint; tell the owner",
     ),
     errors.Refused: (NEGATIVE, None),
     errors.SiteRefused: (NEGATIVE, "ask whoever keeps /etc/flair/site.toml"),

@@ -18,8 +18,9 @@ from flair_client.porcelain.trust import TrustShown, trust
 def trust_command(app: App, *, accept: bool) -> None:
     """Shows and accepts what a repository runs and asks for.
 
-    Shows recipe, policy and owner; where they were accepted before, what changed since,
-    with what protects you less marked. Training, committing and pushing go on only
+    Shows recipe, policy and owner, and the recipe's code with the libraries that it
+    imports; where they were accepted before, what changed since, with what protects you
+    less marked. Nothing is installed. Training, committing and pushing go on only
     with what you accepted. In a terminal you are asked; elsewhere `--accept` accepts.
     """
     workspace = app.workspace()
@@ -51,6 +52,7 @@ def trust_text(shown: TrustShown, *, color: bool = False) -> str:
     ]
     if shown.recipe_diff:
         lines += ["", *map(printable, shown.recipe_diff)]
+    lines += _requirements(shown)
     if shown.changes:
         lines.append("")
     for change in shown.changes:
@@ -63,3 +65,17 @@ def trust_text(shown: TrustShown, *, color: bool = False) -> str:
     if not shown.first and not shown.changes and not shown.recipe_diff:
         lines += ["", "nothing changed since it was accepted"]
     return "\n".join(lines)
+
+
+def _requirements(shown: TrustShown) -> list[str]:
+    if not shown.requirements:
+        return []
+    lines = ["", "its code imports:"]
+    for one in shown.requirements:
+        here = "not installed"
+        if one.installed is not None:
+            here = "installed" if one.is_met else f"{one.installed} is installed"
+        lines.append(f"  {printable(one.text)}  ({printable(here)})")
+    if shown.pip is not None:
+        lines.append(f"nothing is installed by itself: {printable(shown.pip)}")
+    return lines

@@ -11,18 +11,31 @@ from flair_client.encoding import (
     encode_manifest,
     encode_recipe,
 )
-from flair_client.errors import ObjectInvalid, UsageError
+from flair_client.errors import ObjectInvalid, ObjectTooLarge, UsageError
 from flair_client.history.graph import read_commit, walk
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Cid, CommitId
 from flair_client.objects import Manifest, Recipe, RecipeFile
 from flair_client.store.base import Store
 from flair_client.store.layered import LayeredStore
-from flair_client.training.recipe import MAX_RECIPE_BYTES, TrainingRecipe, parse_recipe
+from flair_client.training.recipe import (
+    MAX_CODE_BYTES,
+    MAX_RECIPE_BYTES,
+    MODEL_FILE,
+    TRAIN_FILE,
+    TrainingRecipe,
+    parse_recipe,
+)
 from flair_client.weights import export_weights
 from flair_client.workspace import CARD_FILE, RECIPE_FILE, Head, Workspace
 
 # Nothing else is written next to the user's own files, whatever a recipe lists.
-RECIPE_FILES: Final = (CARD_FILE, RECIPE_FILE)
+RECIPE_FILES: Final = (CARD_FILE, RECIPE_FILE, MODEL_FILE, TRAIN_FILE)
+_MAX_BYTES: Final = {
+    CARD_FILE: MAX_RECIPE_BYTES,
+    RECIPE_FILE: MAX_RECIPE_BYTES,
+    MODEL_FILE: MAX_CODE_BYTES,
+    TRAIN_FILE: MAX_CODE_BYTES,
+}
 
 
 def blocks_of(ctx: Context, workspace: Workspace) -> LayeredStore:
@@ -64,19 +77,48 @@ def recipe_files(store: Store, recipe: Cid) -> dict[str, bytes]:
     """Reads the files of a recipe.
 
     Raises:
-        ObjectInvalid: it has a file that no recipe has, or one of another size.
+        ObjectInvalid: it has a file that no recipe has, one of another size, or one
+            that is no text in UTF-8.
+        ObjectTooLarge: a file is longer than it may be.
     """
     files = {}
     for file in decode_recipe(store.get(recipe)).files:
         if file.path not in RECIPE_FILES:
             raise ObjectInvalid("recipe.files", f"{file.path!r} has no place in one")
-        content = store.get(file.cid, max_size=MAX_RECIPE_BYTES)
+        limit = _MAX_BYTES[file.path]
+        if file.size > limit:
+            raise ObjectTooLarge(f"recipe file {file.path}", file.size, limit)
+        content = store.get(file.cid, max_size=limit)
         if len(content) != file.size:
             raise ObjectInvalid("recipe.files", f"{file.path!r} has another size")
         files[file.path] = content
+    _check_files(files)
+    return files
+
+
+def _check_files(files: Mapping[str, bytes]) -> None:
     if RECIPE_FILE not in files:
         raise ObjectInvalid("recipe.files", f"{RECIPE_FILE} is missing")
-    return files
+    for name, content in files.items():
+        if len(content) > _MAX_BYTES[name]:
+            raise ObjectTooLarge(f"recipe file {name}", len(content), _MAX_BYTES[name])
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError as exc:
+            raise ObjectInvalid(f"recipe file {name}", "is no text in UTF-8") from exc
+
+
+def code_files(recipe: TrainingRecipe) -> tuple[str, ...]:
+    """The files of code that a recipe needs; other Python files beside it are not its.
+
+    A model's class alone may be there for programs that train it themselves.
+    """
+    needed = {recipe.model_class.partition(":")[0]}
+    if recipe.has_code:
+        needed |= {recipe.entry.partition(":")[0], TRAIN_FILE.removesuffix(".py")}
+    return tuple(
+        name for name in (MODEL_FILE, TRAIN_FILE) if name.removesuffix(".py") in needed
+    )
 
 
 def training_recipe(store: Store, recipe: Cid) -> TrainingRecipe:
@@ -88,22 +130,35 @@ def put_recipe(store: Store, workspace: Workspace) -> Cid:
     """Puts the recipe that lies in the workspace.
 
     Raises:
-        UsageError: there is no `flair.toml`.
-        ObjectInvalid: it is malformed.
+        UsageError: there is no `flair.toml`, or code that it names is not there.
+        ObjectInvalid, ObjectTooLarge: a file is malformed or too long.
     """
-    files = []
-    for name in RECIPE_FILES:
-        path = workspace.folder / name
-        if not path.exists():
-            continue
-        content = path.read_bytes()
-        if name == RECIPE_FILE:
-            parse_recipe(content)
-        cid = store.put(CODEC_RAW, content)
-        files.append(RecipeFile(path=name, size=len(content), cid=cid))
-    if RECIPE_FILE not in [file.path for file in files]:
-        raise UsageError(f"there is no {RECIPE_FILE} in {workspace.folder}")
+    contents = workspace_recipe(workspace)
+    files = [
+        RecipeFile(path=name, size=len(content), cid=store.put(CODEC_RAW, content))
+        for name, content in sorted(contents.items())
+    ]
     return store.put(CODEC_DAG_CBOR, encode_recipe(Recipe(files=tuple(files))))
+
+
+def workspace_recipe(workspace: Workspace) -> dict[str, bytes]:
+    """Reads the files of the recipe that lies in the workspace.
+
+    Raises:
+        As `put_recipe`.
+    """
+    if not workspace.recipe_path.exists():
+        raise UsageError(f"there is no {RECIPE_FILE} in {workspace.folder}")
+    recipe = parse_recipe(workspace.recipe_path.read_bytes())
+    files = {}
+    for name in (CARD_FILE, RECIPE_FILE, *code_files(recipe)):
+        path = workspace.folder / name
+        if path.exists():
+            files[name] = path.read_bytes()
+        elif name != CARD_FILE:
+            raise UsageError(f"{RECIPE_FILE} names code in {name}, which is not there")
+    _check_files(files)
+    return files
 
 
 def check_out(
@@ -130,8 +185,11 @@ def check_out(
     before: Mapping[str, bytes] = {}
     if old is not None and old.commit is not None:
         before = recipe_files(store, recipe_at(store, old.commit))
-    for name, content in recipe_files(store, recipe_at(store, commit_id)).items():
+    now = recipe_files(store, recipe_at(store, commit_id))
+    for name, content in now.items():
         _place(workspace, name, content, before.get(name))
+    for name in before.keys() - now.keys():
+        _remove(workspace, name, before[name])
     workspace.set_head(Head(head.branch, commit_id))
 
 
@@ -146,3 +204,10 @@ def _place(
         # The user's own changes are put aside, never lost.
         write_text(path.with_name(f"{name}.mine"), there.decode("utf-8", "replace"))
     write_text(path, content.decode("utf-8", "strict"))
+
+
+def _remove(workspace: Workspace, name: str, before: bytes) -> None:
+    """Removes a file that the recipe has no more; the user's own stays."""
+    path = workspace.folder / name
+    if path.exists() and path.read_bytes() == before:
+        path.unlink()

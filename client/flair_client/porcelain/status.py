@@ -31,6 +31,7 @@ from flair_client.porcelain.terms import Terms, has_terms, saved_terms, terms_no
 from flair_client.porcelain.trust import require_trust
 from flair_client.repo_address import RepoAddress
 from flair_client.store.base import Store
+from flair_client.training.recipe import MODEL_FILE, TRAIN_FILE
 from flair_client.workspace import Workspace
 
 # Farther back than this it is just "behind".
@@ -277,6 +278,9 @@ def _changed_files(
     files = recipe_files(store, recipe_at(store, head))
     changed = []
     for name in RECIPE_FILES:
+        # A program of the user's own beside a recipe without code is not the recipe's.
+        if name in (MODEL_FILE, TRAIN_FILE) and name not in files:
+            continue
         path = workspace.folder / name
         if (path.read_bytes() if path.exists() else None) != files.get(name):
             changed.append(name)

@@ -4,6 +4,7 @@ Training and pushing go on only while these three are the ones that were accepte
 """
 
 import difflib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,14 @@ from flair_client.porcelain.terms import (
     terms_now,
 )
 from flair_client.store.base import Store
-from flair_client.training.recipe import RECIPE_FILE, TrainingRecipe, parse_recipe
+from flair_client.training.recipe import (
+    MODEL_FILE,
+    RECIPE_FILE,
+    TRAIN_FILE,
+    TrainingRecipe,
+    parse_recipe,
+)
+from flair_client.training.requirements import Requirement, look_up, pip_line
 from flair_client.workspace import Workspace, read_table, write_table
 
 
@@ -49,7 +57,11 @@ class TrustShown:
     Attributes:
         first: whether nothing was trusted yet.
         accepted: whether it is trusted now.
-        recipe_diff: lines of a unified diff of the recipe; the whole recipe at first.
+        recipe_diff: lines of unified diffs of the recipe's files: settings, then code.
+            At first they are the whole files.
+        requirements: libraries that its code imports, and what of them is here.
+        pip: what would install those that are not; None where all are. Nothing is
+            installed by itself.
     """
 
     authority: Address
@@ -60,6 +72,8 @@ class TrustShown:
     accepted: bool
     changes: tuple[TrustChange, ...]
     recipe_diff: tuple[str, ...]
+    requirements: tuple[Requirement, ...] = ()
+    pip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +202,10 @@ def save_trust(workspace: Workspace, terms: Terms, recipe: Cid) -> None:
 def _compare(
     store: Store, old: Trusted | None, terms: Terms, recipe: Cid, *, accepted: bool
 ) -> TrustShown:
-    new_text = recipe_files(store, recipe)[RECIPE_FILE].decode()
-    old_text = ""
+    new_files = _shown_files(store, recipe)
+    old_files: Mapping[str, str] = {}
     changes: list[TrustChange] = []
+    now = parse_recipe(new_files[RECIPE_FILE])
     if old is None:
         changes += [
             TrustChange(f"policy.{name}", None, str(value), weaker=False)
@@ -198,11 +213,10 @@ def _compare(
         ]
         changes.append(TrustChange("owner", None, str(terms.authority), weaker=False))
     else:
+        old_files = new_files
         if old.recipe != recipe:
-            old_text = recipe_files(store, old.recipe)[RECIPE_FILE].decode()
-            changes += recipe_changes(parse_recipe(old_text), parse_recipe(new_text))
-        else:
-            old_text = new_text
+            old_files = _shown_files(store, old.recipe)
+            changes += recipe_changes(parse_recipe(old_files[RECIPE_FILE]), now)
         changes += policy_changes(old.policy.params, terms.policy.params)
         if (old.authority, old.authority_epoch) != (
             terms.authority,
@@ -213,9 +227,8 @@ def _compare(
                     "owner", str(old.authority), str(terms.authority), weaker=True
                 )
             )
-    diff = difflib.unified_diff(
-        old_text.splitlines(), new_text.splitlines(), "trusted", "now", lineterm=""
-    )
+    requirements = look_up(now.requirements)
+    missing = [one for one in requirements if one.installed is None]
     is_same = old is not None and (
         (old.recipe, old.policy.digest, old.authority, old.authority_epoch)
         == (recipe, terms.policy.digest, terms.authority, terms.authority_epoch)
@@ -228,8 +241,32 @@ def _compare(
         old is None,
         accepted or is_same,
         tuple(changes),
-        tuple(diff),
+        tuple(_diff(old_files, new_files)),
+        requirements,
+        pip_line(missing) if missing else None,
     )
+
+
+def _shown_files(store: Store, recipe: Cid) -> dict[str, str]:
+    """What of a recipe is looked at: settings and code."""
+    files = recipe_files(store, recipe)
+    return {
+        name: files[name].decode()
+        for name in (RECIPE_FILE, MODEL_FILE, TRAIN_FILE)
+        if name in files
+    }
+
+
+def _diff(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    for name in (RECIPE_FILE, MODEL_FILE, TRAIN_FILE):
+        suffix = "" if name == RECIPE_FILE else f" {name}"
+        yield from difflib.unified_diff(
+            old.get(name, "").splitlines(),
+            new.get(name, "").splitlines(),
+            f"trusted{suffix}",
+            f"now{suffix}",
+            lineterm="",
+        )
 
 
 def _policy_fields(params: PolicyParams) -> dict[str, Any]:
@@ -298,18 +335,17 @@ def _bound(params: PolicyParams) -> float:
 
 
 def recipe_changes(old: TrainingRecipe, new: TrainingRecipe) -> list[TrustChange]:
-    """Columns and metrics that came or went; what came shows more of the data."""
+    """What of a recipe came or went; what came shows or runs more than before."""
     pairs = (
-        (
-            "recipe columns",
-            [c.name for c in old.columns],
-            [c.name for c in new.columns],
-        ),
-        ("recipe metrics", list(old.metrics), list(new.metrics)),
+        ("columns", [c.name for c in old.columns], [c.name for c in new.columns]),
+        ("inputs", [c.name for c in old.inputs], [c.name for c in new.inputs]),
+        ("metrics", list(old.metrics), list(new.metrics)),
+        ("code", _code_of(old), _code_of(new)),
+        ("requirements", list(old.requirements), list(new.requirements)),
     )
     changes = [
         TrustChange(
-            name,
+            f"recipe {name}",
             ", ".join(before),
             ", ".join(after),
             weaker=bool(set(after) - {*before}),
@@ -317,13 +353,23 @@ def recipe_changes(old: TrainingRecipe, new: TrainingRecipe) -> list[TrustChange
         for name, before, after in pairs
         if before != after
     ]
-    if old.statistics_min_rows != new.statistics_min_rows:
-        changes.append(
-            TrustChange(
-                "recipe statistics.min_rows",
-                str(old.statistics_min_rows),
-                str(new.statistics_min_rows),
-                weaker=new.statistics_min_rows < old.statistics_min_rows,
-            )
+    limits = (
+        ("statistics.min_rows", old.statistics_min_rows, new.statistics_min_rows, -1),
+        ("training.max_seconds", old.max_seconds, new.max_seconds, 1),
+        ("training.max_memory_bytes", old.max_memory_bytes, new.max_memory_bytes, 1),
+    )
+    changes += [
+        TrustChange(
+            f"recipe {name}",
+            str(before),
+            str(after),
+            weaker=(after - before) * direction > 0,
         )
+        for name, before, after, direction in limits
+        if before != after
+    ]
     return changes
+
+
+def _code_of(recipe: TrainingRecipe) -> list[str]:
+    return [recipe.entry] if recipe.has_code else []

@@ -115,12 +115,12 @@ class Table:
     Attributes:
         x: inputs in the columns' own units, clipped to their ranges; NaN where not
             measured. Shape [rows, columns], float64.
-        y: target, 0 or 1. Shape [rows], int8.
+        y: target, 0 or 1. Shape [rows], int8; float64 where any number will do.
         n_clipped: column → number of values outside the plausible range.
     """
 
     x: npt.NDArray[np.float64]
-    y: npt.NDArray[np.int8]
+    y: npt.NDArray[Any]
     n_clipped: Mapping[str, int]
 
 
@@ -129,8 +129,17 @@ def load_table(
     columns: Sequence[Column],
     target: str,
     column_map: ColumnMap | None = None,
+    *,
+    any_target: bool = False,
 ) -> Table:
     """Reads a CSV (header line, UTF-8) or Parquet file.
+
+    Args:
+        path: the file.
+        columns: inputs, in this order.
+        target: the column that is predicted.
+        column_map: how the file's columns give these.
+        any_target: whether the target may be another number than 0 and 1.
 
     Raises:
         DataError: file, column or cell cannot be used; names it.
@@ -150,10 +159,11 @@ def load_table(
             _number(cell, source, missing, path, number)
             for cell, source in zip(row, wanted, strict=True)
         ]
-        if values[-1] not in (0.0, 1.0):
+        if math.isnan(values[-1]) or not (any_target or values[-1] in (0.0, 1.0)):
+            wanted = "no number" if any_target else "neither 0 nor 1"
             raise DataError(
                 f"{path}, row {number}: target {target_source.column!r} is "
-                f"{row[-1]!r}, neither 0 nor 1"
+                f"{row[-1]!r}, {wanted}"
             )
         rows.append(values)
         if len(rows) * len(wanted) > MAX_CELLS:
@@ -161,11 +171,12 @@ def load_table(
     if not rows:
         raise DataError(f"{path} has no rows")
     array = np.array(rows, dtype=np.float64)
-    return _clipped(array[:, :-1], array[:, -1].astype(np.int8), columns)
+    y = array[:, -1] if any_target else array[:, -1].astype(np.int8)
+    return _clipped(array[:, :-1], y, columns)
 
 
 def _clipped(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.int8], columns: Sequence[Column]
+    x: npt.NDArray[np.float64], y: npt.NDArray[Any], columns: Sequence[Column]
 ) -> Table:
     low = np.array([column.min for column in columns])
     high = np.array([column.max for column in columns])

@@ -1,0 +1,164 @@
+"""Trains with a recipe's own code; the part of `flair train` that built-in models lack.
+
+No verb itself.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from flair_client.audit import AuditKind
+from flair_client.context import Context
+from flair_client.porcelain.commit import allowed_metrics
+from flair_client.porcelain.local_tensors import keep_local, write_base
+from flair_client.porcelain.new_update import write_update
+from flair_client.porcelain.protection import source_of_file
+from flair_client.porcelain.recipe_run import (
+    RecipeJob,
+    RecipeRun,
+    RunSource,
+    forget_run,
+    run_recipe,
+)
+from flair_client.porcelain.trained import (
+    Given,
+    Trained,
+    check_epochs,
+    keep_marker,
+    summary,
+)
+from flair_client.porcelain.update_delta import is_sent
+from flair_client.training.data import ColumnMap
+from flair_client.training.reading import plain_source
+from flair_client.training.requirements import check_installed
+from flair_client.weights import digest_of_file, export_weights
+from flair_client.workspace import Workspace
+
+
+def train_recipe(
+    ctx: Context,
+    workspace: Workspace,
+    given: Given,
+    data: Path,
+    *,
+    column_map: ColumnMap | None,
+    seed: int | None,
+    device: str,
+    sandbox: bool,
+) -> Trained:
+    """Runs the code that was accepted; the caller holds the lock.
+
+    Raises:
+        As `porcelain.train.train`.
+    """
+    others = check_installed(given.recipe.requirements)
+    folder = workspace.state_folder / "scratch"
+    folder.mkdir(exist_ok=True)
+    job = RecipeJob(
+        files=given.files,
+        recipe=given.recipe,
+        identity=f"{given.terms.base} {given.terms.round_index}",
+        base=_write_base(ctx, workspace, given),
+        roles=given.roles,
+        source=file_source(data, column_map),
+        seed=given.recipe.seed if seed is None else seed,
+        device=device,
+        round_index=given.terms.round_index,
+        is_statistics=given.terms.is_statistics,
+        sandboxed=sandbox,
+    )
+    run = run_recipe(job, folder / "run", progress=ctx.progress)
+    ctx.site.check_rows(run.num_samples)
+    check_epochs(given, run.epochs)
+    _write_audit(ctx, workspace, given, run, data, sandbox=sandbox)
+    length = _keep(workspace, given, job, run, source_of_file(data))
+    forget_run(folder)
+    made = summary(
+        ctx,
+        workspace,
+        given,
+        num_samples=run.num_samples,
+        epochs=run.epochs,
+        seed=job.seed,
+        metrics=run.metrics,
+        length=length,
+    )
+    listed = allowed_metrics(given.recipe, run.metrics)
+    return replace(
+        made,
+        metrics_kept=tuple(sorted({*run.metrics, *run.bad_metrics} - set(listed))),
+        other_versions=tuple(f"{one.text} ({one.installed})" for one in others),
+        resumed=run.resumed,
+        sandboxed=sandbox,
+    )
+
+
+def file_source(path: Path, column_map: ColumnMap | None) -> RunSource:
+    """A file of data as a run takes it."""
+    stat = path.stat()
+    return RunSource(
+        plain_source(path, column_map),
+        (path.resolve(),),
+        f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} "
+        f"{plain_source(path, column_map)}",
+    )
+
+
+def _write_base(ctx: Context, workspace: Workspace, given: Given) -> Path:
+    """The model at HEAD, with the tensors that stay here, as a file of its own."""
+    folder = workspace.state_folder / "scratch"
+    clean, path = folder / "head.safetensors", folder / "base.safetensors"
+    export_weights(given.manifest, given.store, clean, progress=ctx.progress)
+    write_base(workspace, given.terms.base, clean, path)
+    clean.unlink()
+    return path
+
+
+def _keep(
+    workspace: Workspace, given: Given, job: RecipeJob, run: RecipeRun, source: str
+) -> float:
+    """Checks and keeps the weights; gives their length by the policy's bound."""
+    bound = given.terms.norm_bound
+    is_statistics = given.terms.is_statistics
+    made = write_update(
+        job.base,
+        run.weights,
+        job.roles,
+        workspace.update_path,
+        norm_bound=bound,
+        is_sent=lambda role: is_sent(role, is_statistics=is_statistics),
+    )
+    if not is_statistics:
+        keep_local(workspace, given.terms.base, workspace.update_path, job.roles)
+    keep_marker(
+        workspace,
+        given,
+        digest_of_file(workspace.update_path),
+        num_samples=run.num_samples,
+        epochs=run.epochs,
+        seed=job.seed,
+        metrics=run.metrics,
+        source=source,
+    )
+    return made.norm / bound
+
+
+def _write_audit(
+    ctx: Context,
+    workspace: Workspace,
+    given: Given,
+    run: RecipeRun,
+    data: Path,
+    *,
+    sandbox: bool,
+) -> None:
+    ctx.write_audit(
+        AuditKind.TRAIN,
+        repo=str(workspace.repo()),
+        base=str(given.terms.base),
+        round_index=given.terms.round_index,
+        recipe=str(given.recipe_digest),
+        data=str(data.absolute()),
+        source=source_of_file(data),
+        num_samples=run.num_samples,
+        sandboxed=sandbox,
+    )

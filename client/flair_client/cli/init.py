@@ -93,6 +93,9 @@ def init_command(
     (weights.safetensors) into FOLDER, or the current one. What is there already stays
     as it is. Nothing leaves the machine; `flair repo create` publishes.
 
+    --torch copies your module into the recipe as model.py, with a train.py that is
+    ready to be edited; whoever takes part reads them before they run.
+
     With --torch, --sklearn or weights alone, every tensor gets a role, which is shown:
     train, average, local (stays with each contributor) or frozen. Nothing is unpickled:
     of PyTorch's files only state dicts are read.
@@ -128,6 +131,11 @@ def init_command(
         app.out.note(
             f"the ranges of {made.n_columns} columns in {RECIPE_FILE} were guessed "
             "from the file and will be public: look at them before you publish"
+        )
+    if made.code_left_out is not None:
+        app.out.note(
+            f"no model.py was made, since {made.code_left_out}; write model.py and "
+            "train.py, or contributors train with a program of their own"
         )
     if any(one.role is Role.LOCAL for one in made.tensors):
         app.out.note(

@@ -48,6 +48,8 @@ class InitResult:
             taken from a file, and want a look before anything is published.
         tensors: what happens to each tensor in a round; empty for a built-in model.
         imported: the user's own module that was imported; None where none was.
+        code_left_out: why the recipe has no code for a network of the user's own; None
+            where it has, or where there is none.
     """
 
     folder: str
@@ -56,6 +58,7 @@ class InitResult:
     guessed_ranges: bool
     tensors: tuple[RoleProposal, ...] = ()
     imported: str | None = None
+    code_left_out: str | None = None
 
 
 def init(

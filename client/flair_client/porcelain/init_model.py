@@ -8,7 +8,11 @@ from pathlib import Path
 from flair_client.config_file import write_text
 from flair_client.errors import TensorMismatch, UsageError
 from flair_client.porcelain.init import CARD, InitResult, columns_from_csv, copy_weights
+from flair_client.porcelain.init_code import CodeLeftOut, RecipeCode, torch_code
 from flair_client.training.recipe import (
+    MODEL_FILE,
+    PYTHON,
+    TRAIN_FILE,
     Column,
     TrainingRecipe,
     parse_recipe,
@@ -76,11 +80,15 @@ class _Model:
     Attributes:
         kinds: what each tensor is, where a framework told.
         file: of the user's module.
+        code: that a recipe trains it with; None where there is none.
+        left_out: why there is none.
     """
 
     weights: ForeignWeights | None = None
     kinds: Mapping[str, TensorKind] | None = None
     file: str | None = None
+    code: RecipeCode | None = None
+    left_out: str | None = None
 
 
 def init_model(
@@ -127,10 +135,12 @@ def init_model(
             # Before anything is written: names that no recipe can hold are rare.
             spans = _spans(weights)
             proposals = propose_roles(spans, weights.ties, model.kinds)
-            recipe = _recipe(columns, target, patterns_for(proposals))
+            recipe = _recipe(columns, target, patterns_for(proposals), model.code)
         workspace = make_workspace(folder)
         with workspace.lock():
             if is_new:
+                # The code first: a recipe that names it is then never without it.
+                created += _write_code(workspace, model.code)
                 write_text(workspace.recipe_path, recipe_text(recipe))
                 created.append(workspace.recipe_path.name)
             if not (workspace.folder / CARD_FILE).exists():
@@ -149,7 +159,18 @@ def init_model(
         guessed_ranges=bool(columns) and recipe.columns == columns,
         tensors=roles_now(proposals, roles_by_pattern(recipe.roles)),
         imported=model.file,
+        code_left_out=model.left_out if is_new else None,
     )
+
+
+def _write_code(workspace: Workspace, code: RecipeCode | None) -> list[str]:
+    created = []
+    texts = {} if code is None else {MODEL_FILE: code.model, TRAIN_FILE: code.train}
+    for name, text in texts.items():
+        if not (workspace.folder / name).exists():
+            write_text(workspace.folder / name, text)
+            created.append(name)
+    return created
 
 
 def _spans(weights: ForeignWeights) -> list[TensorSpan]:
@@ -173,7 +194,11 @@ def _model(
     found = import_object(source.code, code_folder)
     if source.torch is not None:
         facts = describe_module(found.value)
-        return _Model(facts.weights, facts.kinds, found.file)
+        try:
+            code = torch_code(found.value, source.torch, has_columns=bool(n_features))
+        except CodeLeftOut as exc:
+            return _Model(facts.weights, facts.kinds, found.file, left_out=str(exc))
+        return _Model(facts.weights, facts.kinds, found.file, code)
     kinds = sklearn_kinds(found.value)
     # With a file the model itself need not have been fitted.
     own = None if source.weights else sklearn_weights(found.value, n_features)
@@ -239,5 +264,20 @@ def _recipe(
     columns: tuple[Column, ...],
     target: str,
     roles: tuple[tuple[str, tuple[str, ...]], ...],
+    code: RecipeCode | None,
 ) -> TrainingRecipe:
-    return replace(parse_recipe(""), columns=columns, target=target, roles=roles)
+    recipe = replace(parse_recipe(""), columns=columns, target=target, roles=roles)
+    if code is None:
+        return recipe
+    return replace(
+        recipe,
+        model=PYTHON,
+        requirements=code.requirements,
+        model_class=f"model:{code.class_name}",
+        framework="torch",
+        # Arrays go by short names; the target is the one called y.
+        target=target if columns else "y",
+        epochs=1,
+        learning_rate=0.05,
+        metrics=("accuracy", "loss"),
+    )

@@ -160,10 +160,10 @@ def load_table(
             for cell, source in zip(row, wanted, strict=True)
         ]
         if math.isnan(values[-1]) or not (any_target or values[-1] in (0.0, 1.0)):
-            wanted = "no number" if any_target else "neither 0 nor 1"
+            what = "no number" if any_target else "neither 0 nor 1"
             raise DataError(
                 f"{path}, row {number}: target {target_source.column!r} is "
-                f"{row[-1]!r}, {wanted}"
+                f"{row[-1]!r}, {what}"
             )
         rows.append(values)
         if len(rows) * len(wanted) > MAX_CELLS:

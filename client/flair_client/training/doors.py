@@ -5,7 +5,9 @@ needed, whatever framework it trains with.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -43,11 +45,13 @@ class TrainData:
         arrays: declared name → values; the first dimension of each is the rows.
         target: name of what is predicted; it need not be there.
         columns: names in the order of `x`; empty where the recipe declares arrays.
+        limits: the declared range of each column.
     """
 
     arrays: Mapping[str, Array]
     target: str
     columns: tuple[str, ...] = ()
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return next((len(one) for one in self.arrays.values()), 0)
@@ -70,6 +74,15 @@ class TrainData:
         if len(names) != 1:
             raise KeyError(f"there are {len(names)} inputs: {', '.join(names)}")
         return self.arrays[names[0]]
+
+    @property
+    def scaled(self) -> Array:
+        """Columns scaled from their declared range to -1…1; 0 where not measured.
+
+        Shape [rows, columns], float64.
+        """
+        low, high = np.array([self.limits[name] for name in self.columns]).T
+        return np.nan_to_num(2 * (self.x - low) / (high - low) - 1)
 
     @property
     def y(self) -> Array:
@@ -125,12 +138,18 @@ class TrainContext:
     def batches(self, n_rows: int, epoch: int) -> Iterator[npt.NDArray[np.int64]]:
         """Row numbers of an epoch's batches, in an order that seed and epoch fix.
 
-        A run that is taken up again in the middle sees the same batches.
+        A run that is taken up again in the middle sees the same batches. A single row
+        that would be left over goes into the batch before: batch norms need two.
         """
         order = np.random.Generator(np.random.PCG64([self.seed, epoch]))
         rows = order.permutation(n_rows)
-        for start in range(0, n_rows, self.batch_size):
-            yield rows[start : start + self.batch_size]
+        start = 0
+        while start < n_rows:
+            end = start + self.batch_size
+            if n_rows - end == 1 and self.batch_size > 1:
+                end = n_rows
+            yield rows[start:end]
+            start = end
 
     def stop_early(self, losses: Sequence[float]) -> bool:
         """Whether training has got no better for too long.
@@ -170,17 +189,24 @@ class TrainContext:
         to = getattr(base, "to", None)
         return base if to is None else to(device=value.device, dtype=value.dtype)
 
-    def checkpoint(self, save: Callable[[Path], object]) -> None:
+    def checkpoint(
+        self, save: Callable[[Path], object], *, every_s: float = 30.0
+    ) -> None:
         """Keeps a state that a run can be taken up from when this one is cut off.
 
         Args:
             save: writes one file to the path that it is given, as
                 `lambda path: torch.save(state, path)`. The next run finds it in
                 `resume`: the new file whole, or the one before.
+            every_s: nothing is done while the last one is younger than this.
         """
+        kept = self.scratch / CHECKPOINT_FILE
+        with suppress(FileNotFoundError):
+            if time.time() - kept.stat().st_mtime < every_s:
+                return
         unfinished = self.scratch / f"{CHECKPOINT_FILE}.new"
         save(unfinished)
-        unfinished.replace(self.scratch / CHECKPOINT_FILE)
+        unfinished.replace(kept)
 
 
 def is_finite_number(value: object) -> bool:

@@ -32,7 +32,8 @@ def read_file(
         name: table.x[:, n].copy() for n, name in enumerate(names)
     }
     arrays[recipe.target] = table.y
-    return TrainData(arrays, recipe.target, names)
+    limits = {column.name: (column.min, column.max) for column in recipe.columns}
+    return TrainData(arrays, recipe.target, names, limits)
 
 
 def read_plain(plain: Mapping[str, Any], recipe: TrainingRecipe) -> TrainData:

@@ -8,10 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flair_client.script_door import training
     from flair_client.sdk import Repo, load, open_repo
     from flair_client.weights.sklearn_model import fill_sklearn
 
-__all__ = ["Repo", "fill_sklearn", "load", "open_repo"]
+__all__ = ["Repo", "fill_sklearn", "load", "open_repo", "training"]
 
 _MODULES = {
     "Repo": "flair_client.sdk",
@@ -22,6 +23,9 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "training":
+        # A package that can be called: the door, and the modules behind it.
+        return import_module("flair_client.training")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

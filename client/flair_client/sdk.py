@@ -4,15 +4,13 @@ Everything here raises the errors of `flair_client.errors` and prints nothing. S
 come from where the command takes them: environment and files.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Final, Literal, Self
-
-import numpy as np
 
 from flair_client.chain.signer import load_wallet
 from flair_client.context import Context
@@ -46,10 +44,9 @@ from flair_client.settings import Flags, Settings, load_settings
 from flair_client.store.base import Store
 from flair_client.weights import load_tensor
 from flair_client.weights.exporting import header_of
-from flair_client.weights.foreign import ForeignWeights, save_foreign, ties_of
-from flair_client.weights.npz_file import array_source
-from flair_client.weights.sklearn_model import sklearn_weights
-from flair_client.weights.torch_file import load_state_dict, state_dict_weights
+from flair_client.weights.foreign import save_foreign, ties_of
+from flair_client.weights.live_objects import weights_of
+from flair_client.weights.torch_file import load_state_dict
 from flair_client.workspace import Workspace, find_workspace
 
 Framework = Literal["numpy", "pt"]
@@ -370,22 +367,5 @@ def _as_file(weights: Any) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="flair-") as folder:
         path = Path(folder) / "weights.safetensors"
-        save_foreign(path, _foreign(weights))
+        save_foreign(path, weights_of(weights))
         yield path
-
-
-def _foreign(weights: Any) -> ForeignWeights:
-    if isinstance(weights, Mapping):
-        if any(hasattr(value, "untyped_storage") for value in weights.values()):
-            return state_dict_weights(weights)
-        return ForeignWeights(
-            tuple(
-                array_source(str(name), np.asarray(value))
-                for name, value in weights.items()
-            )
-        )
-    if hasattr(weights, "state_dict"):
-        return state_dict_weights(weights.state_dict())
-    if hasattr(weights, "coef_"):
-        return sklearn_weights(weights)
-    raise UsageError(f"{type(weights).__name__} holds no weights")

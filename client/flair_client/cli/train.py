@@ -23,13 +23,14 @@ from flair_client.training.run import RoundKind
         "flair train --data patients.csv",
         "flair train --data patients.parquet --map age=AGE_YEARS --map target=died",
         "flair train --data patients.csv --map-file columns.toml --seed 7",
+        "flair train --data scans.npz --device cuda",
     ),
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="CSV with a header line, or Parquet; without it the setting train.data.",
+    help="CSV with a header line, Parquet, or .npz; without it the setting train.data.",
 )
 @click.option(
     "--map",
@@ -39,6 +40,17 @@ from flair_client.training.run import RoundKind
     help="The recipe's COLUMN is called FIELD in the file; may be repeated.",
 )
 @training_options
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    help="Where the recipe's code trains; auto is the fastest that is there.",
+)
+@click.option(
+    "--no-sandbox",
+    is_flag=True,
+    help="Run the recipe's code without a sandbox, as if it were your own.",
+)
 def train_command(
     app: App,
     *,
@@ -47,10 +59,15 @@ def train_command(
     map_file: Path | None,
     seed: int | None,
     allow_one_class: bool,
+    device: str,
+    no_sandbox: bool,
 ) -> None:
     """Trains on local data; nothing leaves the machine.
 
     In round 0 of a recipe with statistics the means and deviations are taken instead.
+    Code that the recipe brings runs in a sandbox: no network, your data read-only, one
+    folder to write to, limits of time and memory. Cut off, the command goes on where it
+    was, given the same data, seed and device.
     """
     workspace = app.workspace()
     path = data or _configured(app, workspace.folder, "train.data")
@@ -66,10 +83,21 @@ def train_command(
         ),
         seed=seed,
         allow_one_class=allow_one_class,
+        device=device,
+        sandbox=not no_sandbox,
     )
     app.out.result(trained, lambda: _text(trained))
     for column, count in trained.n_clipped.items():
         app.out.warn(f"{count} values of {column!r} are outside the recipe's range")
+    for name in trained.metrics_kept:
+        app.out.warn(
+            f"metric {printable(name)} stays here: the recipe does not list it, or it "
+            "is no finite number"
+        )
+    for text in trained.other_versions:
+        app.out.warn(f"the recipe pins {printable(text)}")
+    if trained.sandboxed is False:
+        app.out.warn("the recipe's code ran without a sandbox")
     app.out.note("nothing has left this machine; next: flair commit -m MESSAGE")
 
 
@@ -109,6 +137,7 @@ def _text(trained: Trained) -> str:
                 "samples",
                 f"{trained.num_samples}; a push tells {trained.samples_bucket}",
             ),
+            ("taken up again", "yes" if trained.resumed else None),
             ("epochs", None if is_statistics else trained.epochs),
             ("norm by bound", f"{trained.length:.3g}{clipped}"),
             ("written", trained.file),

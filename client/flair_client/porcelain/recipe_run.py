@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import flair_client
 from flair_client.errors import DataError, ObjectInvalid, RecipeFailed
 from flair_client.objects import Role
+from flair_client.porcelain.base_file import without_bf16
 from flair_client.progress import NO_PROGRESS, Progress, Task
 from flair_client.training.doors import CHECKPOINT_FILE, is_finite_number
+from flair_client.training.framework import TORCH
 from flair_client.training.recipe import TrainingRecipe
 from flair_client.training.spec import (
     EXIT_DATA,
@@ -131,9 +132,12 @@ def run_recipe(
     """
     scratch = _prepare(job, folder)
     resumed = (scratch / CHECKPOINT_FILE).is_file()
+    base = job.base
+    if job.recipe.framework != TORCH:
+        base = without_bf16(base, folder / "base.safetensors")
     spec = RunSpec(
-        recipe=str(folder / "recipe"),
-        base=str(job.base.absolute()),
+        recipe=str(folder.absolute() / "recipe"),
+        base=str(base.absolute()),
         scratch=str(scratch),
         source=job.source.plain,
         ties=ties_of(header_at(job.base)),
@@ -150,7 +154,7 @@ def run_recipe(
     spec.save(folder / "spec.json")
     said = _Said(progress)
     with said:
-        finished = _start(job, folder, scratch, said)
+        finished = _start(job, folder, base, said)
     _check_end(job, finished, said)
     return _result(scratch, resumed=resumed)
 
@@ -195,18 +199,18 @@ def _key(job: RecipeJob) -> str:
     return digest.hexdigest()
 
 
-def _start(job: RecipeJob, folder: Path, scratch: Path, said: "_Said") -> "Finished":
+def _start(job: RecipeJob, folder: Path, base: Path, said: "_Said") -> "Finished":
     # Only where code of a recipe's runs.
     from flair_client.training.sandbox import SandboxLimits
     from flair_client.training.sandbox import run as run_in_sandbox
 
-    spec = folder.absolute() / "spec.json"
+    spec, scratch = folder.absolute() / "spec.json", folder.absolute() / "own"
     return run_in_sandbox(
         [sys.executable, "-P", "-m", "flair_client.training.child", str(spec)],
         readable=[
             folder.absolute() / "recipe",
             spec,
-            job.base.absolute(),
+            base.absolute(),
             *job.source.readable,
         ],
         scratch=scratch,
@@ -224,7 +228,7 @@ def _start(job: RecipeJob, folder: Path, scratch: Path, said: "_Said") -> "Finis
 
 def _environment(job: RecipeJob, scratch: Path) -> dict[str, str]:
     """What the child sees of the environment: nothing of the user's."""
-    package = Path(flair_client.__file__).parents[1]
+    package = Path(__file__).parents[2]
     env = {
         "HOME": str(scratch),
         "TMPDIR": str(scratch),

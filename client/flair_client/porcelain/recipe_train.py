@@ -8,8 +8,9 @@ from pathlib import Path
 
 from flair_client.audit import AuditKind
 from flair_client.context import Context
+from flair_client.porcelain.base_file import base_file, scratch_folder
 from flair_client.porcelain.commit import allowed_metrics
-from flair_client.porcelain.local_tensors import keep_local, write_base
+from flair_client.porcelain.local_tensors import keep_local
 from flair_client.porcelain.new_update import write_update
 from flair_client.porcelain.protection import source_of_file
 from flair_client.porcelain.recipe_run import (
@@ -30,7 +31,7 @@ from flair_client.porcelain.update_delta import is_sent
 from flair_client.training.data import ColumnMap
 from flair_client.training.reading import plain_source
 from flair_client.training.requirements import check_installed
-from flair_client.weights import digest_of_file, export_weights
+from flair_client.weights import digest_of_file
 from flair_client.workspace import Workspace
 
 
@@ -51,13 +52,12 @@ def train_recipe(
         As `porcelain.train.train`.
     """
     others = check_installed(given.recipe.requirements)
-    folder = workspace.state_folder / "scratch"
-    folder.mkdir(exist_ok=True)
+    folder = scratch_folder(workspace)
     job = RecipeJob(
         files=given.files,
         recipe=given.recipe,
         identity=f"{given.terms.base} {given.terms.round_index}",
-        base=_write_base(ctx, workspace, given),
+        base=base_file(ctx, workspace, given),
         roles=given.roles,
         source=file_source(data, column_map),
         seed=given.recipe.seed if seed is None else seed,
@@ -101,16 +101,6 @@ def file_source(path: Path, column_map: ColumnMap | None) -> RunSource:
         f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} "
         f"{plain_source(path, column_map)}",
     )
-
-
-def _write_base(ctx: Context, workspace: Workspace, given: Given) -> Path:
-    """The model at HEAD, with the tensors that stay here, as a file of its own."""
-    folder = workspace.state_folder / "scratch"
-    clean, path = folder / "head.safetensors", folder / "base.safetensors"
-    export_weights(given.manifest, given.store, clean, progress=ctx.progress)
-    write_base(workspace, given.terms.base, clean, path)
-    clean.unlink()
-    return path
 
 
 def _keep(

@@ -10,7 +10,6 @@ import importlib.abc
 import importlib.util
 import json
 import os
-import random
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +26,12 @@ from flair_client.training.doors import (
     TrainContext,
     TrainData,
     TrainResult,
+)
+from flair_client.training.framework import (
+    TORCH,
+    choose_device,
+    load_values,
+    seed_everything,
 )
 from flair_client.training.reading import read_plain
 from flair_client.training.recipe import TrainingRecipe, parse_recipe
@@ -82,24 +87,6 @@ def load_recipe_object(folder: Path, name: str) -> Any:
     return getattr(module, attribute)
 
 
-def load_base(spec: RunSpec, framework: str) -> dict[str, Any]:
-    """Reads the base: tensors of PyTorch, or arrays that cannot be written to.
-
-    Tied names are there twice, as in a state dict.
-    """
-    if framework == "torch":
-        from safetensors.torch import load_file
-
-        weights: dict[str, Any] = load_file(spec.base)
-    else:
-        from safetensors.numpy import load_file as load_arrays
-
-        weights = dict(load_arrays(spec.base))
-    for left_out, kept in spec.ties.items():
-        weights[left_out] = weights[kept]
-    return weights
-
-
 def save_result(
     result: TrainResult, ties: Mapping[str, str], framework: str, folder: Path
 ) -> None:
@@ -110,7 +97,7 @@ def save_result(
     """
     weights = _without_ties(dict(result.weights), ties)
     path = folder / RESULT_WEIGHTS
-    if framework == "torch":
+    if framework == TORCH:
         from safetensors.torch import save_file
 
         save_file({k: _own_tensor(k, v) for k, v in weights.items()}, str(path))
@@ -161,40 +148,6 @@ def _own_tensor(name: str, value: Any) -> Any:
     return value.detach().cpu().contiguous().clone()
 
 
-def choose_device(asked: str, framework: str) -> str:
-    """Gives the device that training runs on; `auto` is the fastest that is there.
-
-    Raises:
-        ValueError: this machine has no such device.
-    """
-    if framework != "torch":
-        if asked not in ("auto", "cpu"):
-            raise ValueError(f"a recipe without PyTorch cannot train on {asked}")
-        return "cpu"
-    import torch
-
-    has = {
-        "cuda": torch.cuda.is_available,
-        "mps": torch.backends.mps.is_available,
-        "cpu": lambda: True,
-    }
-    if asked == "auto":
-        return next(name for name, is_there in has.items() if is_there())
-    if not has[asked]():
-        raise ValueError(f"this machine has no device {asked}")
-    return asked
-
-
-def seed_everything(seed: int, framework: str) -> None:
-    """Seeds Python, NumPy's old generator and PyTorch."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - for code that uses the old one
-    if framework == "torch":
-        import torch
-
-        torch.manual_seed(seed)
-
-
 def make_context(
     spec: RunSpec,
     recipe: TrainingRecipe,
@@ -234,7 +187,9 @@ def run(spec: RunSpec, data: TrainData, tell: Callable[..., None]) -> TrainResul
     folder = Path(spec.recipe)
     recipe = parse_recipe((folder / "flair.toml").read_bytes())
     train = load_recipe_object(folder, recipe.entry)
-    weights, base = (load_base(spec, recipe.framework) for _ in range(2))
+    weights, base = (
+        load_values(Path(spec.base), spec.ties, recipe.framework) for _ in range(2)
+    )
     context = make_context(spec, recipe, base, tell)
     # Last, so that what was imported and loaded before takes no part in it.
     seed_everything(spec.seed, recipe.framework)

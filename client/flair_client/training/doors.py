@@ -82,7 +82,8 @@ class TrainData:
         Shape [rows, columns], float64.
         """
         low, high = np.array([self.limits[name] for name in self.columns]).T
-        return np.nan_to_num(2 * (self.x - low) / (high - low) - 1)
+        scaled: Array = np.nan_to_num(2 * (self.x - low) / (high - low) - 1)
+        return scaled
 
     @property
     def y(self) -> Array:

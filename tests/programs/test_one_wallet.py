@@ -13,8 +13,11 @@ from program_harness.values import ADMINISTER, CONTRIBUTE, MERGE, ROOT, SNAPSHOT
 from program_harness.world import Place, make_place
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 
-ROLES = ("payer", "actor", "creator", "contributor", "proposer", "authority", "admin")
-RECEIVERS = ("rent_payer", "round_payer", "candidate_payer")
+ROLES = (
+    *("payer", "actor", "creator", "signer", "proposer", "authority", "admin"),
+    *("grantee", "applicant", "wallet"),
+)
+RECEIVERS = ("rent_payer", "round_payer", "candidate_payer", "invite_payer")
 
 
 class OneWallet:
@@ -52,6 +55,16 @@ def start(one: OneWallet) -> None:
     one.send(place.branch_set_policy(0))
     one.send(place.role_grant("a", 15, branch=place.branch))
     one.send(place.role_revoke("a", branch=place.branch))
+    one.send(place.invite_create("key", branch=place.branch))
+    one.send(place.invite_redeem("key", "owner", branch=place.branch))
+    one.send(place.role_revoke("owner", branch=place.branch))
+    one.send(place.invite_create("key"))
+    one.send(place.invite_revoke("key"))
+    one.send(place.join_request("owner", branch=place.branch))
+    one.send(place.join_close("owner"))
+    one.send(place.delegation_create("owner", "machine"))
+    one.send(place.delegation_revoke("owner", "machine"))
+    one.send(place.repo_set_sponsor("owner"))
     one.send(place.round_open())
     one.send(place.update_push("owner"))
 
@@ -133,7 +146,7 @@ def test_calls_with_a_role_fit(scope: int):
     place.params["contribute"] = 1
     calls = {
         ADMINISTER: lambda: (place.created().policy_create(), "actor"),
-        CONTRIBUTE: lambda: (place.opened().update_push("helper"), "contributor"),
+        CONTRIBUTE: lambda: (place.opened().update_push("helper"), "signer"),
         MERGE: lambda: (place_closed(place).merge_propose(), "proposer"),
     }
     call, signer = calls[scope]()

@@ -22,7 +22,10 @@ PAUSES: Final[Mapping[int, tuple[str, ...]]] = {
     4: ("round_open",),
     8: ("update_push",),
     16: ("merge_accumulate", "merge_propose", "merge_finalize"),
-    32: ("role_grant",),
+    32: (
+        *("role_grant", "invite_create", "invite_redeem", "join_request"),
+        "delegation_create",
+    ),
 }
 
 

@@ -115,15 +115,29 @@ def test_refuses_values_beyond_the_limits(name: str, value):
     place.chain.expect_refusal(place.policy_create(**{name: value}), "PolicyOutOfRange")
 
 
-@pytest.mark.parametrize("at", [0, 40, 79])
+@pytest.mark.parametrize("at", [0, 40, 73])
 def test_refuses_reserved_bytes_that_are_not_zero(at: int):
     place = make_repo()
-    reserved = bytearray(80)
+    reserved = bytearray(74)
     reserved[at] = 1
 
     place.chain.expect_refusal(
         place.policy_create(reserved=bytes(reserved)), "ReservedNotZero"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_epochs", 1), ("max_epochs", 2**16 - 1), ("max_batch_size", 2**32 - 1)],
+)
+def test_takes_any_limit_of_training(name: str, value: int):
+    place = make_repo()
+    call = place.policy_create(**{name: value})
+
+    place.chain.send(call)
+
+    params = place.chain.read(call.accounts["policy"]).params
+    assert getattr(params, name) == value
 
 
 def test_refuses_an_index_that_is_not_the_next():

@@ -50,6 +50,7 @@ def test_pushes_with_every_allowed_weight(weight: int):
         pushed_at=chain.now,
         deposit_lamports=DEPOSIT,
         rent_payer=payer,
+        signer=contributor.pubkey(),
         **arguments,
     )
     contribution = place.find_contribution("a")
@@ -66,6 +67,26 @@ def test_pushes_with_every_allowed_weight(weight: int):
     assert chain.lamports(update) == rents[0] + DEPOSIT
     assert chain.lamports(contribution) == rents[1]
     assert lamports - chain.lamports(payer) == sum(rents) + DEPOSIT
+
+
+def test_a_machine_pushes_for_the_wallet_that_delegated_to_it():
+    place = make_place(params={"contribute": 1}).opened()
+    chain, wallet, machine = place.chain, "a", place.chain.party("machine")
+    chain.send(place.role_grant(wallet, CONTRIBUTE))
+    chain.send(place.delegation_create(wallet, "machine"))
+    key = chain.party(wallet).pubkey()
+    call = place.update_push(wallet, by="machine")
+    call = call.with_accounts(role=place.find_role(key))
+    chain.edit(call.accounts["delegation"], expires_at=chain.now + 1)
+
+    name, event = chain.act(call, place.repo, machine)
+
+    assert (name, event["contributor"]) == ("UpdatePushed", key)
+    update = chain.read(place.find_update(wallet))
+    assert (update.contributor, update.signer) == (key, machine.pubkey())
+    contribution = chain.read(place.find_contribution(wallet))
+    assert (contribution.contributor, contribution.updates) == (key, 1)
+    assert not chain.exists(place.find_contribution("machine"))
 
 
 def test_keeps_the_counts_of_an_account_that_got_lamports_before():
@@ -89,7 +110,7 @@ def test_takes_no_deposit_where_the_policy_asks_for_none():
 def test_an_open_policy_asks_for_no_role():
     place = make_place().opened()
     call = place.with_role(
-        place.update_push("helper"), "helper", CONTRIBUTE, signer="contributor"
+        place.update_push("helper"), "helper", CONTRIBUTE, signer="signer"
     )
     place.chain.edit(call.accounts["role"], expires_at=1)
 

@@ -29,14 +29,14 @@ def test_refuses_an_update_of_another_contributor():
     place = make_place()
     call = scene(place).with_accounts(update=place.find_update("b"))
 
-    place.chain.expect_refusal(call, "AccountMismatch")
+    place.chain.expect_refusal(call, "NotContributor")
 
 
 def test_refuses_the_authority():
     place = make_place()
-    call = scene(place).signed_by(contributor=place.owner)
+    call = scene(place).signed_by(actor=place.owner)
 
-    place.chain.expect_refusal(call, "AccountMismatch")
+    place.chain.expect_refusal(call, "NotContributor")
 
 
 @pytest.mark.parametrize("state", [CLOSED, MERGED, ABORTED])

@@ -233,6 +233,7 @@ class Acts(Spot):
             "policy": self.policy,
             "system": SYSTEM_ID,
             "role": None,
+            "delegation": None,
             **{signer: key.pubkey() for signer, key in signers.items()},
             **more,
         }
@@ -252,13 +253,16 @@ class Acts(Spot):
             round_payer=wallet("round payer").pubkey(),
         )
 
-    def update_push(self, who: str, *, weight: int = 1, commit: str = "") -> Call:
-        """A contributor pushes; its sponsor pays."""
-        key = self.chain.party(who)
+    def update_push(
+        self, who: str, *, weight: int = 1, commit: str = "", by: str = ""
+    ) -> Call:
+        """A contributor pushes, or a key that it delegated to; its sponsor pays."""
         update = self.find_update(who)
         return self._call(
             "update_push",
-            {"payer": self.payer, "contributor": key},
+            {"payer": self.payer, "signer": self.chain.party(by or who)},
+            contributor=self.chain.party(who).pubkey(),
+            delegation=self.find_delegation(who, by) if by else None,
             round=self.round,
             update=update,
             contribution=self.find_contribution(who),
@@ -275,7 +279,7 @@ class Acts(Spot):
         """A contributor takes its update back."""
         return self._call(
             "update_withdraw",
-            {"contributor": self.chain.party(who)},
+            {"actor": self.chain.party(who)},
             round=self.round,
             update=self.find_update(who),
             rent_payer=self.payer.pubkey(),

@@ -25,6 +25,24 @@ def _revocation(place: Place) -> Call:
     return place.role_revoke("a")
 
 
+def _invited(place: Place) -> Place:
+    place.created()
+    place.chain.send(place.invite_create("key"))
+    return place
+
+
+def _asked(place: Place) -> Place:
+    place.created()
+    place.chain.send(place.join_request("a"))
+    return place
+
+
+def _delegated(place: Place) -> Place:
+    place.created()
+    place.chain.send(place.delegation_create("a", "machine"))
+    return place
+
+
 def _close(place: Place) -> Call:
     place.opened(["a", "b"])
     place.chain.wait(3600)
@@ -53,6 +71,18 @@ CALLS: Final[Mapping[str, Callable[[Place], Call]]] = {
     "branch_advance": lambda place: place.rooted().branch_advance(1, digest("x")),
     "role_grant": lambda place: place.created().role_grant("a", 1),
     "role_revoke": _revocation,
+    "invite_create": lambda place: place.created().invite_create("key"),
+    "invite_redeem": lambda place: _invited(place).invite_redeem("key", "a"),
+    "invite_revoke": lambda place: _invited(place).invite_revoke("key"),
+    "join_request": lambda place: place.created().join_request("a"),
+    "join_close": lambda place: _asked(place).join_close("a"),
+    "delegation_create": lambda place: place.created().delegation_create(
+        "a", "machine"
+    ),
+    "delegation_revoke": lambda place: _delegated(place).delegation_revoke(
+        "a", "machine"
+    ),
+    "repo_set_sponsor": lambda place: place.created().repo_set_sponsor("sponsor"),
     "round_open": lambda place: place.rooted().round_open(),
     "round_close": _close,
     "round_abort": _abort,

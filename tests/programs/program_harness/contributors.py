@@ -40,7 +40,7 @@ class Contributors(Crowd):
         commit = self.fresh()
         base = digest("stale") if stale else chosen.base
         call = self.on(place, "update_push", index, who).signed_by(
-            payer=wallet(payer), contributor=wallet(who)
+            payer=wallet(payer), signer=wallet(who)
         )
         call = call.with_arguments(weight=weight, commit_id=commit, expected_base=base)
         if self.send(call, self.model.reasons_push(branch, index, who, base)):

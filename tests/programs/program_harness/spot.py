@@ -95,6 +95,20 @@ class Spot:
         """Gives a role's address."""
         return find_pda(b"role", self.repo, branch or NO_BRANCH, grantee)
 
+    def find_invite(self, key: str) -> Pubkey:
+        """Gives the address of the invite that a key redeems."""
+        return find_pda(b"invite", self.repo, wallet(key).pubkey())
+
+    def find_request(self, who: str) -> Pubkey:
+        """Gives the address of somebody's request to join."""
+        return find_pda(b"join", self.repo, wallet(who).pubkey())
+
+    def find_delegation(self, who: str, key: str) -> Pubkey:
+        """Gives the address of somebody's delegation to a key."""
+        return find_pda(
+            b"delegate", self.repo, wallet(who).pubkey(), wallet(key).pubkey()
+        )
+
     def find_update(self, who: str, index: int | None = None) -> Pubkey:
         """Gives the address of somebody's update of a round."""
         at = self.round_index if index is None else index

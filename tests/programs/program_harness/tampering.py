@@ -48,6 +48,10 @@ CREATED: Final[Mapping[str, str]] = {
     "policy_create": "policy",
     "branch_create": "branch",
     "role_grant": "new_role",
+    "invite_create": "invite",
+    "invite_redeem": "new_role",
+    "join_request": "request",
+    "delegation_create": "delegation",
     "round_open": "round",
     "update_push": "update",
     "merge_propose": "candidate",
@@ -62,13 +66,16 @@ KINDS: Final[Mapping[str, str]] = {
     "role": "Role",
     "old_role": "Role",
     "new_role": "Role",
+    "invite": "Invite",
+    "request": "JoinRequest",
+    "delegation": "Delegation",
     "round": "Round",
     "update": "Update",
     "proposer_update": "Update",
     "candidate": "MergeCandidate",
     "contribution": "Contribution",
 }
-RECEIVERS: Final = ("rent_payer", "round_payer", "candidate_payer")
+RECEIVERS: Final = ("rent_payer", "round_payer", "candidate_payer", "invite_payer")
 # What the document calls an account that belongs to another repository.
 FOREIGN: Final[Mapping[str, Error]] = {
     "policy": "PolicyMismatch",
@@ -137,6 +144,11 @@ def refusals(
     if unknown:
         raise ValueError(f"{name} has no cases {sorted(unknown)}")
     return pytest.mark.parametrize(("case", "scene"), chosen)
+
+
+def cases_of(name: str, account: str) -> list[Case]:
+    """Gives the cases of one account, which a scene may leave out."""
+    return [case for case in _cases(name) if case.account == account]
 
 
 def check(case: Case, scene: Scene, place: Place) -> None:

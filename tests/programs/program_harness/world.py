@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Self
 
-from program_harness.acts import Acts, config_create, repo_create
+from program_harness.acts import config_create, repo_create
 from program_harness.call import CONFIG
 from program_harness.chain import Chain
+from program_harness.members import Members
 from program_harness.values import PARAMS, ROOT, digest, ordered
 
 
-class Place(Acts):
+class Place(Members):
     """A branch of a repository, its states, and calls that act on it."""
 
     __slots__ = ()

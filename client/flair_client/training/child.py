@@ -105,7 +105,7 @@ def save_result(
         from safetensors.numpy import save_file as save_arrays
 
         # The library writes the memory as it lies.
-        arrays = {k: np.ascontiguousarray(_array(k, v)) for k, v in weights.items()}
+        arrays = {k: np.asarray(_array(k, v), order="C") for k, v in weights.items()}
         save_arrays(arrays, str(path))
     told = {
         "num_samples": int(result.num_samples),
@@ -141,7 +141,7 @@ def _own_tensor(name: str, value: Any) -> Any:
     import torch
 
     if isinstance(value, np.ndarray | np.generic):
-        return torch.from_numpy(np.ascontiguousarray(value))
+        return torch.from_numpy(np.array(value))
     if not isinstance(value, torch.Tensor):
         raise TypeError(f"tensor {name!r} is {type(value).__name__}, not a tensor")
     # A copy of its own: tensors that share memory cannot be written one by one.

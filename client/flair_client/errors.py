@@ -344,6 +344,10 @@ class DataError(FlairError):
     """The training data cannot be used."""
 
 
+class DataSourceMissing(DataError):
+    """No data source has this name, or its file is gone."""
+
+
 class OneClass(DataError):
     """The target is the same in all rows."""
 

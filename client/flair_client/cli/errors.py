@@ -151,6 +151,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         ),
     ),
     errors.DataError: (NEGATIVE, "correct the data or give another file"),
+    errors.DataSourceMissing: (
+        NEGATIVE,
+        "`flair data list` shows the names, `flair data add` makes one",
+    ),
     errors.OneClass: (NEGATIVE, "--allow-one-class trains on them all the same"),
     errors.RecordDamaged: (
         INTEGRITY,

@@ -172,12 +172,13 @@ def load_table(
         raise DataError(f"{path} has no rows")
     array = np.array(rows, dtype=np.float64)
     y = array[:, -1] if any_target else array[:, -1].astype(np.int8)
-    return _clipped(array[:, :-1], y, columns)
+    return clipped_table(array[:, :-1], y, columns)
 
 
-def _clipped(
+def clipped_table(
     x: npt.NDArray[np.float64], y: npt.NDArray[Any], columns: Sequence[Column]
 ) -> Table:
+    """Clips inputs to the columns' plausible ranges and counts what was outside."""
     low = np.array([column.min for column in columns])
     high = np.array([column.max for column in columns])
     with np.errstate(invalid="ignore"):

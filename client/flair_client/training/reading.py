@@ -1,4 +1,4 @@
-"""Rows for a recipe's code from a file, checked against what the recipe declares."""
+"""Rows for training from a data source, checked against what the recipe declares."""
 
 import zipfile
 from collections.abc import Mapping
@@ -9,8 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from flair_client.errors import DataError
-from flair_client.training.data import ColumnMap, Source, load_table
+from flair_client.training.data import (
+    ColumnMap,
+    Source,
+    Table,
+    clipped_table,
+    load_table,
+)
 from flair_client.training.doors import Array, TrainData
+from flair_client.training.loading import load_arrays
 from flair_client.training.recipe import Input, TrainingRecipe
 
 
@@ -36,35 +43,140 @@ def read_file(
     return TrainData(arrays, recipe.target, names, limits)
 
 
-def read_plain(plain: Mapping[str, Any], recipe: TrainingRecipe) -> TrainData:
-    """Reads what `plain_source` describes.
+def read_plain(
+    plain: Mapping[str, Any], recipe: TrainingRecipe, *, is_statistics: bool = False
+) -> TrainData:
+    """Reads what `DataSource.plain` describes.
+
+    Args:
+        plain: the source; a loader's function is imported and called.
+        recipe: what it must be.
+        is_statistics: whether statistics of the rows are shared: few rows are refused.
 
     Raises:
-        DataError: as `read_file`.
+        DataError: as `read_file`; or the loader failed, or gave something else.
     """
-    return read_file(Path(plain["path"]), recipe, map_from_plain(plain.get("map")))
+    path = Path(plain["path"])
+    if plain.get("function"):
+        name = str(plain.get("name") or path)
+        arrays = load_arrays(
+            path, str(plain["function"]), plain["arguments"], names_of(recipe), name
+        )
+        data = data_of_arrays(arrays, recipe, f"data source {name!r}")
+    else:
+        data = read_file(path, recipe, map_from_plain(plain.get("map")))
+    if is_statistics and len(data) < recipe.statistics_min_rows:
+        raise DataError(
+            f"{len(data)} rows are too few to share statistics; the recipe asks for "
+            f"{recipe.statistics_min_rows}"
+        )
+    return data
+
+
+def names_of(recipe: TrainingRecipe) -> tuple[str, ...]:
+    """What rows are made of, in the order in which a loader may give them."""
+    if recipe.columns:
+        return (*(column.name for column in recipe.columns), recipe.target)
+    return tuple(one.name for one in recipe.inputs)
+
+
+def data_of_arrays(
+    arrays: Mapping[str, Array], recipe: TrainingRecipe, where: object
+) -> TrainData:
+    """Checks arrays by name: the recipe's columns one by one, or its inputs.
+
+    Raises:
+        DataError: as `checked_arrays`, or a column or target is no number.
+    """
+    if not recipe.columns:
+        return TrainData(checked_arrays(arrays, recipe, where), recipe.target)
+    table = table_of_arrays(arrays, recipe, where)
+    names = tuple(column.name for column in recipe.columns)
+    found: dict[str, Array] = {n: table.x[:, k].copy() for k, n in enumerate(names)}
+    found[recipe.target] = table.y
+    limits = {column.name: (column.min, column.max) for column in recipe.columns}
+    return TrainData(found, recipe.target, names, limits)
+
+
+def table_of_arrays(
+    arrays: Mapping[str, Array],
+    recipe: TrainingRecipe,
+    where: object,
+    *,
+    any_target: bool = True,
+) -> Table:
+    """The recipe's columns from arrays of one number a row; NaN is not measured.
+
+    Raises:
+        DataError: one is missing, no number or not finite; names it and the row.
+    """
+    columns = []
+    for name in names_of(recipe):
+        if name not in arrays:
+            shown = ", ".join(repr(one) for one in list(arrays)[:12])
+            raise DataError(f"{where} has no column {name!r}; it has {shown}")
+        value = np.asarray(arrays[name])
+        if value.ndim != 1 or value.dtype.kind not in "biuf":
+            raise DataError(
+                f"{where}: column {name!r} is {value.dtype} {list(value.shape)}, not "
+                "one number a row"
+            )
+        columns.append(value.astype(np.float64))
+    _check_rows(
+        {n: len(v) for n, v in zip(names_of(recipe), columns, strict=True)}, where
+    )
+    x = np.stack(columns[:-1], axis=1)
+    _check_column_values(x, columns[-1], recipe, where, any_target=any_target)
+    y = columns[-1] if any_target else columns[-1].astype(np.int8)
+    return clipped_table(x, y, recipe.columns)
+
+
+def _check_column_values(
+    x: Array, y: Array, recipe: TrainingRecipe, where: object, *, any_target: bool
+) -> None:
+    if np.isinf(x).any():
+        row, column = (int(n) for n in np.argwhere(np.isinf(x))[0])
+        name = recipe.columns[column].name
+        raise DataError(f"{where}: column {name!r} is not finite in row {row + 1}")
+    good = np.isfinite(y) if any_target else (y == 0) | (y == 1)
+    if not good.all():
+        row = int(np.argmin(good))
+        what = "no number" if any_target else "neither 0 nor 1"
+        raise DataError(
+            f"{where}, row {row + 1}: target {recipe.target!r} is {y[row]:g}, {what}"
+        )
 
 
 def plain_source(path: Path, column_map: ColumnMap | None) -> dict[str, Any]:
     """A file and its map as JSON holds them."""
-    plain: dict[str, Any] = {"path": str(path.absolute())}
-    if column_map is not None:
-        plain["map"] = {
-            "missing": list(column_map.missing),
-            "sources": {
-                name: [one.column, one.equals, dict(one.values)]
-                for name, one in column_map.sources.items()
-            },
-        }
-    return plain
+    return {"path": str(path.absolute()), "map": map_to_plain(column_map)}
+
+
+def map_to_plain(column_map: ColumnMap | None) -> dict[str, Any] | None:
+    """A map as JSON and TOML hold it."""
+    if column_map is None:
+        return None
+    columns = {}
+    for name, one in column_map.sources.items():
+        columns[name] = {"column": one.column, "values": dict(one.values)}
+        if one.equals is not None:
+            columns[name]["equals"] = one.equals
+    return {"missing": list(column_map.missing), "columns": columns}
 
 
 def map_from_plain(plain: Mapping[str, Any] | None) -> ColumnMap | None:
-    """The map that `plain_source` wrote."""
+    """The map that `map_to_plain` wrote."""
     if plain is None:
         return None
-    sources = {name: Source(*fields) for name, fields in plain["sources"].items()}
-    return ColumnMap(sources, tuple(plain["missing"]))
+    sources = {
+        name: Source(
+            str(one["column"]),
+            one.get("equals"),
+            {word: float(number) for word, number in one["values"].items()},
+        )
+        for name, one in plain["columns"].items()
+    }
+    return ColumnMap(sources, tuple(str(one) for one in plain["missing"]))
 
 
 def read_npz(path: Path) -> dict[str, Array]:
@@ -133,7 +245,7 @@ def _checked(value: Array, declared: Input, where: object) -> Array:
             f"{where}: array {name!r} is {value.dtype}, the recipe declares {wanted}"
         )
     if value.dtype.kind == "f" and not np.isfinite(value).all():
-        row = int(np.argwhere(~np.isfinite(value))[0][0])
+        row = int(np.argwhere(~np.isfinite(value))[0][0]) + 1
         raise DataError(f"{where}: array {name!r} is not finite in row {row}")
     _check_range(value, declared, where)
     return value.astype(wanted, copy=False)

@@ -10,6 +10,9 @@ from typing import Any, Final
 
 from flair_client.chain.accounts import (
     BranchAccount,
+    DelegationAccount,
+    InviteAccount,
+    JoinRequestAccount,
     MergeCandidateAccount,
     PolicyAccount,
     PolicyParams,
@@ -161,6 +164,55 @@ def make_round(index: int = 1, **changes: Any) -> RoundAccount:
     return RoundAccount(**(values | changes))
 
 
+def make_invite(invite_key: Signer, **changes: Any) -> InviteAccount:
+    """Gives an invite to contribute, made by the owner; ADMIN paid its rent."""
+    values: dict[str, Any] = {
+        "bump": 255,
+        "scope": Scope.CONTRIBUTE,
+        "repo": REPO,
+        "branch": ZERO_ADDRESS,
+        "key": invite_key.address,
+        "created_by": OWNER.address,
+        "rent_payer": ADMIN.address,
+        "expires_at": NOW + 3600,
+        "role_expires_at": 0,
+        "uses_left": 1,
+        "authority_epoch": 0,
+    }
+    return InviteAccount(**(values | changes))
+
+
+def make_join_request(applicant: Signer, **changes: Any) -> JoinRequestAccount:
+    """Gives a request to contribute, without a note."""
+    values: dict[str, Any] = {
+        "bump": 255,
+        "scope": Scope.CONTRIBUTE,
+        "repo": REPO,
+        "branch": ZERO_ADDRESS,
+        "applicant": applicant.address,
+        "rent_payer": applicant.address,
+        "note_digest": NO_DIGEST,
+        "requested_at": NOW,
+    }
+    return JoinRequestAccount(**(values | changes))
+
+
+def make_delegation(
+    wallet: Signer, machine_key: Signer, **changes: Any
+) -> DelegationAccount:
+    """Gives a delegation of an hour."""
+    values: dict[str, Any] = {
+        "bump": 255,
+        "repo": REPO,
+        "wallet": wallet.address,
+        "key": machine_key.address,
+        "rent_payer": wallet.address,
+        "created_at": NOW,
+        "expires_at": NOW + 3600,
+    }
+    return DelegationAccount(**(values | changes))
+
+
 def make_update(
     contributor: Signer, weight: int = 1, index: int = 1, **changes: Any
 ) -> UpdateAccount:
@@ -183,6 +235,7 @@ def make_update(
         "pushed_at": NOW,
         "deposit_lamports": 0,
         "rent_payer": ADMIN.address,
+        "signer": contributor.address,
     }
     return UpdateAccount(**(values | changes))
 

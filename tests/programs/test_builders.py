@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 from program_harness.acts import config_create
-from program_harness.call import Call
+from program_harness.call import Call, wallet
 from program_harness.calls import CALLS
 from program_harness.protocol import INSTRUCTIONS
 from program_harness.values import digest, ordered
@@ -27,11 +27,21 @@ MORE: Final[Mapping[str, tuple[str, ...]]] = {
     "branch_advance": ("actor", "repo", "branch", "role"),
     "role_grant": ("payer", "actor", "repo", "branch", "role"),
     "role_revoke": ("actor", "repo", "rent_payer", "role"),
+    "invite_create": ("payer", "actor", "repo", "branch", "role"),
+    "invite_redeem": ("payer", "grantee", "repo", "invite_key", "invite_payer"),
+    "invite_revoke": ("actor", "repo", "rent_payer", "role"),
+    "join_request": ("payer", "applicant", "repo", "branch"),
+    "join_close": ("actor", "repo", "rent_payer", "role"),
+    "delegation_create": ("payer", "wallet", "repo"),
+    "delegation_revoke": ("actor", "repo", "rent_payer"),
+    "repo_set_sponsor": ("authority", "repo"),
     "round_open": ("payer", "repo", "branch", "policy"),
     "round_close": ("actor", "repo", "branch", "policy"),
     "round_abort": ("actor", "repo", "branch", "policy", "round_payer"),
-    "update_push": ("payer", "contributor", "repo", "branch", "policy", "role"),
-    "update_withdraw": ("contributor", "repo", "branch", "rent_payer"),
+    "update_push": (
+        *("payer", "signer", "contributor", "repo", "branch", "policy", "role"),
+    ),
+    "update_withdraw": ("actor", "repo", "branch", "rent_payer"),
     "update_reject": ("authority", "repo", "branch"),
     "update_expire": ("actor", "repo", "branch", "rent_payer", "round_payer"),
     "update_settle": ("actor", "repo", "branch", "rent_payer", "round_payer"),
@@ -44,6 +54,12 @@ MORE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+_KEY: Final = {"invite_create": "invite_key", "delegation_create": "machine_key"}
+_OF_CONTRIBUTOR: Final = (
+    *("update_withdraw", "update_reject", "update_expire", "update_settle"),
+)
+
+
 def _value(name: str, value: Any) -> Any:
     if isinstance(value, Pubkey):
         return Address(bytes(value))
@@ -54,6 +70,21 @@ def _value(name: str, value: Any) -> Any:
     if name == "protected":
         return bool(value)
     return Digest(value) if isinstance(value, bytes) and len(value) == 32 else value
+
+
+def _of_members(call: Call, place: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Keys, wallets and applicants, which the document's tables only derive from."""
+    contributor = Address(bytes(place.chain.party("a").pubkey()))
+    if call.name in _KEY:
+        return {_KEY[call.name]: given.pop("key")}
+    if call.name in ("invite_revoke", "invite_redeem"):
+        return {"invite_key": Address(bytes(wallet("key").pubkey()))}
+    if call.name == "delegation_revoke":
+        machine_key = Address(bytes(wallet("machine").pubkey()))
+        return {"machine_key": machine_key, "wallet": contributor}
+    if call.name == "join_close":
+        return {"applicant": contributor}
+    return {}
 
 
 def _arguments(call: Call, place: Any) -> dict[str, Any]:
@@ -71,7 +102,8 @@ def _arguments(call: Call, place: Any) -> dict[str, Any]:
         extra["grantee"] = Address(bytes(place.chain.party("a").pubkey()))
     if "round" in call.accounts or call.name == "merge_expire":
         extra["round_index"] = 1
-    if call.name in ("update_reject", "update_expire", "update_settle"):
+    given |= _of_members(call, place, given)
+    if call.name in _OF_CONTRIBUTOR:
         extra["contributor"] = Address(bytes(place.chain.party("a").pubkey()))
     if call.name in ("merge_finalize", "merge_expire"):
         extra["commit_id"] = CommitId(digest("merge"))

@@ -1,6 +1,7 @@
 """The program's accounts: bytes to checked values and back.
 
-The layouts mirror docs/protocol.md, section 1; `chain.client` fetches accounts.
+The layouts mirror docs/protocol.md, section 1; `chain.client` fetches accounts. They
+are one table of that page, which is why this file is long.
 """
 
 import hashlib
@@ -142,7 +143,8 @@ class RepoAccount:
     points_per_merge: U64
     keyring_digest: DigestField
     created_at: I64
-    reserved: ClassVar[Annotated[bytes, Reserved(121)]]
+    sponsor: AddressField = ZERO_ADDRESS
+    reserved: ClassVar[Annotated[bytes, Reserved(89)]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +175,9 @@ class PolicyParams:
     strategy_params: Bytes64 = bytes(64)
     verifying_key: AddressField = ZERO_ADDRESS
     recipe_digest: DigestField = _ZERO_DIGEST
-    reserved: ClassVar[Annotated[bytes, Reserved(80)]]
+    max_epochs: U16 = 0
+    max_batch_size: U32 = 0
+    reserved: ClassVar[Annotated[bytes, Reserved(74)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,56 @@ class RoleAccount:
     rent_payer: AddressField
     expires_at: I64
     authority_epoch: U32
+    reserved: ClassVar[Annotated[bytes, Reserved(40)]]
+
+
+@dataclass(frozen=True, slots=True)
+class InviteAccount:
+    """A right that whoever has the secret of `key` may take; `branch` zero is all."""
+
+    version: ClassVar[Version] = VERSION
+    bump: U8
+    scope: Annotated[Scope, enumeration(Scope, 2)]
+    repo: AddressField
+    branch: AddressField
+    key: AddressField
+    created_by: AddressField
+    rent_payer: AddressField
+    expires_at: I64
+    role_expires_at: I64
+    uses_left: U16
+    authority_epoch: U32
+    reserved: ClassVar[Annotated[bytes, Reserved(40)]]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequestAccount:
+    """A wallet asks for a right; `note_digest` is of its words, or zero."""
+
+    version: ClassVar[Version] = VERSION
+    bump: U8
+    scope: Annotated[Scope, enumeration(Scope, 2)]
+    repo: AddressField
+    branch: AddressField
+    applicant: AddressField
+    rent_payer: AddressField
+    note_digest: DigestField
+    requested_at: I64
+    reserved: ClassVar[Annotated[bytes, Reserved(40)]]
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationAccount:
+    """A key that may push and withdraw for a wallet until it expires."""
+
+    version: ClassVar[Version] = VERSION
+    bump: U8
+    repo: AddressField
+    wallet: AddressField
+    key: AddressField
+    rent_payer: AddressField
+    created_at: I64
+    expires_at: I64
     reserved: ClassVar[Annotated[bytes, Reserved(40)]]
 
 
@@ -280,7 +334,8 @@ class UpdateAccount:
     pushed_at: I64
     deposit_lamports: U64
     rent_payer: AddressField
-    reserved: ClassVar[Annotated[bytes, Reserved(48)]]
+    signer: AddressField
+    reserved: ClassVar[Annotated[bytes, Reserved(16)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +380,9 @@ Account: TypeAlias = (
     | PolicyAccount
     | BranchAccount
     | RoleAccount
+    | InviteAccount
+    | JoinRequestAccount
+    | DelegationAccount
     | RoundAccount
     | UpdateAccount
     | MergeCandidateAccount

@@ -91,6 +91,40 @@ class RoleGrantArgs:
 
 
 @dataclass(frozen=True, slots=True)
+class InviteCreateArgs:
+    """Arguments of `invite_create`; `role_expires_at` 0 is never."""
+
+    key: AddressField
+    scope: Annotated[Scope, enumeration(Scope, 2)]
+    expires_at: I64
+    role_expires_at: I64
+    uses: U16
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequestArgs:
+    """Arguments of `join_request`."""
+
+    scope: Annotated[Scope, enumeration(Scope, 2)]
+    note_digest: DigestField
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationCreateArgs:
+    """Arguments of `delegation_create`."""
+
+    key: AddressField
+    expires_at: I64
+
+
+@dataclass(frozen=True, slots=True)
+class RepoSetSponsorArgs:
+    """Arguments of `repo_set_sponsor`; zero is none."""
+
+    sponsor: AddressField
+
+
+@dataclass(frozen=True, slots=True)
 class UpdatePushArgs:
     """Arguments of `update_push`."""
 
@@ -136,6 +170,14 @@ ARGUMENTS: Final[dict[str, type[Any]]] = {
     "branch_advance": BranchAdvanceArgs,
     "role_grant": RoleGrantArgs,
     "role_revoke": NoArgs,
+    "invite_create": InviteCreateArgs,
+    "invite_redeem": NoArgs,
+    "invite_revoke": NoArgs,
+    "join_request": JoinRequestArgs,
+    "join_close": NoArgs,
+    "delegation_create": DelegationCreateArgs,
+    "delegation_revoke": NoArgs,
+    "repo_set_sponsor": RepoSetSponsorArgs,
     "round_open": NoArgs,
     "round_close": NoArgs,
     "round_abort": NoArgs,

@@ -5,13 +5,16 @@ its own contents.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flair_client.chain.accounts import (
     ACCOUNT_NAMES,
     BranchAccount,
     ConfigAccount,
     ContributionAccount,
+    DelegationAccount,
+    InviteAccount,
+    JoinRequestAccount,
     MergeCandidateAccount,
     PolicyAccount,
     RawAccount,
@@ -27,14 +30,17 @@ from flair_client.chain.accounts import (
 from flair_client.chain.events import EventBytes, event_block
 from flair_client.chain.history import fetch_events, whole_events
 from flair_client.chain.instructions import Instruction
+from flair_client.chain.own_address import own_address
 from flair_client.chain.pdas import (
     PROGRAM_ID,
     find_branch_pda,
     find_candidate_pda,
     find_config_pda,
     find_contribution_pda,
+    find_delegation_pda,
+    find_invite_pda,
+    find_join_request_pda,
     find_policy_pda,
-    find_repo_pda,
     find_role_pda,
     find_round_pda,
     find_update_pda,
@@ -43,7 +49,7 @@ from flair_client.chain.rpc import AccountFilter, Rpc
 from flair_client.chain.sending import TxResult, send_instructions, wait_confirmed
 from flair_client.chain.signer import Signer
 from flair_client.errors import AccountInvalid, AccountMissing
-from flair_client.ids import ZERO_ADDRESS, Address, CommitId
+from flair_client.ids import Address, CommitId
 
 _T = TypeVar("_T")
 
@@ -151,6 +157,40 @@ class ChainClient:
         """Gives a wallet's role for exactly this branch, or the whole repository."""
         where = find_role_pda(repo, branch, grantee, self.program_id)[0]
         return self._maybe(RoleAccount, where)
+
+    def invites(self, repo: Address) -> list[InviteAccount]:
+        """Gives a repository's invites, expired ones too, the next to expire first."""
+        found = self._find(InviteAccount, {"repo": repo.raw})
+        return sorted(found, key=lambda one: (one.expires_at, one.key))
+
+    def invite(self, repo: Address, invite_key: Address) -> InviteAccount | None:
+        """Gives an invite by its public key; None once it is used up or revoked."""
+        where = find_invite_pda(repo, invite_key, self.program_id)[0]
+        return self._maybe(InviteAccount, where)
+
+    def join_requests(self, repo: Address) -> list[JoinRequestAccount]:
+        """Gives the requests to join that wait for an answer, oldest first."""
+        found = self._find(JoinRequestAccount, {"repo": repo.raw})
+        return sorted(found, key=lambda one: (one.requested_at, one.applicant))
+
+    def join_request(
+        self, repo: Address, applicant: Address
+    ) -> JoinRequestAccount | None:
+        """Gives a wallet's request to join, if it waits for an answer."""
+        where = find_join_request_pda(repo, applicant, self.program_id)[0]
+        return self._maybe(JoinRequestAccount, where)
+
+    def delegations(self, repo: Address) -> list[DelegationAccount]:
+        """Gives a repository's delegations, expired ones too, by wallet."""
+        found = self._find(DelegationAccount, {"repo": repo.raw})
+        return sorted(found, key=lambda one: (one.wallet, one.expires_at, one.key))
+
+    def delegation(
+        self, repo: Address, wallet: Address, machine_key: Address
+    ) -> DelegationAccount | None:
+        """Gives what lets a machine's key push for a wallet, if anything."""
+        where = find_delegation_pda(repo, wallet, machine_key, self.program_id)[0]
+        return self._maybe(DelegationAccount, where)
 
     def candidates(self, round_address: Address) -> list[MergeCandidateAccount]:
         """Gives the merges proposed for a round, oldest first."""
@@ -268,30 +308,3 @@ class ChainClient:
         if raw.address != own_address(account, self.program_id):
             raise AccountInvalid(raw.address, "its contents belong to another address")
         return account
-
-
-def own_address(account: Any, program_id: Address = PROGRAM_ID) -> Address:
-    """Gives the address that follows from an account's contents."""
-    match account:
-        case ConfigAccount():
-            found = find_config_pda(program_id)
-        case RepoAccount():
-            found = find_repo_pda(account.creator, account.name, program_id)
-        case PolicyAccount():
-            found = find_policy_pda(account.repo, account.index, program_id)
-        case BranchAccount():
-            found = find_branch_pda(account.repo, account.name, program_id)
-        case RoleAccount():
-            branch = None if account.branch == ZERO_ADDRESS else account.branch
-            found = find_role_pda(account.repo, branch, account.grantee, program_id)
-        case RoundAccount():
-            found = find_round_pda(account.branch, account.round_index, program_id)
-        case UpdateAccount():
-            found = find_update_pda(account.round, account.contributor, program_id)
-        case MergeCandidateAccount():
-            found = find_candidate_pda(account.round, account.commit_id, program_id)
-        case ContributionAccount():
-            found = find_contribution_pda(account.repo, account.contributor, program_id)
-        case _:
-            raise TypeError(f"{type(account).__name__} is no account")
-    return found[0]

@@ -71,6 +71,27 @@ PROGRAM_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     6044: ("ReservedNotZero", "reserved bytes must be zero"),
     6045: ("StatementUnexpected", "the policy asks for no proof"),
     6046: ("InvariantBroken", "the bookkeeping of an account contradicts itself"),
+    6047: (
+        "ScopeTooWide",
+        "invites and requests cannot be for the right to administer",
+    ),
+    6048: ("InviteUses", "uses of an invite are 1 to 1,000"),
+    6049: ("InviteExpired", "the invite has expired"),
+    6050: ("DelegationTooLong", "a delegation lasts at most 366 days"),
+    6051: ("DelegateSelf", "a wallet needs no delegation to itself"),
+    6052: (
+        "NotDelegator",
+        "only the wallet or the key of the delegation may do this",
+    ),
+    6053: ("DelegationExpired", "the delegation has expired"),
+    6054: (
+        "DelegationMissing",
+        "the signer is not the contributor and brought no delegation",
+    ),
+    6055: (
+        "NotContributor",
+        "only the update's contributor or its signer may do this",
+    ),
 }
 
 

@@ -1,7 +1,8 @@
 """The program's events: bytes to checked values.
 
 Layouts mirror docs/protocol.md, section 3. How events are taken out of a
-transaction, and which of them count, is `chain.transactions`' business.
+transaction, and which of them count, is `chain.transactions`' business. They are one
+table of that page, which is why this file is long.
 """
 
 import hashlib
@@ -158,6 +159,79 @@ class RoleRevoked(EventHeader):
 
 
 @dataclass(frozen=True, slots=True)
+class InviteCreated(EventHeader):
+    """Whoever has the secret of `key` may take a role."""
+
+    key: AddressField
+    branch: AddressField
+    scope: Annotated[Scope, enumeration(Scope, 2)]
+    expires_at: I64
+    role_expires_at: I64
+    uses: U16
+
+
+@dataclass(frozen=True, slots=True)
+class InviteRedeemed(EventHeader):
+    """A role was taken by an invite; no `RoleGranted` comes beside it."""
+
+    key: AddressField
+    grantee: AddressField
+    branch: AddressField
+    scope: Annotated[Scope, enumeration(Scope, 2)]
+    role_expires_at: I64
+    uses_left: U16
+
+
+@dataclass(frozen=True, slots=True)
+class InviteRevoked(EventHeader):
+    """An invite was closed before it was used up."""
+
+    key: AddressField
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequested(EventHeader):
+    """A wallet asked for a role."""
+
+    applicant: AddressField
+    branch: AddressField
+    scope: Annotated[Scope, enumeration(Scope, 2)]
+    note_digest: DigestField
+
+
+@dataclass(frozen=True, slots=True)
+class JoinClosed(EventHeader):
+    """A request to join was withdrawn, answered or declined."""
+
+    applicant: AddressField
+    branch: AddressField
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationCreated(EventHeader):
+    """A key may push for a wallet."""
+
+    wallet: AddressField
+    key: AddressField
+    expires_at: I64
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationRevoked(EventHeader):
+    """A key may not push for a wallet any more."""
+
+    wallet: AddressField
+    key: AddressField
+
+
+@dataclass(frozen=True, slots=True)
+class RepoSponsorSet(EventHeader):
+    """Who pays for contributors; zero is nobody."""
+
+    sponsor: AddressField
+
+
+@dataclass(frozen=True, slots=True)
 class RoundOpened(EventHeader):
     """A round began."""
 
@@ -302,6 +376,14 @@ Event: TypeAlias = (
     | BranchAdvanced
     | RoleGranted
     | RoleRevoked
+    | InviteCreated
+    | InviteRedeemed
+    | InviteRevoked
+    | JoinRequested
+    | JoinClosed
+    | DelegationCreated
+    | DelegationRevoked
+    | RepoSponsorSet
     | RoundOpened
     | RoundClosed
     | RoundAborted

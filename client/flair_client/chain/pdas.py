@@ -68,6 +68,30 @@ def find_role_pda(
     return _find(program_id, b"role", repo.raw, scope.raw, grantee.raw)
 
 
+def find_invite_pda(
+    repo: Address, invite_key: Address, program_id: Address = PROGRAM_ID
+) -> tuple[Address, int]:
+    """Gives the address and bump of an invite, by its public key."""
+    return _find(program_id, b"invite", repo.raw, invite_key.raw)
+
+
+def find_join_request_pda(
+    repo: Address, applicant: Address, program_id: Address = PROGRAM_ID
+) -> tuple[Address, int]:
+    """Gives the address and bump of a wallet's request to join."""
+    return _find(program_id, b"join", repo.raw, applicant.raw)
+
+
+def find_delegation_pda(
+    repo: Address,
+    wallet: Address,
+    machine_key: Address,
+    program_id: Address = PROGRAM_ID,
+) -> tuple[Address, int]:
+    """Gives the address and bump of what lets a machine's key push for a wallet."""
+    return _find(program_id, b"delegate", repo.raw, wallet.raw, machine_key.raw)
+
+
 def find_round_pda(
     branch: Address, round_index: int, program_id: Address = PROGRAM_ID
 ) -> tuple[Address, int]:

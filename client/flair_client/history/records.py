@@ -53,15 +53,38 @@ class RoleRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class InviteRecord:
+    """An invite that is neither used up nor revoked; it may have expired."""
+
+    key: Address
+    branch: Address
+    scope: int
+    expires_at: int
+    role_expires_at: int
+    uses_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationRecord:
+    """A key that may push for a wallet until it expires; not revoked."""
+
+    wallet: Address
+    key: Address
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateRecord:
     """An update that was pushed and not withdrawn.
 
     Attributes:
+        signer: the contributor itself, or a key that acted for it.
         pushed_seq: number of its `UpdatePushed` event.
         reject_reason: code of the owner's rejection; 0 while it is accepted.
     """
 
     contributor: Address
+    signer: Address
     commit_id: CommitId
     payload_digest: Digest
     weight: int
@@ -154,7 +177,15 @@ class BranchRecord:
 
 @dataclass(slots=True)
 class RepoHistory:
-    """Everything that a repository's events say, up to `event_seq`."""
+    """Everything that a repository's events say, up to `event_seq`.
+
+    Attributes:
+        roles: by grantee and branch.
+        invites: by public key.
+        join_requests: applicant → branch.
+        delegations: by wallet and key.
+        sponsor: who pays for contributors; zero is nobody.
+    """
 
     repo: Address
     creator: Address = ZERO_ADDRESS
@@ -166,3 +197,9 @@ class RepoHistory:
     branches: dict[Address, BranchRecord] = field(default_factory=dict)
     rounds: dict[tuple[Address, int], RoundRecord] = field(default_factory=dict)
     roles: dict[tuple[Address, Address], RoleRecord] = field(default_factory=dict)
+    invites: dict[Address, InviteRecord] = field(default_factory=dict)
+    join_requests: dict[Address, Address] = field(default_factory=dict)
+    delegations: dict[tuple[Address, Address], DelegationRecord] = field(
+        default_factory=dict
+    )
+    sponsor: Address = ZERO_ADDRESS

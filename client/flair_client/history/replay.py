@@ -11,18 +11,19 @@ from typing import Any
 from flair_client.chain import events as ev
 from flair_client.chain.accounts import MoveKind, Scope
 from flair_client.errors import FlairError, VerificationError
+from flair_client.history import replay_members
+from flair_client.history.folding import ImpossibleEvent, must
 from flair_client.history.records import (
     ZERO_COMMIT,
     BranchRecord,
     MoveRecord,
     PolicyRecord,
     RepoHistory,
-    RoleRecord,
     RoundPhase,
     RoundRecord,
     UpdateRecord,
 )
-from flair_client.ids import ZERO_ADDRESS, Address
+from flair_client.ids import Address
 from flair_client.objects import CommitKind
 
 _MOVES = {
@@ -71,7 +72,7 @@ def _fold(history: RepoHistory, event_bytes: bytes) -> None:
         )
     try:
         _HANDLERS[type(event)](history, event)
-    except _Impossible as exc:
+    except ImpossibleEvent as exc:
         raise VerificationError(where, f"{type(event).__name__}: {exc}") from exc
     except KeyError as exc:
         raise VerificationError(where, f"{type(event).__name__} is unexpected") from exc
@@ -79,26 +80,17 @@ def _fold(history: RepoHistory, event_bytes: bytes) -> None:
     history.root = ev.event_root(event_bytes)
 
 
-class _Impossible(Exception):
-    """The program cannot have sent this event here."""
-
-
-def _must(condition: bool, reason: str) -> None:
-    if not condition:
-        raise _Impossible(reason)
-
-
 def _branch(history: RepoHistory, address: Address) -> BranchRecord:
     branch = history.branches.get(address)
     if branch is None:
-        raise _Impossible(f"there is no branch {address}")
+        raise ImpossibleEvent(f"there is no branch {address}")
     return branch
 
 
 def _live_round(history: RepoHistory, event: Any) -> RoundRecord:
     live = _branch(history, event.branch).live_round
     if live is None or live.round_index != event.round_index:
-        raise _Impossible(f"round {event.round_index} is not in progress")
+        raise ImpossibleEvent(f"round {event.round_index} is not in progress")
     return live
 
 
@@ -129,15 +121,15 @@ def _on_repo_created(history: RepoHistory, event: ev.RepoCreated) -> None:
 
 
 def _on_policy_created(history: RepoHistory, event: ev.PolicyCreated) -> None:
-    _must(event.index == len(history.policies), f"policy {event.index} is out of order")
+    must(event.index == len(history.policies), f"policy {event.index} is out of order")
     history.policies[event.index] = PolicyRecord(
         event.policy, event.index, event.digest, event.params
     )
 
 
 def _on_branch_created(history: RepoHistory, event: ev.BranchCreated) -> None:
-    _must(event.branch not in history.branches, f"branch {event.name} exists")
-    _must(event.policy_index in history.policies, f"no policy {event.policy_index}")
+    must(event.branch not in history.branches, f"branch {event.name} exists")
+    must(event.policy_index in history.policies, f"no policy {event.policy_index}")
     history.branches[event.branch] = BranchRecord(
         event.branch,
         event.name,
@@ -148,20 +140,20 @@ def _on_branch_created(history: RepoHistory, event: ev.BranchCreated) -> None:
 
 
 def _on_branch_policy_set(history: RepoHistory, event: ev.BranchPolicySet) -> None:
-    _must(event.policy_index in history.policies, f"no policy {event.policy_index}")
+    must(event.policy_index in history.policies, f"no policy {event.policy_index}")
     _branch(history, event.branch).policy_index = event.policy_index
 
 
 def _on_branch_advanced(history: RepoHistory, event: ev.BranchAdvanced) -> None:
     branch = _branch(history, event.branch)
     kind = _MOVES[MoveKind(event.kind)]
-    _must(event.old_head == branch.head, "does not start from the head")
-    _must(
+    must(event.old_head == branch.head, "does not start from the head")
+    must(
         (kind is CommitKind.ROOT) == (branch.head == ZERO_COMMIT),
         f"{kind} out of place",
     )
-    _must(event.new_seq == len(branch.moves) + 1, "wrong sequence of the head")
-    _must(
+    must(event.new_seq == len(branch.moves) + 1, "wrong sequence of the head")
+    must(
         bool(event.ended_round) == (branch.live_round is not None), "wrong ended round"
     )
     branch.moves.append(
@@ -179,27 +171,13 @@ def _on_branch_advanced(history: RepoHistory, event: ev.BranchAdvanced) -> None:
     _end_round(branch, RoundPhase.OVERTAKEN)
 
 
-def _on_role_granted(history: RepoHistory, event: ev.RoleGranted) -> None:
-    role = RoleRecord(event.grantee, event.branch, int(event.scope), event.expires_at)
-    _must(
-        role.branch == ZERO_ADDRESS or role.branch in history.branches,
-        f"there is no branch {role.branch}",
-    )
-    history.roles[role.grantee, role.branch] = role
-
-
-def _on_role_revoked(history: RepoHistory, event: ev.RoleRevoked) -> None:
-    _must((event.grantee, event.branch) in history.roles, "there is no such role")
-    del history.roles[event.grantee, event.branch]
-
-
 def _on_round_opened(history: RepoHistory, event: ev.RoundOpened) -> None:
     branch = _branch(history, event.branch)
-    _must(branch.live_round is None, "a round is in progress")
-    _must(event.round_index == branch.round_index, "wrong index")
-    _must(event.policy_index == branch.policy_index, "not the branch's policy")
-    _must(event.base_commit == branch.head != ZERO_COMMIT, "base is not the head")
-    _must(event.base_seq == len(branch.moves), "wrong sequence of the head")
+    must(branch.live_round is None, "a round is in progress")
+    must(event.round_index == branch.round_index, "wrong index")
+    must(event.policy_index == branch.policy_index, "not the branch's policy")
+    must(event.base_commit == branch.head != ZERO_COMMIT, "base is not the head")
+    must(event.base_seq == len(branch.moves), "wrong sequence of the head")
     branch.live_round = history.rounds[event.branch, event.round_index] = RoundRecord(
         event.branch,
         event.round_index,
@@ -214,9 +192,9 @@ def _on_round_opened(history: RepoHistory, event: ev.RoundOpened) -> None:
 def _on_round_closed(history: RepoHistory, event: ev.RoundClosed) -> None:
     live = _live_round(history, event)
     accepted = live.accepted()
-    _must(live.phase is RoundPhase.OPEN, "the round is closed already")
-    _must(event.n_accepted == len(accepted), "wrong number of updates")
-    _must(event.weight_sum == sum(u.weight for u in accepted), "wrong weight sum")
+    must(live.phase is RoundPhase.OPEN, "the round is closed already")
+    must(event.n_accepted == len(accepted), "wrong number of updates")
+    must(event.weight_sum == sum(u.weight for u in accepted), "wrong weight sum")
     live.phase = RoundPhase.CLOSED
     live.closed_at = event.unix_timestamp
 
@@ -224,7 +202,7 @@ def _on_round_closed(history: RepoHistory, event: ev.RoundClosed) -> None:
 def _on_round_aborted(history: RepoHistory, event: ev.RoundAborted) -> None:
     branch = _branch(history, event.branch)
     round_record = history.rounds[event.branch, event.round_index]
-    _must(round_record.phase is not RoundPhase.MERGED, "the round was merged")
+    must(round_record.phase is not RoundPhase.MERGED, "the round was merged")
     if branch.live_round is round_record:
         _end_round(branch, RoundPhase.ABORTED)
     round_record.phase = RoundPhase.ABORTED
@@ -232,10 +210,12 @@ def _on_round_aborted(history: RepoHistory, event: ev.RoundAborted) -> None:
 
 def _on_update_pushed(history: RepoHistory, event: ev.UpdatePushed) -> None:
     live = _live_round(history, event)
-    _must(live.phase is RoundPhase.OPEN, "the round is closed")
-    _must(event.contributor not in live.updates, "second update of one contributor")
+    must(live.phase is RoundPhase.OPEN, "the round is closed")
+    must(event.contributor not in live.updates, "second update of one contributor")
+    replay_members.check_signer(history, event)
     live.updates[event.contributor] = UpdateRecord(
         event.contributor,
+        event.actor,
         event.commit_id,
         event.payload_digest,
         event.weight,
@@ -247,16 +227,16 @@ def _on_update_pushed(history: RepoHistory, event: ev.UpdatePushed) -> None:
 def _on_update_withdrawn(history: RepoHistory, event: ev.UpdateWithdrawn) -> None:
     live = _live_round(history, event)
     update = live.updates.pop(event.contributor)
-    _must(live.phase is RoundPhase.OPEN, "the round is closed")
-    _must(update.commit_id == event.commit_id, "another commit")
+    must(live.phase is RoundPhase.OPEN, "the round is closed")
+    must(update.commit_id == event.commit_id, "another commit")
 
 
 def _on_update_rejected(history: RepoHistory, event: ev.UpdateRejected) -> None:
     live = _live_round(history, event)
     update = live.updates[event.contributor]
-    _must(update.commit_id == event.commit_id, "another commit")
-    _must(event.reason != 0, "without a reason")
-    _must(not update.reject_reason, "rejected already")
+    must(update.commit_id == event.commit_id, "another commit")
+    must(event.reason != 0, "without a reason")
+    must(not update.reject_reason, "rejected already")
     live.updates[event.contributor] = replace(update, reject_reason=event.reason)
     _freeze(live, event.repo_seq)
 
@@ -266,15 +246,15 @@ def _on_update_closed(
 ) -> None:
     round_record = history.rounds[event.branch, event.round_index]
     merged = round_record.phase is RoundPhase.MERGED
-    _must(merged == isinstance(event, ev.UpdateSettled), "the round ended otherwise")
+    must(merged == isinstance(event, ev.UpdateSettled), "the round ended otherwise")
     update = round_record.updates[event.contributor]
-    _must(update.commit_id == event.commit_id, "another commit")
+    must(update.commit_id == event.commit_id, "another commit")
 
 
 def _on_merge_accumulated(history: RepoHistory, event: ev.MergeAccumulated) -> None:
     live = _live_round(history, event)
-    _must(live.phase is RoundPhase.CLOSED, "the round is not closed")
-    _must(event.n_accumulated == live.n_accumulated + event.n_batch, "wrong count")
+    must(live.phase is RoundPhase.CLOSED, "the round is not closed")
+    must(event.n_accumulated == live.n_accumulated + event.n_batch, "wrong count")
     live.n_accumulated = event.n_accumulated
     live.weight_accumulated = event.weight_accumulated
     live.update_root = event.update_root
@@ -289,7 +269,7 @@ def _freeze(live: RoundRecord, event_seq: int) -> None:
 
 def _on_merge_proposed(history: RepoHistory, event: ev.MergeProposed) -> None:
     live = _live_round(history, event)
-    _must(live.phase is RoundPhase.CLOSED, "the round is not closed")
+    must(live.phase is RoundPhase.CLOSED, "the round is not closed")
     live.proposers[event.commit_id] = event.proposer
 
 
@@ -297,17 +277,17 @@ def _on_merge_finalized(history: RepoHistory, event: ev.MergeFinalized) -> None:
     live = _live_round(history, event)
     branch = _branch(history, event.branch)
     accepted = live.accepted()
-    _must(event.commit_id in live.proposers, "a commit that nobody proposed")
-    _must(
+    must(event.commit_id in live.proposers, "a commit that nobody proposed")
+    must(
         event.old_head == branch.head == live.base_commit,
         "does not start from the head",
     )
-    _must(event.new_seq == len(branch.moves) + 1, "wrong sequence of the head")
-    _must(
+    must(event.new_seq == len(branch.moves) + 1, "wrong sequence of the head")
+    must(
         event.n_accepted == len(accepted) == live.n_accumulated, "updates are left out"
     )
-    _must(event.weight_sum == sum(u.weight for u in accepted), "wrong weight sum")
-    _must(event.update_root == live.update_root, "another sum of updates")
+    must(event.weight_sum == sum(u.weight for u in accepted), "wrong weight sum")
+    must(event.update_root == live.update_root, "another sum of updates")
     live.merge_lambda = event.lambda_
     branch.moves.append(
         MoveRecord(
@@ -327,7 +307,7 @@ def _on_merge_finalized(history: RepoHistory, event: ev.MergeFinalized) -> None:
 
 def _on_merge_expired(history: RepoHistory, event: ev.MergeExpired) -> None:
     round_record = history.rounds[event.branch, event.round_index]
-    _must(event.commit_id in round_record.proposers, "a commit that nobody proposed")
+    must(event.commit_id in round_record.proposers, "a commit that nobody proposed")
 
 
 _HANDLERS: dict[type, Callable[[RepoHistory, Any], None]] = {
@@ -336,8 +316,7 @@ _HANDLERS: dict[type, Callable[[RepoHistory, Any], None]] = {
     ev.BranchCreated: _on_branch_created,
     ev.BranchPolicySet: _on_branch_policy_set,
     ev.BranchAdvanced: _on_branch_advanced,
-    ev.RoleGranted: _on_role_granted,
-    ev.RoleRevoked: _on_role_revoked,
+    **replay_members.HANDLERS,
     ev.RoundOpened: _on_round_opened,
     ev.RoundClosed: _on_round_closed,
     ev.RoundAborted: _on_round_aborted,

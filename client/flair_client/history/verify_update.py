@@ -41,7 +41,11 @@ class Pushed(Protocol):
 
     @property
     def contributor(self) -> Address:
-        """Who pushed it."""
+        """Whose update it is."""
+
+    @property
+    def signer(self) -> Address:
+        """Who signed for it: the contributor, or a key that acts for it."""
 
     @property
     def commit_id(self) -> CommitId:
@@ -113,8 +117,8 @@ def _check_commit(
 ) -> None:
     must(commit.kind is CommitKind.UPDATE, f"is a {commit.kind} commit")
     must(
-        commit.author == pushed.contributor,
-        f"is signed by {commit.author}, pushed by {pushed.contributor}",
+        commit.author == pushed.signer,
+        f"is signed by {commit.author}, pushed by {pushed.signer}",
     )
     must(commit.repo == terms.repo, f"belongs to repository {commit.repo}")
     must(commit.branch == terms.branch, f"belongs to branch {commit.branch!r}")

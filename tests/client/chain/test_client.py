@@ -13,7 +13,7 @@ from flair_client.chain.accounts import (
     account_size,
     encode_account,
 )
-from flair_client.chain.client import ChainClient, own_address
+from flair_client.chain.client import ChainClient
 from flair_client.chain.events import (
     EVENT_PREFIX,
     EVENT_TAG,
@@ -22,13 +22,17 @@ from flair_client.chain.events import (
     event_root,
 )
 from flair_client.chain.instructions import repo_create
+from flair_client.chain.own_address import own_address
 from flair_client.chain.pdas import (
     PROGRAM_ID,
     find_branch_pda,
     find_candidate_pda,
     find_config_pda,
     find_contribution_pda,
+    find_delegation_pda,
     find_event_authority_pda,
+    find_invite_pda,
+    find_join_request_pda,
     find_policy_pda,
     find_repo_pda,
     find_role_pda,
@@ -46,6 +50,9 @@ from flair_client.testing import (
     REPO,
     make_branch,
     make_candidate,
+    make_delegation,
+    make_invite,
+    make_join_request,
     make_policy,
     make_repo,
     make_role,
@@ -140,8 +147,31 @@ def test_the_address_of_each_account_follows_from_its_seeds():
         == find_candidate_pda(where, CommitId(b"\x08" * 32))[0]
     )
     assert own_address(CONTRIBUTION) == find_contribution_pda(REPO, ALICE.address)[0]
+    alice, bob = ALICE.address, BOB.address
+    assert own_address(make_invite(BOB)) == find_invite_pda(REPO, bob)[0]
+    assert own_address(make_join_request(BOB)) == find_join_request_pda(REPO, bob)[0]
+    delegation = make_delegation(ALICE, BOB)
+    assert own_address(delegation) == find_delegation_pda(REPO, alice, bob)[0]
     with pytest.raises(TypeError, match="str is no account"):
         own_address("x")
+
+
+def test_who_joins_and_who_acts_for_whom_is_read(chain, holds):
+    late, soon = make_invite(ALICE, expires_at=9), make_invite(BOB, expires_at=8)
+    second, first = make_join_request(ALICE, requested_at=2), make_join_request(BOB)
+    first = replace(first, requested_at=1)
+    delegation = make_delegation(ALICE, BOB)
+    holds(late, soon, second, first, delegation)
+
+    assert chain.invites(REPO) == [soon, late]
+    assert chain.invite(REPO, BOB.address) == soon
+    assert chain.invite(REPO, OWNER.address) is None
+    assert chain.join_requests(REPO) == [first, second]
+    assert chain.join_request(REPO, ALICE.address) == second
+    assert chain.join_request(REPO, OWNER.address) is None
+    assert chain.delegations(REPO) == [delegation]
+    assert chain.delegation(REPO, ALICE.address, BOB.address) == delegation
+    assert chain.delegation(REPO, BOB.address, ALICE.address) is None
 
 
 def test_what_is_not_there_is_missing_or_none(chain, holds):

@@ -3,6 +3,16 @@
 Addresses that follow from the arguments are derived; nothing here signs or sends.
 """
 
+from flair_client.chain.instructions.access import (
+    delegation_create,
+    delegation_revoke,
+    invite_create,
+    invite_redeem,
+    invite_revoke,
+    join_close,
+    join_request,
+    repo_set_sponsor,
+)
 from flair_client.chain.instructions.base import (
     ACCOUNTS,
     AccountMeta,
@@ -48,13 +58,21 @@ __all__ = [
     "branch_set_policy",
     "config_create",
     "config_set",
+    "delegation_create",
+    "delegation_revoke",
     "instruction_discriminator",
+    "invite_create",
+    "invite_redeem",
+    "invite_revoke",
+    "join_close",
+    "join_request",
     "merge_accumulate",
     "merge_expire",
     "merge_finalize",
     "merge_propose",
     "policy_create",
     "repo_create",
+    "repo_set_sponsor",
     "role_grant",
     "role_revoke",
     "round_abort",

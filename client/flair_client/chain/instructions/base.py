@@ -31,16 +31,29 @@ ACCOUNTS: Final[Mapping[str, str]] = {
         "payer ws, actor s, role ?, config, repo w, branch ?, new_role w, system"
     ),
     "role_revoke": "actor s, role ?, repo w, old_role w, rent_payer w",
+    "invite_create": (
+        "payer ws, actor s, role ?, config, repo w, branch ?, invite w, system"
+    ),
+    "invite_redeem": (
+        "payer ws, grantee s, invite_key s, config, repo w, invite w, invite_payer w, "
+        "new_role w, system"
+    ),
+    "invite_revoke": "actor s, role ?, repo w, invite w, rent_payer w",
+    "join_request": (
+        "payer ws, applicant s, config, repo w, branch ?, request w, system"
+    ),
+    "join_close": "actor s, role ?, repo w, request w, rent_payer w",
+    "delegation_create": "payer ws, wallet s, config, repo w, delegation w, system",
+    "delegation_revoke": "actor s, repo w, delegation w, rent_payer w",
+    "repo_set_sponsor": "authority s, repo w",
     "round_open": "payer ws, config, repo w, branch w, policy, round w, system",
     "round_close": "actor s, repo w, branch, policy, round w",
     "round_abort": "actor s, repo w, branch w, policy, round w, round_payer w",
     "update_push": (
-        "payer ws, contributor s, role ?, config, repo w, branch, policy, round w, "
-        "update w, contribution w, system"
+        "payer ws, signer s, contributor, delegation ?, role ?, config, repo w, "
+        "branch, policy, round w, update w, contribution w, system"
     ),
-    "update_withdraw": (
-        "contributor s, repo w, branch, round w, update w, rent_payer w"
-    ),
+    "update_withdraw": "actor s, repo w, branch, round w, update w, rent_payer w",
     "update_reject": "authority s, repo w, branch, round w, update w",
     "update_expire": f"actor s, repo w, branch, round w, {_ROUND_END}",
     "update_settle": (

@@ -5,6 +5,7 @@ from flair_client.chain.instructions.base import Instruction, build
 from flair_client.chain.pdas import (
     PROGRAM_ID,
     find_contribution_pda,
+    find_delegation_pda,
     find_round_pda,
     find_update_pda,
 )
@@ -102,9 +103,16 @@ def update_push(
     nonce: bytes,
     statement_digest: Digest = _NO_DIGEST,
     role: Address | None = None,
+    signer: Address | None = None,
     program_id: Address = PROGRAM_ID,
 ) -> Instruction:
-    """Puts an update into a round; `nonce` is 16 bytes."""
+    """Puts an update into a round; `nonce` is 16 bytes.
+
+    `signer` is a key that the contributor delegated to, else the contributor itself.
+    """
+    delegation = None
+    if signer is not None and signer != contributor:
+        delegation = find_delegation_pda(repo, contributor, signer, program_id)[0]
     round_address = find_round_pda(branch, round_index, program_id)[0]
     return build(
         "update_push",
@@ -113,7 +121,9 @@ def update_push(
         ),
         {
             "payer": payer,
+            "signer": contributor if signer is None else signer,
             "contributor": contributor,
+            "delegation": delegation,
             "role": role,
             "repo": repo,
             "branch": branch,
@@ -133,15 +143,19 @@ def update_withdraw(
     branch: Address,
     round_index: int,
     rent_payer: Address,
+    actor: Address | None = None,
     program_id: Address = PROGRAM_ID,
 ) -> Instruction:
-    """Takes one's own update out of an open round."""
+    """Takes one's own update out of an open round.
+
+    `actor` is the key that pushed it, else the contributor itself.
+    """
     round_address = find_round_pda(branch, round_index, program_id)[0]
     return build(
         "update_withdraw",
         NoArgs(),
         {
-            "contributor": contributor,
+            "actor": contributor if actor is None else actor,
             "repo": repo,
             "branch": branch,
             "round": round_address,

@@ -1,6 +1,6 @@
 """Calls about invites, requests to join, delegations and sponsors."""
 
-from typing import Any
+from typing import Any, Final
 
 from solders.pubkey import Pubkey
 
@@ -8,7 +8,7 @@ from program_harness.acts import Acts
 from program_harness.call import Call, wallet
 from program_harness.values import CONTRIBUTE, ZERO
 
-DAY: int = 86_400
+DAY: Final = 86_400
 
 
 class Members(Acts):

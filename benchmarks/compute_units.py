@@ -18,22 +18,31 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "programs"))
 
 from program_harness.acts import config_create  # noqa: E402 - found by the line above
-from program_harness.call import Call  # noqa: E402
+from program_harness.call import Call, wallet  # noqa: E402
 from program_harness.calls import CALLS  # noqa: E402
 from program_harness.chain import Chain  # noqa: E402
 from program_harness.protocol import INSTRUCTIONS, PROGRAM_ID  # noqa: E402
-from program_harness.values import ordered  # noqa: E402
+from program_harness.values import CONTRIBUTE, ordered  # noqa: E402
 from program_harness.world import Place, make_place  # noqa: E402
 from solders.rent import Rent  # noqa: E402
 
-# Units that an instruction may take; ARCHITECTURE.md names them. The others have none.
+# Units that an instruction may take. The others have no limit.
 BUDGETS: Final = {
     "update_push": 15_000,
     "branch_advance": 12_000,
     "merge_propose": 20_000,
     "merge_finalize": 20_000,
     "update_settle": 10_000,
+    "invite_create": 15_000,
+    "invite_redeem": 15_000,
+    "invite_revoke": 15_000,
+    "join_request": 15_000,
+    "join_close": 15_000,
+    "delegation_create": 15_000,
+    "delegation_revoke": 15_000,
+    "repo_set_sponsor": 15_000,
 }
+CONTRIBUTE_INVITED: Final = 1
 ACCUMULATE_BASE: Final = 5_000
 ACCUMULATE_EACH: Final = 3_000
 MAX_TRANSACTION: Final = 1_232
@@ -102,6 +111,16 @@ def accumulate(n_updates: int) -> Callable[[Place], Call]:
     return make
 
 
+def push_delegated(place: Place) -> Call:
+    """Gives a scene in which a machine pushes for a wallet that has a role."""
+    place.params["contribute"] = CONTRIBUTE_INVITED
+    place.opened()
+    place.chain.send(place.role_grant("a", CONTRIBUTE, branch=place.branch))
+    place.chain.send(place.delegation_create("a", "machine"))
+    role = place.find_role(wallet("a").pubkey(), place.branch)
+    return place.update_push("a", by="machine").with_accounts(role=role)
+
+
 def measure_all(samples: int) -> dict[str, Row]:
     """Measures every instruction; `merge_accumulate` also by its number of updates."""
     rows = {}
@@ -116,6 +135,9 @@ def measure_all(samples: int) -> dict[str, Row]:
                 rows[f"{name}[{count}]"] = measure(accumulate(count), samples, budget)
         else:
             rows[name] = measure(CALLS[name], samples, BUDGETS.get(name))
+        if name == "update_push":
+            budget = BUDGETS[name]
+            rows[f"{name}[delegated]"] = measure(push_delegated, samples, budget)
     return rows
 
 

@@ -54,6 +54,7 @@ _SUFFIXES: Final[Mapping[str, SourceKind]] = {
     ".pq": SourceKind.PARQUET,
     ".npz": SourceKind.NPZ,
 }
+_FILE_SUFFIXES: Final = (*_SUFFIXES, ".csv", ".tsv", ".txt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class DataSource:
     Attributes:
         name: the user's; None for a file that has none.
         kind: what holds the rows.
-        path: the file, or the module of the loader; absolute.
+        path: the file, or the module of the loader; absolute where it has a name.
         function: of the loader's module; empty where there is no loader.
         arguments: that the function is called with, by name.
         reads: files and folders that the loader reads, besides its own folder.
@@ -136,6 +137,10 @@ class DataSource:
         """The same rows under another map; None leaves the source's own."""
         return self if column_map is None else replace(self, column_map=column_map)
 
+    def absolute(self) -> Self:
+        """The same source, whatever folder one stands in."""
+        return replace(self, path=self.path.absolute())
+
     def plain(self) -> dict[str, Any]:
         """The source as JSON holds it, for `training.reading.read_plain`."""
         return {
@@ -156,7 +161,7 @@ def file_ledger(path: Path) -> str:
 def file_source(path: Path, column_map: ColumnMap | None = None) -> DataSource:
     """Gives a file as a source without a name; its suffix tells the kind."""
     kind = _SUFFIXES.get(path.suffix.lower(), SourceKind.CSV)
-    return DataSource(name=None, kind=kind, path=path.absolute(), column_map=column_map)
+    return DataSource(name=None, kind=kind, path=path, column_map=column_map)
 
 
 def load_sources(home: Path | None) -> tuple[DataSource, ...]:
@@ -178,10 +183,8 @@ def named_source(home: Path | None, name: str) -> DataSource:
     Raises:
         DataSourceMissing: there is none.
     """
-    if home is not None and is_name(name):
-        path = source_path(home, name)
-        if path.is_file():
-            return _load(path, name)
+    if home is not None and is_name(name) and (home / _file_of(name)).is_file():
+        return _load(home / _file_of(name), name)
     raise DataSourceMissing(f"there is no data source {name!r}")
 
 
@@ -194,12 +197,37 @@ def find_source(home: Path | None, text: str) -> DataSource:
     Raises:
         DataSourceMissing: neither.
     """
-    if home is not None and is_name(text) and source_path(home, text).is_file():
+    if home is not None and is_name(text) and (home / _file_of(text)).is_file():
         return named_source(home, text)
     path = Path(text).expanduser()
-    if not path.is_file():
+    is_written_as_file = not is_name(text) or path.suffix.lower() in _FILE_SUFFIXES
+    if not is_written_as_file and not path.is_file():
         raise DataSourceMissing(f"there is neither a data source nor a file {text!r}")
-    return source_of_path(home, path) or file_source(path)
+    # One that is not there is a source too: whoever reads it says what is wrong.
+    return as_source(home, path)
+
+
+def as_source(home: Path | None, data: "DataSource | Path") -> DataSource:
+    """Gives a source as it is, and a file as the source that it is."""
+    if isinstance(data, DataSource):
+        return data
+    return source_of_path(home, data) or file_source(data)
+
+
+def ledger_name(home: Path | None, text: str) -> str:
+    """Gives the name of the ledger that a data source, or a file, is counted under.
+
+    A name that is no data source, or no more, is taken as it is: its ledger stays.
+
+    Raises:
+        IdentifierInvalid: there is no such file, and it cannot be a name.
+    """
+    if home is not None and is_name(text) and (home / _file_of(text)).is_file():
+        return text
+    path = Path(text)
+    if path.is_file():
+        return as_source(home, path).ledger
+    return check_name("name of a data source", text)
 
 
 def source_of_path(home: Path | None, path: Path) -> DataSource | None:
@@ -242,7 +270,11 @@ def source_path(home: Path, name: str) -> Path:
     check_name("name of a data source", name)
     if _is_digest(name):
         raise IdentifierInvalid("name of a data source", name, "no digest")
-    return home / DATA_FOLDER / f"{name}.toml"
+    return home / _file_of(name)
+
+
+def _file_of(name: str) -> Path:
+    return Path(DATA_FOLDER) / f"{name}.toml"
 
 
 def _is_digest(name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from flair_client.audit import AuditKind
 from flair_client.context import Context
+from flair_client.data_sources import ledger_name
 from flair_client.errors import UsageError
 from flair_client.ids import CommitId
 from flair_client.opening import open_context
@@ -21,7 +22,6 @@ from flair_client.porcelain.base_file import base_file, scratch_folder, without_
 from flair_client.porcelain.commit import allowed_metrics
 from flair_client.porcelain.local_tensors import keep_local
 from flair_client.porcelain.new_update import write_update
-from flair_client.porcelain.protection import source_name
 from flair_client.porcelain.recipe_run import forget_run
 from flair_client.porcelain.trained import (
     Given,
@@ -232,7 +232,7 @@ def training(
     flags = Flags(None if home is None else Path(home))
     settings = load_settings(flags, folder=workspace.folder)
     ctx = open_context(settings, network=workspace.repo().network, progress=progress)
-    named = None if source is None else source_name(source)
+    named = None if source is None else ledger_name(ctx.home, source)
     try:
         with workspace.lock(), refusals_written_down(ctx, "train"):
             given = given_now(ctx, workspace)

@@ -10,6 +10,7 @@ from flair_client.cli.options import training_options
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
 from flair_client.cli.text import printable
+from flair_client.data_sources import DataSource, as_source, find_source
 from flair_client.errors import UsageError
 from flair_client.porcelain.train import Trained, train
 from flair_client.training.data import ColumnMap
@@ -20,6 +21,7 @@ from flair_client.training.run import RoundKind
     "train",
     result=Trained,
     examples=(
+        "flair train --data icu",
         "flair train --data patients.csv",
         "flair train --data patients.parquet --map age=AGE_YEARS --map target=died",
         "flair train --data patients.csv --map-file columns.toml --seed 7",
@@ -28,9 +30,9 @@ from flair_client.training.run import RoundKind
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="CSV with a header line, Parquet, or .npz; without it the setting train.data.",
+    metavar="NAME|FILE",
+    help="A data source, or a CSV, Parquet or .npz file; without it the setting "
+    "train.data.",
 )
 @click.option(
     "--map",
@@ -54,7 +56,7 @@ from flair_client.training.run import RoundKind
 def train_command(
     app: App,
     *,
-    data: Path | None,
+    data: str | None,
     pairs: tuple[str, ...],
     map_file: Path | None,
     seed: int | None,
@@ -70,17 +72,12 @@ def train_command(
     was, given the same data, seed and device.
     """
     workspace = app.workspace()
-    path = data or _configured(app, workspace.folder, "train.data")
-    if path is None:
-        raise UsageError("no data is named: --data, or the setting train.data")
+    source = data_source(app, workspace.folder, data)
     trained = train(
         app.context(network=workspace.repo().network),
         workspace,
-        path,
-        column_map=_column_map(
-            pairs or _configured_pairs(app),
-            map_file or _configured(app, workspace.folder, "train.map_file"),
-        ),
+        source,
+        column_map=map_for(app, workspace.folder, source, pairs, map_file),
         seed=seed,
         allow_one_class=allow_one_class,
         device=device,
@@ -101,6 +98,38 @@ def train_command(
     app.out.note("nothing has left this machine; next: flair commit -m MESSAGE")
 
 
+def data_source(app: App, folder: Path, text: str | None) -> DataSource:
+    """Gives the data source that a flag names, or else the setting `train.data`.
+
+    Raises:
+        UsageError: neither does.
+        DataSourceMissing: there is neither such a source nor such a file.
+    """
+    home = app.settings.home
+    if text is not None:
+        return find_source(home, text)
+    text = app.settings.text("train.data")
+    if text is None:
+        raise UsageError("no data is named: --data, or the setting train.data")
+    path = folder / Path(text).expanduser()
+    return as_source(home, path) if path.is_file() else find_source(home, text)
+
+
+def map_for(
+    app: App,
+    folder: Path,
+    source: DataSource,
+    pairs: Sequence[str],
+    path: Path | None,
+) -> ColumnMap | None:
+    """The map that is asked for; None where the source's own, or none, will do."""
+    if source.name is None:
+        # What is set is meant for files; a named source has its map.
+        pairs = pairs or _configured_pairs(app)
+        path = path or _configured(app, folder, "train.map_file")
+    return column_map_of(pairs, path, source.column_map)
+
+
 def _configured(app: App, folder: Path, name: str) -> Path | None:
     # Written down once for the workspace: relative to it, wherever one stands in it.
     text = app.settings.text(name)
@@ -112,7 +141,15 @@ def _configured_pairs(app: App) -> Sequence[str]:
     return value if isinstance(value, tuple) else ()
 
 
-def _column_map(pairs: Sequence[str], path: Path | None) -> ColumnMap | None:
+def column_map_of(
+    pairs: Sequence[str], path: Path | None, base: ColumnMap | None = None
+) -> ColumnMap | None:
+    """Gives the map of a file, or the one there is, with COLUMN=FIELD pairs in it.
+
+    Raises:
+        UsageError: a pair is none.
+        DataError: the file is no map.
+    """
     if not pairs and path is None:
         return None
     columns = {}
@@ -121,7 +158,7 @@ def _column_map(pairs: Sequence[str], path: Path | None) -> ColumnMap | None:
         if not name or not equals or not field:
             raise UsageError(f"{pair!r} is not COLUMN=FIELD")
         columns[name] = field
-    loaded = ColumnMap() if path is None else ColumnMap.load(path)
+    loaded = (base or ColumnMap()) if path is None else ColumnMap.load(path)
     return loaded.with_columns(columns)
 
 

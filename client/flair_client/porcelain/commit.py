@@ -8,6 +8,7 @@ from typing import Final
 
 from flair_client.audit import AuditKind
 from flair_client.context import Context
+from flair_client.data_sources import ledger_name
 from flair_client.encoding import commit_id as id_of
 from flair_client.encoding import encode_commit, sign_commit
 from flair_client.errors import (
@@ -28,7 +29,6 @@ from flair_client.porcelain.checkout import (
 from flair_client.porcelain.protection import (
     PrivacyAsked,
     plan_protection,
-    source_name,
     source_of,
 )
 from flair_client.porcelain.terms import Terms
@@ -142,7 +142,8 @@ def commit(
             raise StaleBase(
                 f"HEAD is {head.commit.short}, the round's base {terms.base.short}"
             )
-        facts = _facts(workspace, head.commit, weights, num_samples, source)
+        named = None if source is None else ledger_name(ctx.home, source)
+        facts = _facts(workspace, head.commit, weights, num_samples, named)
         manifest = manifest_of(store, head.commit)
         noise = plan_protection(
             ctx, terms, manifest, source=facts.source, asked=privacy
@@ -208,8 +209,7 @@ def _facts(
     if weights is not None:
         if num_samples is None:
             raise UsageError("weights from elsewhere need the number of samples")
-        named = None if source is None else source_name(source)
-        return _Facts(num_samples, 0, "other", None, {}, named)
+        return _Facts(num_samples, 0, "other", None, {}, source)
     trained = workspace.marker(TRAINED)
     if trained is None or not workspace.update_path.exists():
         raise NotTrained("there is no update: nothing was trained here yet")

@@ -180,7 +180,7 @@ def _from_data(
     run = partial(
         train,
         recipe,
-        data_path=data,
+        data=data,
         column_map=column_map,
         seed=seed,
         allow_one_class=allow_one_class,

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from flair_client.context import Context
+from flair_client.data_sources import ledger_name
 from flair_client.errors import WorkspaceError
-from flair_client.porcelain.protection import budget_of, source_name
+from flair_client.porcelain.protection import budget_of
 from flair_client.privacy.ledger import (
     Charge,
     epsilon_spent,
@@ -47,7 +48,7 @@ def privacy_show(ctx: Context, source: str) -> SourceSpent:
     """
     if ctx.home is None:
         raise WorkspaceError("there is no folder for the ledger of privacy losses")
-    return _spent(ctx, source_name(source))
+    return _spent(ctx, ledger_name(ctx.home, source))
 
 
 def privacy_list(ctx: Context) -> SourcesSpent:

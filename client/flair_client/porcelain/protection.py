@@ -1,6 +1,5 @@
 """Noise and budget of an update; used by verbs, no verb itself."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Final
 from flair_client.context import Context
 from flair_client.errors import UsageError, WorkspaceError
 from flair_client.ids import CommitId
-from flair_client.names import check_name, is_name
+from flair_client.names import is_name
 from flair_client.objects import Commit, Manifest
 from flair_client.porcelain.terms import Terms
 from flair_client.porcelain.update_delta import is_sent
@@ -52,23 +51,6 @@ def budget_of(ctx: Context) -> Budget:
         ctx.max_epsilon if limit is None else min(ctx.max_epsilon, limit),
         DEFAULT_DELTA if delta is None else min(delta, DEFAULT_DELTA),
     )
-
-
-def source_of_file(path: Path) -> str:
-    """Gives the name of the ledger of a file: it hides where the file lies."""
-    return hashlib.sha256(str(path.resolve()).encode()).hexdigest()
-
-
-def source_name(text: str) -> str:
-    """Gives the name of a data source's ledger: a file's, or the name itself.
-
-    Raises:
-        IdentifierInvalid: there is no such file, and it cannot be a name.
-    """
-    path = Path(text)
-    if path.is_file():
-        return source_of_file(path)
-    return check_name("name of a data source", text)
 
 
 def plan_protection(

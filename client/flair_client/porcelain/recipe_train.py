@@ -4,15 +4,14 @@ No verb itself.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 from flair_client.audit import AuditKind
 from flair_client.context import Context
+from flair_client.data_sources import DataSource
 from flair_client.porcelain.base_file import base_file, scratch_folder
 from flair_client.porcelain.commit import allowed_metrics
 from flair_client.porcelain.local_tensors import keep_local
 from flair_client.porcelain.new_update import write_update
-from flair_client.porcelain.protection import source_of_file
 from flair_client.porcelain.recipe_run import (
     RecipeJob,
     RecipeRun,
@@ -28,8 +27,6 @@ from flair_client.porcelain.trained import (
     summary,
 )
 from flair_client.porcelain.update_delta import is_sent
-from flair_client.training.data import ColumnMap
-from flair_client.training.reading import plain_source
 from flair_client.training.requirements import check_installed
 from flair_client.weights import digest_of_file
 from flair_client.workspace import Workspace
@@ -39,9 +36,8 @@ def train_recipe(
     ctx: Context,
     workspace: Workspace,
     given: Given,
-    data: Path,
+    source: DataSource,
     *,
-    column_map: ColumnMap | None,
     seed: int | None,
     device: str,
     sandbox: bool,
@@ -59,7 +55,7 @@ def train_recipe(
         identity=f"{given.terms.base} {given.terms.round_index}",
         base=base_file(ctx, workspace, given),
         roles=given.roles,
-        source=file_source(data, column_map),
+        source=run_source(source),
         seed=given.recipe.seed if seed is None else seed,
         device=device,
         round_index=given.terms.round_index,
@@ -69,8 +65,8 @@ def train_recipe(
     run = run_recipe(job, folder / "run", progress=ctx.progress)
     ctx.site.check_rows(run.num_samples)
     check_epochs(given, run.epochs)
-    _write_audit(ctx, workspace, given, run, data, sandbox=sandbox)
-    length = _keep(workspace, given, job, run, source_of_file(data))
+    _write_audit(ctx, workspace, given, run, source, sandbox=sandbox)
+    length = _keep(workspace, given, job, run, source.ledger)
     forget_run(folder)
     made = summary(
         ctx,
@@ -92,15 +88,14 @@ def train_recipe(
     )
 
 
-def file_source(path: Path, column_map: ColumnMap | None) -> RunSource:
-    """A file of data as a run takes it."""
-    stat = path.stat()
-    return RunSource(
-        plain_source(path, column_map),
-        (path.resolve(),),
-        f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} "
-        f"{plain_source(path, column_map)}",
-    )
+def run_source(source: DataSource) -> RunSource:
+    """A data source as a run takes it.
+
+    Raises:
+        DataSourceMissing: a file is not there.
+    """
+    found = source.absolute()
+    return RunSource(found.plain(), found.readable, found.fingerprint)
 
 
 def _keep(
@@ -137,7 +132,7 @@ def _write_audit(
     workspace: Workspace,
     given: Given,
     run: RecipeRun,
-    data: Path,
+    source: DataSource,
     *,
     sandbox: bool,
 ) -> None:
@@ -147,8 +142,8 @@ def _write_audit(
         base=str(given.terms.base),
         round_index=given.terms.round_index,
         recipe=str(given.recipe_digest),
-        data=str(data.absolute()),
-        source=source_of_file(data),
+        data=str(source.path.absolute()),
+        source=source.ledger,
         num_samples=run.num_samples,
         sandboxed=sandbox,
     )

@@ -7,10 +7,10 @@ from typing import Final
 from flair_client.arithmetic import Array
 from flair_client.audit import AuditKind
 from flair_client.context import Context
+from flair_client.data_sources import DataSource, as_source
 from flair_client.errors import TensorMismatch, UsageError
 from flair_client.objects import Manifest
 from flair_client.porcelain.auditing import refusals_written_down
-from flair_client.porcelain.protection import source_of_file
 from flair_client.porcelain.recipe_train import train_recipe
 from flair_client.porcelain.trained import (
     Given,
@@ -20,6 +20,7 @@ from flair_client.porcelain.trained import (
     summary,
 )
 from flair_client.training.data import ColumnMap
+from flair_client.training.reading import read_plain_table
 from flair_client.training.recipe import TrainingRecipe
 from flair_client.training.run import TrainResult, tensor_shapes
 from flair_client.training.run import train as run_training
@@ -34,7 +35,7 @@ _MAX_SHOWN: Final = 12
 def train(
     ctx: Context,
     workspace: Workspace,
-    data: Path,
+    data: DataSource | Path,
     *,
     column_map: ColumnMap | None = None,
     seed: int | None = None,
@@ -50,8 +51,8 @@ def train(
     Args:
         ctx: the chain is not asked, and nothing is signed.
         workspace: a clone, trusted.
-        data: CSV or Parquet; for arrays `.npz`.
-        column_map: how the file's columns give the recipe's.
+        data: a data source; or a file: CSV or Parquet, for arrays `.npz`.
+        column_map: how the columns give the recipe's, instead of the source's own.
         seed: of everything random, instead of the recipe's.
         allow_one_class: whether rows of one class will do.
         device: `auto`, `cpu`, `cuda` or `mps`, for code that can use it.
@@ -60,7 +61,7 @@ def train(
     Raises:
         StaleBase: HEAD is not the base of the round.
         TrustRequired: recipe, policy or owner were not accepted.
-        DataError: the file cannot be used; names file, column or row.
+        DataError: the data cannot be used; names source, column or row.
         TensorMismatch: the model is not the recipe's, or other tensors came back.
         NotFinite: training ran off to infinity.
         NotTrainable: the recipe has neither a built-in model nor code.
@@ -71,15 +72,15 @@ def train(
         SiteRefused: the site allows no such recipe or mode, or asks for more rows.
     """
     with workspace.lock(), refusals_written_down(ctx, "train"):
+        source = as_source(ctx.home, data).with_map(column_map)
         given = given_now(ctx, workspace)
-        _check_map(given.recipe, column_map)
+        _check_map(given.recipe, source.column_map)
         if given.recipe.has_code:
             return train_recipe(
                 ctx,
                 workspace,
                 given,
-                data,
-                column_map=column_map,
+                source,
                 seed=seed,
                 device=device,
                 sandbox=sandbox,
@@ -87,12 +88,12 @@ def train(
         result = run_training(
             given.recipe,
             _base_weights(given),
-            data,
+            read_plain_table(source.plain(), given.recipe),
             round_kind=given.kind,
-            column_map=column_map,
             seed=seed,
             norm_bound=given.terms.norm_bound,
             allow_one_class=allow_one_class,
+            label=source.label,
             progress=ctx.progress,
         )
         ctx.site.check_rows(result.num_samples)
@@ -102,11 +103,11 @@ def train(
             base=str(given.terms.base),
             round_index=given.terms.round_index,
             recipe=str(given.recipe_digest),
-            data=str(data.absolute()),
-            source=source_of_file(data),
+            data=str(source.path.absolute()),
+            source=source.ledger,
             num_samples=result.num_samples,
         )
-        _keep(workspace, given, result, source_of_file(data))
+        _keep(workspace, given, result, source.ledger)
     return _summary(ctx, workspace, given, result)
 
 

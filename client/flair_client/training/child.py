@@ -206,7 +206,7 @@ def main(path: Path) -> int:
     spec = RunSpec.load(path)
     try:
         recipe = parse_recipe((Path(spec.recipe) / "flair.toml").read_bytes())
-        data = read_plain(spec.source, recipe)
+        data = read_plain(spec.source, recipe, is_statistics=spec.is_statistics)
     except (DataError, ExtraMissing) as exc:
         say({"data_error": str(exc)[:_MAX_TOLD]})
         return EXIT_DATA

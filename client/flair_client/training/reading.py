@@ -30,7 +30,7 @@ def read_file(
         DataError: file, column, array or cell cannot be used; names it.
     """
     if path.suffix.lower() == ".npz":
-        return TrainData(checked_arrays(read_npz(path), recipe, path), recipe.target)
+        return data_of_arrays(read_npz(path), recipe, path)
     if not recipe.columns:
         raise DataError(f"{path} is a table, and the recipe declares no columns")
     table = load_table(path, recipe.columns, recipe.target, column_map, any_target=True)
@@ -71,6 +71,28 @@ def read_plain(
             f"{recipe.statistics_min_rows}"
         )
     return data
+
+
+def read_plain_table(plain: Mapping[str, Any], recipe: TrainingRecipe) -> Table:
+    """Reads what `DataSource.plain` describes; the target must be 0 or 1.
+
+    Raises:
+        DataError: as `read_plain`.
+    """
+    path = Path(plain["path"])
+    where: object = path
+    if plain.get("function"):
+        name = str(plain.get("name") or path)
+        where = f"data source {name!r}"
+        arrays = load_arrays(
+            path, str(plain["function"]), plain["arguments"], names_of(recipe), name
+        )
+    elif path.suffix.lower() == ".npz":
+        arrays = read_npz(path)
+    else:
+        column_map = map_from_plain(plain.get("map"))
+        return load_table(path, recipe.columns, recipe.target, column_map)
+    return table_of_arrays(arrays, recipe, where, any_target=False)
 
 
 def names_of(recipe: TrainingRecipe) -> tuple[str, ...]:

@@ -129,22 +129,24 @@ def evaluate(
 def train(
     recipe: TrainingRecipe,
     weights: Weights,
-    data_path: Path,
+    data: Path | Table,
     *,
     round_kind: RoundKind,
     column_map: ColumnMap | None = None,
     seed: int | None = None,
     norm_bound: float = math.inf,
     allow_one_class: bool = False,
+    label: object = None,
     progress: Progress = NO_PROGRESS,
 ) -> TrainResult:
-    """Runs the recipe's built-in model on a file.
+    """Runs the recipe's built-in model on a file, or on rows that were read already.
 
     What comes out is at most `norm_bound` away from the given weights: the metrics are
     those of the update that can be pushed.
 
     A site whose rows are all of one class learns only to say that class; among other
     sites its update can still help, so `allow_one_class` lets it take part.
+    Rows that were read already are called by their `label` in messages.
 
     Raises:
         DataError: the file cannot be used; OneClass where it has one class only.
@@ -155,14 +157,18 @@ def train(
     if recipe.model != LOGISTIC_REGRESSION:
         raise NotTrainable("the recipe names no built-in model")
     check_weights(recipe, weights)
-    table = load_table(data_path, recipe.columns, recipe.target, column_map)
+    table = (
+        data
+        if isinstance(data, Table)
+        else load_table(data, recipe.columns, recipe.target, column_map)
+    )
     if round_kind is RoundKind.STATISTICS:
         return _collect(recipe, weights, table, norm_bound)
     classes = np.unique(table.y)
     if classes.size == 1 and not allow_one_class:
         raise OneClass(
-            f"{data_path}: all {table.y.size} rows have target {classes[0]}; training "
-            f"needs both classes"
+            f"{label or data}: all {table.y.size} rows have target {classes[0]}; "
+            f"training needs both classes"
         )
     return _fit(
         recipe,

@@ -1,6 +1,7 @@
 """What a command says: results to stdout, everything else to stderr.
 
-With `--json` stdout carries exactly one line, the envelope, whatever happens.
+With `--json` stdout carries exactly one line, the envelope, whatever happens. A command
+that goes on for long tells of each event in a line before it.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 import click
 
 from flair_client.cli.errors import Outcome
-from flair_client.cli.jsonable import envelope
+from flair_client.cli.jsonable import envelope, to_json
 from flair_client.cli.text import printable_lines
 
 
@@ -77,6 +78,25 @@ class Output:
         """Prints one line of a result that grows, where people read it."""
         if not self.json_mode:
             click.echo(text)
+
+    def event(self, name: str, value: Any, text: Callable[[], str]) -> None:
+        """Tells at once what happened while the command goes on.
+
+        With `--json` that is a line of its own before the envelope, with `event`
+        instead of the envelope's outcome.
+
+        Args:
+            name: of the kind of event.
+            value: a frozen value for JSON.
+            text: what people read.
+        """
+        if self.json_mode:
+            line = {"schema_version": 1, "command": self.command, "event": name}
+            line[name] = to_json(value)
+            click.echo(json.dumps(line, ensure_ascii=False, allow_nan=False))
+        else:
+            click.echo(text())
+        sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """Tells something in passing; silent with `--quiet`."""

@@ -41,6 +41,12 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("commit", "Signs an update or a snapshot.", _WORK, None),
         ("outbox", "Lists every byte that a push sends.", _WORK, None),
         ("push", "Sends the commit to the store and the chain.", _WORK, None),
+        (
+            "contribute",
+            "Takes part in rounds unattended: waits, trains, pushes, evaluates.",
+            _WORK,
+            None,
+        ),
         ("pull", "Verifies what is new and moves to the head.", _WORK, None),
         ("export", "Writes the weights of a commit as a file.", _WORK, None),
         ("log", "Lists the commits of a branch.", _HISTORY, None),

@@ -63,7 +63,7 @@ def approve_outbox(ctx: Context, workspace: Workspace) -> Approval:
         approvers = ctx.site.second_approver
         if approvers and wallet.address not in approvers:
             raise SiteRefused(_RULE, f"wallet {wallet.address} is no approver here")
-        path = _path(workspace, planned.commit)
+        path = approval_file(workspace, planned.commit)
         time = ctx.now()
         table = {
             "commit": str(planned.commit),
@@ -86,7 +86,7 @@ def require_approval(ctx: Context, workspace: Workspace, planned: Outbox) -> Non
     approvers = ctx.site.second_approver
     if not approvers:
         return
-    table = read_table(_path(workspace, planned.commit))
+    table = read_table(approval_file(workspace, planned.commit))
     if table is None:
         raise ApprovalMissing(_RULE, "this push needs a second person's approval")
     fault = _fault(table, planned, approvers)
@@ -113,7 +113,8 @@ def _fault(
     return None
 
 
-def _path(workspace: Workspace, commit_id: CommitId) -> Path:
+def approval_file(workspace: Workspace, commit_id: CommitId) -> Path:
+    """Where the approval of a commit's push is kept."""
     return workspace.state_folder / "approvals" / f"{commit_id}.toml"
 
 

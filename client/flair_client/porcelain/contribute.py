@@ -1,0 +1,441 @@
+"""Takes part in rounds unattended: waits, pulls, trains, commits, pushes, evaluates.
+
+What to do next is decided anew each time from what workspace and chain say (see
+`contribute_state`), so that the work may be cut off anywhere and begun again. Trust is
+never given here: a change of recipe, policy or owner ends it.
+"""
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import filelock
+
+from flair_client.context import Context
+from flair_client.data_sources import DataSource
+from flair_client.errors import (
+    ApprovalMissing,
+    FlairError,
+    NotTrained,
+    StaleBase,
+    TrustRequired,
+    VerificationError,
+    WorkspaceError,
+    WorkspaceLocked,
+)
+from flair_client.ids import CommitId
+from flair_client.porcelain.approval import approval_file
+from flair_client.porcelain.checkout import blocks_of
+from flair_client.porcelain.commit import PENDING, TRAINED, commit
+from flair_client.porcelain.contribute_look import (
+    Looker,
+    begin_training,
+    outcome_of_round,
+    read_progress,
+    write_progress,
+)
+from flair_client.porcelain.contribute_state import (
+    Aim,
+    Decision,
+    SentUpdate,
+    Situation,
+    Step,
+    next_step,
+)
+from flair_client.porcelain.evaluate import evaluate, last_metrics
+from flair_client.porcelain.patience import Patience
+from flair_client.porcelain.protection import PrivacyAsked
+from flair_client.porcelain.pull import pull
+from flair_client.porcelain.push import push
+from flair_client.porcelain.pushed import PushOutcome
+from flair_client.porcelain.train import train
+from flair_client.repo_address import RepoAddress
+from flair_client.training.data import ColumnMap
+from flair_client.workspace import Workspace
+
+_POLL_S: Final = 0.1
+_SHOWN_ROUNDS: Final = 100
+
+
+class Ending(StrEnum):
+    """Why it ended."""
+
+    DONE = "done"  # all rounds were taken part in
+    ASKED = "asked"  # somebody asked it to stop
+    WAITING = "waiting"  # with `once`: nothing can be done now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContributePlan:
+    """What to train on, and for how long.
+
+    Attributes:
+        data: as for `flair train`, like the five after it.
+        message: of the commits; None names the round.
+        privacy: how much each update may give away.
+        n_rounds: rounds to take part in; None goes on until it is stopped.
+        open_rounds: open a round where none is in progress.
+        once: end where there is nothing to do but wait.
+        interval_s: about how often to look.
+    """
+
+    data: DataSource | Path
+    column_map: ColumnMap | None = None
+    seed: int | None = None
+    allow_one_class: bool = False
+    device: str = "auto"
+    sandbox: bool = True
+    message: str | None = None
+    privacy: PrivacyAsked | None = None
+    n_rounds: int | None = None
+    open_rounds: bool = False
+    once: bool = False
+    interval_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTaken:
+    """A round that was taken part in and is over.
+
+    Attributes:
+        outcome: merged, rejected, or ended without a merge.
+        merge: of the round; None where there is none.
+        metrics: of the model at HEAD on the contributor's own data.
+    """
+
+    round_index: int
+    commit: CommitId
+    outcome: PushOutcome
+    merge: CommitId | None
+    head: CommitId
+    num_samples: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Contributed:
+    """What came of it.
+
+    Attributes:
+        n_rounds: rounds that were over since this process began.
+        n_missed: updates that were made and came too late for their round.
+        rounds: the last hundred, oldest first.
+    """
+
+    repo: RepoAddress
+    ending: Ending
+    n_rounds: int
+    n_missed: int
+    rounds: tuple[RoundTaken, ...]
+
+
+@dataclass(slots=True)
+class Listener:
+    """Whoever wants to hear how it goes.
+
+    Attributes:
+        note: hears a sentence.
+        warn: hears one that somebody has to look at.
+        round_over: hears of each round.
+        sleep: passes the time.
+        is_asked_to_stop: looked at between any two steps.
+    """
+
+    note: Callable[[str], None] = lambda _: None
+    warn: Callable[[str], None] = lambda _: None
+    round_over: Callable[[RoundTaken], None] = lambda _: None
+    sleep: Callable[[float], None] = time.sleep
+    is_asked_to_stop: Callable[[], bool] = lambda: False
+    _last: str = ""
+
+    def say(self, sentence: str) -> None:
+        """Passes a sentence on, unless it is the one before."""
+        if sentence != self._last:
+            self.note(sentence)
+        self._last = sentence
+
+
+@dataclass(slots=True)
+class _Run:
+    """The work while it goes on."""
+
+    ctx: Context
+    workspace: Workspace
+    plan: ContributePlan
+    listener: Listener
+    patience: Patience
+    looker: Looker
+    rounds: deque[RoundTaken] = field(
+        default_factory=lambda: deque(maxlen=_SHOWN_ROUNDS)
+    )
+    n_rounds: int = 0
+    n_missed: int = 0
+    # What a push waited for when a second person's approval was missing.
+    unapproved: object = None
+
+    def aim(self) -> Aim:
+        n_left = None
+        if self.plan.n_rounds is not None:
+            n_left = self.plan.n_rounds - read_progress(self.workspace).n_done
+        return Aim(n_left, self.plan.open_rounds)
+
+    def result(self, ending: Ending) -> Contributed:
+        return Contributed(
+            self.workspace.repo(),
+            ending,
+            self.n_rounds,
+            self.n_missed,
+            tuple(self.rounds),
+        )
+
+
+def _random() -> float:
+    return secrets.SystemRandom().random()
+
+
+def contribute(
+    ctx: Context,
+    workspace: Workspace,
+    plan: ContributePlan,
+    listener: Listener | None = None,
+    *,
+    jitter: Callable[[], float] = _random,
+) -> Contributed:
+    """Takes part in rounds until all are done or it is asked to stop.
+
+    Outages of chain and store are waited out. Killed at any point and started again it
+    goes on: no update is made or sent twice, and none is lost. A count of rounds goes
+    on too, where it is asked for the same number.
+
+    Args:
+        ctx: with the contributor's wallet.
+        workspace: a clone, trusted.
+        plan: what to do.
+        listener: hears how it goes, and may stop it.
+        jitter: gives numbers in [0, 1), so that many do not look at once.
+
+    Raises:
+        TrustRequired: recipe, policy or owner changed; nobody was asked.
+        SiteRefused, BudgetSpent: a rule forbids it; waiting would not help.
+        VerificationError: the branch's history is wrong, and stays so.
+        WorkspaceLocked: another process contributes from here already.
+        DataError, RecipeFailed, NotFinite, ProgramRefused, …: as the single verbs.
+    """
+    run = _Run(
+        ctx,
+        workspace,
+        plan,
+        listener or Listener(),
+        Patience(plan.interval_s, jitter),
+        Looker(ctx, workspace),
+    )
+    with _alone(workspace):
+        _begin(workspace, plan.n_rounds)
+        return _go_on(run)
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    held = filelock.FileLock(workspace.state_folder / "contribute.lock", timeout=0)
+    try:
+        held.acquire()
+    except filelock.Timeout as exc:
+        raise WorkspaceLocked(
+            f"another process contributes from {workspace.folder} already"
+        ) from exc
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def _begin(workspace: Workspace, n_rounds: int | None) -> None:
+    """Takes the count of an unfinished run up, where it is the same run."""
+    progressed = read_progress(workspace)
+    if progressed.n_asked != n_rounds:
+        write_progress(workspace, replace(progressed, n_asked=n_rounds, n_done=0))
+
+
+def _go_on(run: _Run) -> Contributed:
+    listener = run.listener
+    while not listener.is_asked_to_stop():
+        try:
+            known = run.looker.look()
+            decision = next_step(known, run.aim())
+            if decision.step is Step.PUSH and run.unapproved == _approvable(run, known):
+                decision = Decision(Step.WAIT, _APPROVAL)
+            if decision.step is Step.DONE:
+                _end(run.workspace)
+                return run.result(Ending.DONE)
+            if decision.step is not Step.WAIT:
+                _do(run, known, decision)
+                run.patience.went_well()
+                continue
+            run.patience.answered()
+            listener.say(decision.why)
+            if run.plan.once:
+                return run.result(Ending.WAITING)
+            pause_s = run.patience.wait()
+        except (FlairError, OSError) as exc:
+            # Ctrl-C reaches the processes of a training as well.
+            if listener.is_asked_to_stop():
+                break
+            pause_s = run.patience.after(exc)
+            listener.say(f"{exc}; trying again")
+        _rest(listener, pause_s)
+    return run.result(Ending.ASKED)
+
+
+_APPROVAL: Final = (
+    "the push waits for a second person, who looks with `flair outbox` and signs with "
+    "`flair outbox --approve`"
+)
+
+
+def _rest(listener: Listener, seconds: float) -> None:
+    while seconds > 0 and not listener.is_asked_to_stop():
+        listener.sleep(min(seconds, _POLL_S))
+        seconds -= _POLL_S
+
+
+def _end(workspace: Workspace) -> None:
+    write_progress(workspace, replace(read_progress(workspace), n_asked=None, n_done=0))
+
+
+def _do(run: _Run, known: Situation, decision: Decision) -> None:
+    match decision.step:
+        case Step.PULL:
+            _pull(run)
+        case Step.EVALUATE:
+            plan = run.plan
+            evaluate(run.ctx, run.workspace, plan.data, column_map=plan.column_map)
+        case Step.SETTLE:
+            _settle(run, known)
+        case Step.TRAIN:
+            _train(run, known)
+        case Step.COMMIT:
+            _commit(run, known)
+        case Step.PUSH:
+            _push(run, known)
+        case _:
+            _stop(known, decision)
+
+
+def _pull(run: _Run) -> None:
+    pulled = pull(run.ctx, run.workspace)
+    if pulled.fault is not None:
+        # Blocks may be on their way still; what is really wrong stays wrong.
+        raise VerificationError(f"head of {pulled.branch!r}", pulled.fault)
+    if pulled.before != pulled.commit:
+        run.listener.note(f"{pulled.branch} is at {pulled.commit.short}")
+
+
+def _train(run: _Run, known: Situation) -> None:
+    plan, index = run.plan, known.next_round_index
+    run.listener.note(f"round {index}: trains on {known.head.short}")
+    begin_training(run.workspace, index)
+    train(
+        run.ctx,
+        run.workspace,
+        plan.data,
+        column_map=plan.column_map,
+        seed=plan.seed,
+        allow_one_class=plan.allow_one_class,
+        device=plan.device,
+        sandbox=plan.sandbox,
+    )
+
+
+def _commit(run: _Run, known: Situation) -> None:
+    try:
+        commit(
+            run.ctx,
+            run.workspace,
+            message=run.plan.message or f"round {known.next_round_index}",
+            privacy=run.plan.privacy,
+        )
+    except NotTrained:
+        # A kill between the file and its marker leaves two that do not belong together.
+        run.workspace.clear_marker(TRAINED)
+
+
+def _push(run: _Run, known: Situation) -> None:
+    pending, workspace = known.pending, run.workspace
+    if pending is not None and pending.round_index is not None:
+        # Before the first byte leaves: from here on it may be on chain.
+        progressed = read_progress(workspace)
+        sent = SentUpdate(pending.commit, pending.round_index)
+        write_progress(workspace, replace(progressed, sent=sent))
+    try:
+        pushed = push(run.ctx, workspace)
+    except StaleBase as exc:
+        if pending is None:
+            raise
+        workspace.clear_marker(PENDING)
+        write_progress(workspace, replace(read_progress(workspace), sent=None))
+        run.n_missed += 1
+        run.listener.warn(f"round {pending.round_index} was missed: {exc}")
+        return
+    except ApprovalMissing as exc:
+        run.unapproved = _approvable(run, known)
+        run.listener.warn(str(exc))
+        return
+    run.unapproved = None
+    run.listener.note(
+        f"round {pushed.round_index}: {pushed.commit.short} is {pushed.outcome}"
+        + (f", {pushed.n_bytes} bytes sent" if pushed.n_bytes else "")
+    )
+
+
+def _approvable(run: _Run, known: Situation) -> object:
+    """What a push depends on that was not approved; as long as it is so, none helps."""
+    if known.pending is None:
+        return (known,)
+    path = approval_file(run.workspace, known.pending.commit)
+    signed = path.stat().st_mtime_ns if path.exists() else None
+    return (known.pending.commit, signed, known.next_round_index, known.chain_head)
+
+
+def _settle(run: _Run, known: Situation) -> None:
+    sent = known.sent
+    if sent is None:
+        raise WorkspaceError("no round waits for its end")
+    store = blocks_of(run.ctx, run.workspace)
+    outcome, merge = outcome_of_round(store, known.head, sent)
+    line = last_metrics(run.workspace) or {}
+    is_of_head = line.get("commit") == str(known.head)
+    over = RoundTaken(
+        sent.round_index,
+        sent.commit,
+        outcome,
+        merge,
+        known.head,
+        int(line.get("num_samples", 0)) if is_of_head else 0,
+        dict(line.get("metrics", {})) if is_of_head else {},
+    )
+    # Told before it is written down: a kill in between tells twice, and never not.
+    run.listener.round_over(over)
+    run.rounds.append(over)
+    run.n_rounds += 1
+    progressed = read_progress(run.workspace)
+    write_progress(
+        run.workspace, replace(progressed, sent=None, n_done=progressed.n_done + 1)
+    )
+
+
+def _stop(known: Situation, decision: Decision) -> None:
+    """Ends where a person has to act.
+
+    Raises:
+        TrustRequired: recipe, policy or owner changed.
+        WorkspaceError: a snapshot or a revert waits for its push.
+    """
+    if known.pending is not None and not known.pending.is_update:
+        raise WorkspaceError(decision.why)
+    raise TrustRequired(decision.why)

@@ -17,8 +17,9 @@ The rules, in the order in which they are checked. Each has a test that breaks i
 11. A merge has exactly the accepted updates of its round as parents, sorted by id.
 12. It uses the policy's strategy and parameters, the pushed weights, and the chain's
     lambda; the chain added up the same updates.
-13. Each update's commit is there, signed by the contributor that pushed it, for this
-    round, base, policy and recipe; its delta is the one pushed and keeps the policy.
+13. Each update's commit is there, signed by the contributor that pushed it or by a key
+    that acted for it, for this round, base, policy and recipe; its delta is the one
+    pushed and keeps the policy.
 14. The merge's weights, integers and digests, are what merging gives.
 15. A revert's weights are what taking the merge or the term back gives; never twice.
 16. Weights are complete: every block there, digests right, finite.

@@ -131,6 +131,11 @@ def _check_commit(
             commit.recipe is not None and commit.recipe.digest == wanted.raw,
             "was made with another recipe",
         )
+    most, said = terms.params.max_epochs, commit.training
+    must(
+        not most or said is None or said.epochs <= most,
+        "says it trained for more epochs than the policy allows",
+    )
     if terms.params.dp_rule:
         must(
             commit.privacy is not None and commit.privacy.epsilon is not None,

@@ -326,16 +326,23 @@ class World:
             "policy": self.policy_digest,
             "round_index": self.live.round_index,
         }
-        commit_id = self.put_commit(site, **(values | changes))
+        signer = changes.pop("signer", site)
+        commit_id = self.put_commit(signer, **(values | changes))
         return {"commit_id": commit_id, "payload_digest": Digest(cid.digest)}
 
     def push(
         self, site: KeypairSigner, step: int = 3, weight: int = 1, **changes: Any
     ) -> CommitId:
+        by = changes.pop("by", site)
+        if by is not site:
+            changes |= {
+                "signer": by,
+                "delta_terms": {"contributor": site.address},
+            }
         pushed = changes.pop("pushed", None) or self.put_update(site, step, **changes)
         self.emit(
             ev.UpdatePushed,
-            site,
+            by,
             branch=self.main,
             round_index=self.live.round_index,
             contributor=site.address,

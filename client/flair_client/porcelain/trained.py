@@ -146,7 +146,7 @@ def bounded(recipe: TrainingRecipe, terms: Terms) -> TrainingRecipe:
 
 def _bounds(terms: Terms) -> tuple[int, int]:
     params = terms.policy.params
-    return getattr(params, "max_epochs", 0), getattr(params, "max_batch_size", 0)
+    return params.max_epochs, params.max_batch_size
 
 
 def check_epochs(given: Given, epochs: int) -> None:

@@ -62,7 +62,7 @@ def torch_code(value: Any, name: str, *, has_columns: bool) -> RecipeCode:
     if not hasattr(home, attribute):
         raise CodeLeftOut(f"{attribute!r} has another name where it was written")
     text = _source(home)
-    _check_imports(text, home, module_name)
+    _check_imports(text, home)
     train = files("flair_client.training").joinpath("templates/train_torch.txt")
     shown = "data.scaled" if has_columns else "data.x"
     return RecipeCode(
@@ -90,10 +90,11 @@ def _source(module: Any) -> str:
         raise CodeLeftOut(f"{path.name} is no text in UTF-8") from exc
 
 
-def _check_imports(text: str, module: Any, asked: str) -> None:
+def _check_imports(text: str, module: Any) -> None:
     """Refuses imports of modules that lie beside it: a recipe would not have them."""
     folder = Path(inspect.getsourcefile(module) or "").parent
-    own = {asked.partition(".")[0]} if "." in asked else set()
+    package, dot, _ = module.__name__.partition(".")
+    own = {package} if dot else set()
     for node in ast.walk(ast.parse(text)):
         names = []
         if isinstance(node, ast.Import):

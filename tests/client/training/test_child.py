@@ -11,7 +11,6 @@ import pytest
 import safetensors.numpy
 
 import flair_client
-from flair_client.training.reading import plain_source
 from flair_client.training.spec import (
     EXIT_DATA,
     EXIT_RECIPE,
@@ -60,7 +59,7 @@ class Place:
         self.write("train.py", TRAIN)
         self.base(w=np.zeros(2, np.float32))
         np.savez(folder / "rows.npz", x=X, y=Y)
-        self.source = plain_source(folder / "rows.npz", None)
+        self.source = {"path": str(folder / "rows.npz")}
         self.scratch = folder / "scratch"
 
     def write(self, name: str, text: str | bytes) -> None:
@@ -166,7 +165,7 @@ def train(weights, data, ctx):
 def test_columns_come_in_the_recipes_order_and_units(place):
     rows = "b,a,died\n30,1,0\n,3,1\n"
     (place.folder / "rows.csv").write_text(rows)
-    place.source = plain_source(place.folder / "rows.csv", None)
+    place.source = {"path": str(place.folder / "rows.csv")}
     place.write(
         "flair.toml",
         RECIPE.replace('target = "y"', 'target = "died"').replace(

@@ -138,6 +138,18 @@ _POLICY_OPTIONS: Final = (
         metavar="N",
         help="Deposit of an update, given back when it is closed.",
     ),
+    click.option(
+        "--max-epochs",
+        type=int,
+        metavar="N",
+        help="Most passes over the data in a round; 0: as the recipe says.",
+    ),
+    click.option(
+        "--max-batch-size",
+        type=int,
+        metavar="N",
+        help="Largest batch in training; 0: as the recipe says.",
+    ),
 )
 
 

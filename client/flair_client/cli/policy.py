@@ -114,6 +114,8 @@ def policy_text(policy: Policy) -> str:
             ("values", params.n_params),
             ("weight cap", params.weight_cap),
             ("eta", f"{policy.eta:.8g}"),
+            ("most epochs", params.max_epochs or None),
+            ("largest batch", params.max_batch_size or None),
             ("deposit", sol_text(params.deposit_lamports)),
         )
     )

@@ -32,6 +32,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "dp": "none",
     "deposit_lamports": 0,
     "reveal_after_close": False,
+    "max_epochs": 0,
+    "max_batch_size": 0,
 }
 POLICY_FIELDS: Final = (*_DEFAULTS, "norm_bound")
 
@@ -137,6 +139,8 @@ def policy_params(
         merge_grace_s=_seconds(values, "merge_grace"),
         challenge_s=_seconds(values, "challenge"),
         deposit_lamports=_whole(values, "deposit_lamports", 0, 10**9),
+        max_epochs=_whole(values, "max_epochs", 0, 2**16 - 1),
+        max_batch_size=_whole(values, "max_batch_size", 0, 2**32 - 1),
     )
 
 
@@ -176,6 +180,8 @@ def policy_table(policy: Policy) -> dict[str, Any]:
         "challenge": params.challenge_s,
         "deposit_lamports": params.deposit_lamports,
         "reveal_after_close": bool(params.reveal_after_close),
+        "max_epochs": params.max_epochs,
+        "max_batch_size": params.max_batch_size,
     }
 
 

@@ -292,6 +292,8 @@ def _policy_fields(params: PolicyParams) -> dict[str, Any]:
             "challenge_s",
             "deposit_lamports",
             "recipe_digest",
+            "max_epochs",
+            "max_batch_size",
         )
     }
 
@@ -299,8 +301,9 @@ def _policy_fields(params: PolicyParams) -> dict[str, Any]:
 def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
     """What differs between two policies, and whether it protects less.
 
-    Weaker is: an update may be longer, finer or unprotected; fewer are merged at once;
-    anybody may take part; it is shown earlier; less time to object; more is held back.
+    Weaker is: an update may be longer, finer, trained for longer or unprotected; fewer
+    are merged at once; anybody may take part; it is shown earlier; less time to object;
+    more is held back.
     """
     before, after = _policy_fields(old), _policy_fields(new)
     weaker = {
@@ -310,12 +313,14 @@ def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
         "bits": new.bits > old.bits,
         "contribute": new.contribute < old.contribute,
         "reveal_after_close": new.reveal_after_close < old.reveal_after_close,
-        "scale_exp": new.scale_exp < old.scale_exp,
+        # Finer, or the same integers are a longer update.
+        "scale_exp": new.scale_exp < old.scale_exp or _bound(new) > _bound(old),
         "min_updates": new.min_updates < old.min_updates,
         "norm_bound_sq": _bound(new) > _bound(old),
         "challenge_s": new.challenge_s < old.challenge_s,
         "deposit_lamports": new.deposit_lamports > old.deposit_lamports,
         "recipe_digest": not any(new.recipe_digest.raw),
+        "max_epochs": _epochs(new) > _epochs(old),
     }
     return [
         TrustChange(
@@ -327,6 +332,11 @@ def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
         for name in before
         if before[name] != after[name]
     ]
+
+
+def _epochs(params: PolicyParams) -> float:
+    """The most passes over the data; no limit is more than any."""
+    return params.max_epochs or float("inf")
 
 
 def _bound(params: PolicyParams) -> float:

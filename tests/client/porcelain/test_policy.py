@@ -38,6 +38,7 @@ def test_defaults_worked_out_by_hand():
     assert params.bits == 16
     assert params.weight_cap == 256
     assert params.strategy == 1
+    assert (params.max_epochs, params.max_batch_size) == (0, 0)
 
 
 def test_a_table_worked_out_by_hand():
@@ -51,6 +52,8 @@ def test_a_table_worked_out_by_hand():
         "contribute": "open",
         "dp": "required",
         "min_updates": 3,
+        "max_epochs": 5,
+        "max_batch_size": 128,
     }
 
     params = policy_params(table, n_params=5)
@@ -65,6 +68,7 @@ def test_a_table_worked_out_by_hand():
     assert params.contribute == 0
     assert params.dp_rule == 1
     assert params.min_updates == 3
+    assert (params.max_epochs, params.max_batch_size) == (5, 128)
 
 
 def test_flags_win_over_the_table_and_none_is_no_flag():

@@ -1,0 +1,87 @@
+"""What `flair trust` calls weaker between two policies."""
+
+from dataclasses import replace
+
+import pytest
+
+from flair_client.ids import Digest
+from flair_client.porcelain.trust import policy_changes
+from flair_client.testing import make_policy
+
+OLD = replace(
+    make_policy().params,
+    dp_rule=1,
+    bits=13,
+    contribute=1,
+    reveal_after_close=1,
+    min_updates=3,
+    max_updates=9,
+    challenge_s=60,
+    deposit_lamports=10,
+    recipe_digest=Digest(bytes([1]) * 32),
+    max_epochs=4,
+    max_batch_size=64,
+)
+WEAKER = {
+    "dp_rule": 0,
+    "bits": 16,
+    "contribute": 0,
+    "reveal_after_close": 0,
+    "min_updates": 2,
+    "norm_bound_sq": OLD.norm_bound_sq * 2,
+    "challenge_s": 0,
+    "deposit_lamports": 11,
+    "recipe_digest": Digest(bytes(32)),
+    "max_epochs": 5,
+}
+# As strict, stricter, or of no weight for whoever contributes.
+NOT_WEAKER = {
+    "min_updates": 4,
+    "max_updates": 8,
+    "norm_bound_sq": OLD.norm_bound_sq // 2,
+    "challenge_s": 61,
+    "deposit_lamports": 9,
+    "recipe_digest": Digest(bytes([2]) * 32),
+    "max_epochs": 3,
+    "max_batch_size": 32,
+    "weight_cap": OLD.weight_cap // 2,
+    "eta_q24": OLD.eta_q24 + 1,
+}
+
+
+@pytest.mark.parametrize("name", WEAKER)
+def test_what_protects_less_is_called_weaker(name):
+    (change,) = policy_changes(OLD, replace(OLD, **{name: WEAKER[name]}))
+
+    assert (change.field, change.weaker) == (f"policy.{name}", True)
+
+
+@pytest.mark.parametrize("name", NOT_WEAKER)
+def test_what_protects_as_much_is_not(name):
+    (change,) = policy_changes(OLD, replace(OLD, **{name: NOT_WEAKER[name]}))
+
+    assert (change.field, change.weaker) == (f"policy.{name}", False)
+
+
+def test_no_limit_of_epochs_is_weaker_than_any():
+    (change,) = policy_changes(OLD, replace(OLD, max_epochs=0))
+
+    assert change.weaker
+
+
+def test_a_coarser_unit_with_the_same_bound_in_integers_is_longer():
+    (change,) = policy_changes(OLD, replace(OLD, scale_exp=OLD.scale_exp + 1))
+
+    assert (change.field, change.weaker) == ("policy.scale_exp", True)
+
+
+def test_a_coarser_unit_with_the_same_bound_in_weights_is_not():
+    coarser = replace(
+        OLD, scale_exp=OLD.scale_exp + 1, norm_bound_sq=OLD.norm_bound_sq // 4
+    )
+
+    assert not any(one.weaker for one in policy_changes(OLD, coarser))
+
+
+def test_nothing_differs_from_itself():
+    assert policy_changes(OLD, OLD) == []

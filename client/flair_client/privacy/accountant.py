@@ -6,16 +6,25 @@ give clipped updates at most 2·C apart: the noise is z/2 of that distance. What
 holds for every change of a site's data; those who count only whether a site takes part
 at all would divide by C and state less.
 
+DP-SGD inside of a recipe is counted too: each step takes every row by chance and adds
+noise to the sum of gradients that were clipped row by row. What is counted there is one
+row more or less in the data, not any change of it; together with noisy updates, which
+cover that as well, the sum holds for one row (Mironov, Talwar, Zhang 2019,
+arXiv:1908.10530).
+
 Discrete Gaussian noise has the same Rényi divergences as the continuous one or smaller
 ones (Canonne, Kamath, Steinke 2020, arXiv:2004.00010, theorem 14), so that the Gaussian
 mechanism's accountant holds for it.
 """
 
+import logging
 import math
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
 
 from flair_client.errors import ExtraMissing, UsageError
+from flair_client.training.noisy_steps import NoisySteps
 
 ACCOUNTANT: Final = "rdp, two clips apart"
 SENSITIVITY_IN_CLIPS: Final = 2.0
@@ -23,15 +32,22 @@ MIN_EPSILON: Final = 1e-3
 MAX_EPSILON: Final = 1e3
 # The loss is the least over these orders of the divergence; the library's own are few.
 _ORDERS: Final = tuple(1 + 10 ** (exponent / 50) for exponent in range(-100, 201))
+# Higher ones do not converge for sampled rows, and are never the best there.
+_SAMPLED_ORDERS: Final = tuple(order for order in _ORDERS if order < 1000)
 # The multiplier is found to this part of itself, from above.
 _PRECISION: Final = 1e-6
 
 
-def epsilon_of(noise_multipliers: Sequence[float], delta: float) -> float:
-    """Privacy loss of updates of the same data together; 0 of none.
+# What gives something away: a noisy update, by its noise multiplier, or steps.
+Mechanism: TypeAlias = float | NoisySteps
+
+
+def epsilon_of(mechanisms: Sequence[Mechanism], delta: float) -> float:
+    """Privacy loss of mechanisms over the same data together; 0 of none.
 
     Args:
-        noise_multipliers: of each update; all above 0.
+        mechanisms: noise multipliers of updates, all above 0, and steps of DP-SGD. With
+            steps among them the loss is that of one row.
         delta: probability that the loss is larger, above 0 and below 1.
 
     Raises:
@@ -39,16 +55,39 @@ def epsilon_of(noise_multipliers: Sequence[float], delta: float) -> float:
         UsageError: a number is out of its range.
     """
     check_delta(delta)
-    for multiplier in noise_multipliers:
-        if not (math.isfinite(multiplier) and multiplier > 0):
-            raise UsageError(f"{multiplier} is no noise multiplier")
-    if not noise_multipliers:
+    for one in mechanisms:
+        if not isinstance(one, NoisySteps) and not (math.isfinite(one) and one > 0):
+            raise UsageError(f"{one} is no noise multiplier")
+    if not mechanisms:
         return 0.0
     library = _library()
-    accountant = library.rdp.RdpAccountant(_ORDERS)
-    for multiplier in noise_multipliers:
-        accountant.compose(library.GaussianDpEvent(multiplier / SENSITIVITY_IN_CLIPS))
-    return float(accountant.get_epsilon(delta))
+    has_steps = any(isinstance(one, NoisySteps) for one in mechanisms)
+    accountant = library.rdp.RdpAccountant(_SAMPLED_ORDERS if has_steps else _ORDERS)
+    with _quiet():
+        for one in mechanisms:
+            accountant.compose(*_event(library, one))
+        return float(accountant.get_epsilon(delta))
+
+
+def _event(library: Any, mechanism: Mechanism) -> tuple[Any, int]:
+    """What happens, and how often."""
+    if isinstance(mechanism, NoisySteps):
+        noise = library.GaussianDpEvent(mechanism.noise_multiplier)
+        event = library.PoissonSampledDpEvent(mechanism.sampling_rate, noise)
+        return event, mechanism.steps
+    return library.GaussianDpEvent(mechanism / SENSITIVITY_IN_CLIPS), 1
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the library from telling of orders that it leaves out, which is safe."""
+    log = logging.getLogger("absl")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def noise_multiplier_for(epsilon: float, delta: float) -> float:

@@ -5,15 +5,22 @@ for each update that left. The line is written before the update's first byte le
 kill between the two spends and sends nothing, never the other way round.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from flair_client.chained_file import ChainedLine, append_line, locked, read_lines
-from flair_client.errors import BudgetSpent, IdentifierInvalid, RecordDamaged
+from flair_client.errors import (
+    BudgetSpent,
+    IdentifierInvalid,
+    ObjectInvalid,
+    RecordDamaged,
+)
 from flair_client.ids import CommitId
 from flair_client.names import check_name
-from flair_client.privacy.accountant import epsilon_of
+from flair_client.privacy.accountant import Mechanism, epsilon_of
+from flair_client.training.noisy_steps import NoisySteps
 
 LEDGER_FOLDER: Final = "privacy"
 
@@ -25,19 +32,31 @@ class Charge:
     Attributes:
         commit: the update.
         repo: address of the repository that it went to.
-        noise_multiplier: deviation of its noise by its clipping norm.
+        noise_multiplier: deviation of its noise by its clipping norm; None where it
+            was trained by steps with noise instead.
         epsilon, delta: as the commit states them.
         time: seconds since 1970 by this machine's clock.
+        noisy_steps: those steps.
     """
 
     commit: CommitId
     repo: str
     branch: str
     round_index: int
-    noise_multiplier: float
+    noise_multiplier: float | None
     epsilon: float
     delta: float
     time: int
+    noisy_steps: NoisySteps | None = None
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """What gave something away."""
+        if self.noisy_steps is not None:
+            return self.noisy_steps
+        if self.noise_multiplier is None:
+            raise ValueError("an update with noise has one mechanism")
+        return self.noise_multiplier
 
 
 def ledger_path(home: Path, source: str) -> Path:
@@ -67,13 +86,13 @@ def sources_with_charges(home: Path) -> tuple[str, ...]:
 
 def epsilon_spent(charges: tuple[Charge, ...], delta: float) -> float:
     """Privacy loss of all updates together."""
-    return epsilon_of([charge.noise_multiplier for charge in charges], delta)
+    return epsilon_of([charge.mechanism for charge in charges], delta)
 
 
 def check_budget(
     home: Path,
     source: str,
-    noise_multiplier: float,
+    mechanism: Mechanism,
     *,
     max_epsilon: float,
     delta: float,
@@ -85,7 +104,7 @@ def check_budget(
         RecordDamaged: the ledger was changed.
     """
     charges = read_charges(home, source)
-    _check(source, charges, noise_multiplier, max_epsilon, delta)
+    _check(source, charges, mechanism, max_epsilon, delta)
 
 
 def charge_source(
@@ -108,7 +127,7 @@ def charge_source(
         charges = _charges(path)
         if any(one.commit == charge.commit for one in charges):
             return False
-        _check(source, charges, charge.noise_multiplier, max_epsilon, delta)
+        _check(source, charges, charge.mechanism, max_epsilon, delta)
         append_line(path, _fields(charge))
     return True
 
@@ -116,23 +135,29 @@ def charge_source(
 def _check(
     source: str,
     charges: tuple[Charge, ...],
-    noise_multiplier: float,
+    mechanism: Mechanism,
     max_epsilon: float,
     delta: float,
 ) -> None:
-    multipliers = [charge.noise_multiplier for charge in charges]
-    wanted = epsilon_of([*multipliers, noise_multiplier], delta)
+    before = [charge.mechanism for charge in charges]
+    wanted = epsilon_of([*before, mechanism], delta)
     if wanted > max_epsilon:
-        raise BudgetSpent(source, epsilon_of(multipliers, delta), wanted, max_epsilon)
+        raise BudgetSpent(source, epsilon_of(before, delta), wanted, max_epsilon)
 
 
 def _fields(charge: Charge) -> dict[str, Any]:
+    steps = charge.noisy_steps
+    noise = (
+        {"noise_multiplier": charge.noise_multiplier}
+        if steps is None
+        else {"noisy_steps": steps.save()}
+    )
     return {
         "commit": str(charge.commit),
         "repo": charge.repo,
         "branch": charge.branch,
         "round_index": charge.round_index,
-        "noise_multiplier": charge.noise_multiplier,
+        **noise,
         "epsilon": charge.epsilon,
         "delta": charge.delta,
         "time": charge.time,
@@ -146,18 +171,25 @@ def _charges(path: Path) -> tuple[Charge, ...]:
 def _parse(path: Path, line: ChainedLine) -> Charge:
     fields = line.fields
     try:
+        steps = NoisySteps.load(fields.get("noisy_steps"))
         charge = Charge(
             commit=CommitId.parse(fields["commit"]),
             repo=str(fields["repo"]),
             branch=str(fields["branch"]),
             round_index=int(fields["round_index"]),
-            noise_multiplier=float(fields["noise_multiplier"]),
+            noise_multiplier=None if steps else _multiplier(fields),
+            noisy_steps=steps,
             epsilon=float(fields["epsilon"]),
             delta=float(fields["delta"]),
             time=int(fields["time"]),
         )
-    except (KeyError, TypeError, ValueError, IdentifierInvalid) as exc:
+    except (KeyError, TypeError, ValueError, IdentifierInvalid, ObjectInvalid) as exc:
         raise RecordDamaged(path, line.seq, "is no update") from exc
-    if not charge.noise_multiplier > 0:
-        raise RecordDamaged(path, line.seq, "is no update")
     return charge
+
+
+def _multiplier(fields: Mapping[str, Any]) -> float:
+    multiplier = float(fields["noise_multiplier"])
+    if not multiplier > 0:
+        raise ValueError("is no noise")
+    return multiplier

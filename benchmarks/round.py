@@ -53,12 +53,14 @@ class Ground:
 
     Attributes:
         home: holds the profile of the localnet, for every command.
+        net_pid: the process that runs it.
     """
 
     folder: Path
     home: Path
     profile: NetworkProfile
     chain: ChainClient
+    net_pid: int
 
     def context(self, name: str) -> Context:
         """Makes a funded wallet."""
@@ -113,7 +115,7 @@ def open_ground(folder: Path) -> Iterator[Ground]:
             },
         )
         with closing(ChainClient(Rpc(net.url, genesis_hash=net.genesis_hash))) as chain:
-            yield Ground(folder, folder / "home", profile, chain)
+            yield Ground(folder, folder / "home", profile, chain, net.pid)
 
 
 def make_profile(folder: Path, net: Localnet) -> NetworkProfile:

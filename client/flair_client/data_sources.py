@@ -4,7 +4,7 @@ A name stands for a file, or for a function of the contributor's own that loads 
 rows. It is kept in `data/NAME.toml` of the user's folder, never in a workspace: no
 commit, recipe or repository ever holds it. Privacy loss is counted by that name.
 
-Only where data lies; reading it is the business of `training.reading`.
+Where data lies, and whether it fits; reading it is the business of `training.reading`.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
 
+import numpy as np
 import tomlkit
 
 from flair_client.config_file import write_text
@@ -24,7 +25,15 @@ from flair_client.errors import DataSourceMissing, IdentifierInvalid, UsageError
 from flair_client.ids import Digest
 from flair_client.names import check_name, is_name
 from flair_client.training.data import ColumnMap
-from flair_client.training.reading import map_from_plain, map_to_plain
+from flair_client.training.doors import Array
+from flair_client.training.reading import (
+    data_of_table,
+    map_from_plain,
+    map_to_plain,
+    read_plain,
+    read_plain_table,
+)
+from flair_client.training.recipe import LOGISTIC_REGRESSION, TrainingRecipe
 from flair_client.workspace import read_table
 
 DATA_FOLDER: Final = "data"
@@ -319,3 +328,63 @@ def _arguments(table: Mapping[str, Any]) -> dict[str, Argument]:
         if not isinstance(value, bool | int | float | str):
             raise TypeError(f"argument {name!r} is neither number nor text")
     return dict(table)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedArray:
+    """One array, or column, of a source that fits a recipe.
+
+    Attributes:
+        shape: rows first.
+        low, high: smallest and largest value; None where there is no number.
+        n_missing: values that were not measured.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    low: float | None
+    high: float | None
+    n_missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSource:
+    """A source whose every row fits a recipe.
+
+    Attributes:
+        n_clipped: column → values outside the plausible range.
+    """
+
+    num_rows: int
+    arrays: tuple[CheckedArray, ...]
+    n_clipped: Mapping[str, int]
+
+
+def check_source(source: DataSource, recipe: TrainingRecipe) -> CheckedSource:
+    """Reads a whole source as training would; a loader is called.
+
+    Raises:
+        DataError: a row does not fit the recipe; names file, row and column.
+    """
+    plain = source.absolute().plain()
+    if recipe.model == LOGISTIC_REGRESSION:
+        data = data_of_table(read_plain_table(plain, recipe), recipe)
+    else:
+        data = read_plain(plain, recipe)
+    arrays = tuple(_checked(name, value) for name, value in data.arrays.items())
+    return CheckedSource(len(data), arrays, data.n_clipped)
+
+
+def _checked(name: str, value: Array) -> CheckedArray:
+    missing = np.isnan(value) if value.dtype.kind == "f" else np.zeros(1, dtype=bool)
+    known = value[~missing] if missing.any() else value
+    has_numbers = known.size > 0 and known.dtype.kind in "biuf"
+    return CheckedArray(
+        name,
+        value.dtype.name,
+        value.shape,
+        float(known.min()) if has_numbers else None,
+        float(known.max()) if has_numbers else None,
+        int(missing.sum()),
+    )

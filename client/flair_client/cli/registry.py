@@ -64,6 +64,12 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("update", "Shows, rejects and withdraws updates.", _SHARE, None),
         ("wallet", "Makes and shows wallets.", _SETUP, None),
         ("network", "Shows and adds network profiles.", _SETUP, None),
+        (
+            "data",
+            "Names the data that you train on; nothing of it is published.",
+            _SETUP,
+            None,
+        ),
         ("privacy", "Shows what data sources have given away.", _SETUP, None),
         ("config", "Reads and changes settings.", _SETUP, None),
         ("demo", "Four hospitals, one model, start to report.", _PARTS, "demo"),

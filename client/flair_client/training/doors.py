@@ -46,12 +46,14 @@ class TrainData:
         target: name of what is predicted; it need not be there.
         columns: names in the order of `x`; empty where the recipe declares arrays.
         limits: the declared range of each column.
+        n_clipped: column → number of values that were outside of it.
     """
 
     arrays: Mapping[str, Array]
     target: str
     columns: tuple[str, ...] = ()
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    n_clipped: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return next((len(one) for one in self.arrays.values()), 0)

@@ -65,9 +65,31 @@ def load_arrays(
     where = f"data source {source!r}"
     place = _Place()
     # What a loader prints is no part of any answer.
-    with _told(path, function, where, place), redirect_stdout(sys.stderr):
+    with (
+        _own_imports(path.parent),
+        _told(path, function, where, place),
+        redirect_stdout(sys.stderr),
+    ):
         given = _function(path, function, where)(**arguments)
         return _gathered(given, tuple(names), where, place)
+
+
+@contextmanager
+def _own_imports(folder: Path) -> Iterator[None]:
+    """A loader may import what lies beside it; nobody else gets it by that name.
+
+    A recipe has modules of the same names.
+    """
+    before = set(sys.modules)
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in sys.modules.keys() - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if name == _MODULE or (file and Path(file).is_relative_to(folder)):
+                del sys.modules[name]
 
 
 @contextmanager
@@ -92,10 +114,6 @@ def _function(path: Path, name: str, where: str) -> Callable[..., Any]:
     if spec is None or spec.loader is None:
         raise DataError(f"{where}: {path} is no Python module")
     module = importlib.util.module_from_spec(spec)
-    # As if it had been started there: a loader may import what lies beside it.
-    folder = str(path.parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
     sys.modules[_MODULE] = module
     try:
         spec.loader.exec_module(module)

@@ -34,13 +34,18 @@ def read_file(
     if not recipe.columns:
         raise DataError(f"{path} is a table, and the recipe declares no columns")
     table = load_table(path, recipe.columns, recipe.target, column_map, any_target=True)
+    return data_of_table(table, recipe)
+
+
+def data_of_table(table: Table, recipe: TrainingRecipe) -> TrainData:
+    """A table as a recipe's code is handed it."""
     names = tuple(column.name for column in recipe.columns)
     arrays: dict[str, Array] = {
         name: table.x[:, n].copy() for n, name in enumerate(names)
     }
     arrays[recipe.target] = table.y
     limits = {column.name: (column.min, column.max) for column in recipe.columns}
-    return TrainData(arrays, recipe.target, names, limits)
+    return TrainData(arrays, recipe.target, names, limits, table.n_clipped)
 
 
 def read_plain(
@@ -112,12 +117,7 @@ def data_of_arrays(
     """
     if not recipe.columns:
         return TrainData(checked_arrays(arrays, recipe, where), recipe.target)
-    table = table_of_arrays(arrays, recipe, where)
-    names = tuple(column.name for column in recipe.columns)
-    found: dict[str, Array] = {n: table.x[:, k].copy() for k, n in enumerate(names)}
-    found[recipe.target] = table.y
-    limits = {column.name: (column.min, column.max) for column in recipe.columns}
-    return TrainData(found, recipe.target, names, limits)
+    return data_of_table(table_of_arrays(arrays, recipe, where), recipe)
 
 
 def table_of_arrays(

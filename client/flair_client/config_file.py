@@ -61,6 +61,10 @@ KEYS: Final[Mapping[str, Key]] = {
     "train.data": Key(Kind.TEXT, "the file that `flair train` reads"),
     "train.map": Key(Kind.TEXTS, "its columns, as COLUMN=FIELD"),
     "train.map_file": Key(Kind.TEXT, "a file that maps its columns"),
+    "contribute.on_behalf_of": Key(
+        Kind.ADDRESS, "the wallet that this machine's key contributes for"
+    ),
+    "sponsor.url": Key(Kind.URL, "who pays for what is pushed from here"),
     "privacy.epsilon": Key(Kind.NUMBER, "privacy loss that one update may have"),
     "privacy.delta": Key(Kind.NUMBER, "chance that an update's loss is larger"),
     "privacy.max_epsilon": Key(

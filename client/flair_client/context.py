@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flair_client.audit import AuditKind, write_audit
-from flair_client.errors import WalletError
+from flair_client.errors import UsageError, WalletError
 from flair_client.ids import CODEC_RAW, Address
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.settings import NetworkProfile
@@ -45,6 +45,8 @@ class Context:
         home: the user's folder, with audit log and privacy ledgers; None where nothing
             is written down.
         max_epsilon: privacy loss that one data source may have, all updates together.
+        on_behalf_of: the wallet that the signer, a machine key, contributes for.
+        sponsor_url: who is asked to pay for joining and contributing.
     """
 
     network: NetworkProfile
@@ -56,6 +58,8 @@ class Context:
     site: SiteRules = field(default_factory=load_site_rules)
     home: Path | None = None
     max_epsilon: float = DEFAULT_MAX_EPSILON
+    on_behalf_of: Address | None = None
+    sponsor_url: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses hosts that the site does not talk to.
@@ -65,6 +69,8 @@ class Context:
         """
         self.site.check_url(self.network.rpc_url)
         self.site.check_url(self.network.store_url)
+        if self.sponsor_url is not None:
+            self.site.check_url(self.sponsor_url)
 
     @property
     def wallet(self) -> "Signer":
@@ -76,6 +82,15 @@ class Context:
         if self.signer is None:
             raise WalletError("this needs a wallet")
         return self.signer
+
+    @property
+    def contributor(self) -> Address:
+        """Who updates that are made here belong to.
+
+        Raises:
+            WalletError: there is no wallet.
+        """
+        return self.wallet.address if self.on_behalf_of is None else self.on_behalf_of
 
     @property
     def program_id(self) -> Address:
@@ -95,11 +110,55 @@ class Context:
         """Puts an event's block into the shared store."""
         self.remote.put(CODEC_RAW, block)
 
-    def send(self, instructions: "Sequence[Instruction]") -> "TxResult":
+    def send(
+        self,
+        instructions: "Sequence[Instruction]",
+        *,
+        payer: Address | None = None,
+        more: "Sequence[Signer]" = (),
+    ) -> "TxResult":
         """Signs with the user's wallet, sends, and publishes the events.
+
+        Args:
+            instructions: run together or not at all.
+            payer: who pays the fee; another one than the user's wallet is the
+                repository's sponsor, and is asked to sign.
+            more: others who sign here.
 
         Raises:
             ChainError: refused, or not confirmed in time.
             WalletError: there is no wallet.
+            SponsorRefused: the sponsor does not pay for this.
         """
-        return self.chain.send(instructions, [self.wallet], publish=self.publish)
+        wallet = self.wallet
+        if payer is None or payer == wallet.address:
+            return self.chain.send(instructions, [wallet, *more], publish=self.publish)
+        if self.sponsor_url is None:
+            raise UsageError("there is no sponsor to ask")
+        from flair_client.sponsor.signer import SponsorSigner
+
+        return self.chain.send(
+            _signed_by(instructions, wallet.address),
+            [SponsorSigner(self.sponsor_url, payer), wallet, *more],
+            publish=self.publish,
+        )
+
+
+def _signed_by(
+    instructions: "Sequence[Instruction]", wallet: Address
+) -> "list[Instruction]":
+    """Adds the wallet behind the accounts where no instruction has it sign.
+
+    Nobody signs for opening a round but who pays. A sponsor wants to know who asks.
+    """
+    from flair_client.chain.instructions import AccountMeta
+
+    if any(
+        meta.is_signer and meta.address == wallet
+        for one in instructions
+        for meta in one.accounts
+    ):
+        return list(instructions)
+    first, *others = instructions
+    asker = AccountMeta(wallet, is_signer=True, is_writable=False)
+    return [replace(first, accounts=(*first.accounts, asker)), *others]

@@ -26,6 +26,7 @@
         * RpcUnavailable: no answer, or too many requests after all retries
         * RpcTimeout: not confirmed in time
         * RpcRefused: the RPC refused the request; carries its code
+        * SponsorUnavailable: the sponsor does not answer, or not sensibly
         * ClusterMismatch: another genesis hash or program than the profile pins
         * AccountInvalid: an account has the wrong owner, size, kind or contents
         * AccountMissing: no such account
@@ -45,12 +46,17 @@
     * VerificationError: history, head or merge is wrong; names the first thing
     * DataError: the training data cannot be used; names file, column or row
         * OneClass: the target is the same in all rows
+    * NoSandbox: this machine cannot run code that is not trusted; tells why
     * RecipeFailed: a recipe's code raised, was stopped, or gave back nonsense
     * RecordDamaged: a file that is only ever appended to was changed; names the line
     * Refused: a rule of the policy or the site forbids it
         * SiteRefused: a rule of this site forbids it; names the rule
             * ApprovalMissing: the second person has not approved what would leave
         * BudgetSpent: a data source would give away more than it may
+        * InviteGone: an invite is used up, revoked, or was never made
+        * NotDelegated: the wallet has not delegated to this key here
+        * NoSponsor: the repository has no sponsor, or another than is asked
+        * SponsorRefused: the sponsor does not sign this; carries its reason
 """
 
 from typing import Any
@@ -239,6 +245,10 @@ class RpcRefused(ChainError):
         self.message = message
 
 
+class SponsorUnavailable(ChainError):
+    """The sponsor does not answer, or not as a sponsor does."""
+
+
 class ClusterMismatch(ChainError):
     """The RPC belongs to another cluster, or has another program, than pinned."""
 
@@ -352,6 +362,18 @@ class OneClass(DataError):
     """The target is the same in all rows."""
 
 
+class NoSandbox(FlairError):
+    """This machine cannot run code that is not trusted.
+
+    Attributes:
+        reason: what the system refused.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no sandbox can be made here: {reason}")
+        self.reason = reason
+
+
 class RecipeFailed(FlairError):
     """A recipe's code raised, was stopped at a limit, or gave back nonsense."""
 
@@ -395,6 +417,30 @@ class BudgetSpent(Refused):
         self.spent = spent
         self.wanted = wanted
         self.limit = limit
+
+
+class InviteGone(Refused):
+    """An invite is used up, revoked, or was never made."""
+
+
+class NotDelegated(Refused):
+    """The wallet has not delegated to this key in this repository."""
+
+
+class NoSponsor(Refused):
+    """The repository has no sponsor, or another than is asked."""
+
+
+class SponsorRefused(Refused):
+    """The sponsor does not sign this transaction.
+
+    Attributes:
+        code: the rule, as `cap` or `instruction`.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class RecordDamaged(FlairError):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from flair_client.context import DEFAULT_MAX_EPSILON, Context
+from flair_client.ids import Address
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.repo_address import RepoAddress
 from flair_client.settings import NetworkProfile, Settings
@@ -73,6 +74,7 @@ def open_context(
     profile = replace(profile, store_url=store)
     wallet = load_wallet(settings.wallet_path()) if signer else None
     timeout_s = settings.whole("rpc.timeout_s", 30)
+    behalf = settings.text("contribute.on_behalf_of")
     values = {name: setting.value for name, setting in settings.values.items()}
     return Context(
         network=profile,
@@ -83,6 +85,8 @@ def open_context(
         site=site_rules_from(values),
         home=settings.home,
         max_epsilon=settings.number("privacy.max_epsilon", DEFAULT_MAX_EPSILON),
+        on_behalf_of=None if behalf is None else Address.parse(behalf),
+        sponsor_url=settings.text("sponsor.url"),
     )
 
 

@@ -278,6 +278,7 @@ class MemoryChain:
     round_accounts: list[RoundAccount] = field(default_factory=list)
     update_accounts: list[UpdateAccount] = field(default_factory=list)
     candidate_accounts: list[MergeCandidateAccount] = field(default_factory=list)
+    request_accounts: list[JoinRequestAccount] = field(default_factory=list)
     sent: list[Instruction] = field(default_factory=list)
 
     def repo(self, address: Address) -> RepoAccount:
@@ -338,6 +339,15 @@ class MemoryChain:
     def roles(self, repo: Address) -> list[RoleAccount]:
         """As `ChainClient.roles`."""
         return [account for account in self.role_accounts if account.repo == repo]
+
+    def join_request(
+        self, repo: Address, applicant: Address
+    ) -> JoinRequestAccount | None:
+        """As `ChainClient.join_request`."""
+        for one in self.request_accounts:
+            if (one.repo, one.applicant) == (repo, applicant):
+                return one
+        return None
 
     def role_for(
         self, repo: Address, branch: Address | None, grantee: Address

@@ -6,7 +6,7 @@ program cannot get around. Nothing here uses the network.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import base58
 from solders.compute_budget import set_compute_unit_limit
@@ -29,6 +29,14 @@ TRANSACTION_LIMIT: Final = 1232
 # Longer base58 is no event of ours, and decoding it would cost quadratic time.
 _EVENT_TEXT_LIMIT: Final = 800
 _OUTER_HEIGHT: Final = 1
+
+
+@runtime_checkable
+class CoSigner(Protocol):
+    """Somebody who signs only what all others have signed already."""
+
+    def cosign(self, wire: bytes) -> bytes:
+        """Gives its signature of a transaction that lacks it alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +78,25 @@ def sign_transaction(
         wrong = sorted(str(one) for one in set(needed) ^ set(by_address))
         raise UsageError(f"signers do not fit the transaction: {', '.join(wrong)}")
     signed_bytes = bytes(message)
-    signatures = []
-    for address in needed:
-        signature = by_address[address].sign(signed_bytes)
-        verify_signature(address, signed_bytes, signature)
-        signatures.append(Signature.from_bytes(signature))
-    wire = bytes(Transaction.populate(message, signatures))
-    if len(wire) > TRANSACTION_LIMIT:
+    signatures = [Signature.default()] * len(needed)
+    size = len(bytes(Transaction.populate(message, signatures)))
+    if size > TRANSACTION_LIMIT:
         raise UsageError(
-            f"the transaction has {len(wire)} bytes, at most {TRANSACTION_LIMIT} fit"
+            f"the transaction has {size} bytes, at most {TRANSACTION_LIMIT} fit"
         )
+    # Whoever wants to see the others' signatures first comes last.
+    for address in sorted(
+        needed, key=lambda one: isinstance(by_address[one], CoSigner)
+    ):
+        signer = by_address[address]
+        if isinstance(signer, CoSigner):
+            wire = bytes(Transaction.populate(message, signatures))
+            signature = signer.cosign(wire)
+        else:
+            signature = signer.sign(signed_bytes)
+        verify_signature(address, signed_bytes, signature)
+        signatures[needed.index(address)] = Signature.from_bytes(signature)
+    wire = bytes(Transaction.populate(message, signatures))
     return SignedTransaction(wire, str(signatures[0]))
 
 

@@ -8,6 +8,7 @@ import click
 from flair_client.cli.command import command
 from flair_client.cli.session import App
 from flair_client.cli.trust import trust_text
+from flair_client.context import Context
 from flair_client.porcelain.clone import Cloned, clone
 from flair_client.porcelain.trust import trust
 from flair_client.workspace import Workspace
@@ -42,13 +43,7 @@ def clone_command(app: App, address: str, folder: Path | None, *, accept: bool) 
     repo = app.repo_address(address)
     ctx = app.context(network=repo.network, new_workspace=True)
     cloned = clone(ctx, repo, folder or Path(repo.name), trust=accept)
-    if not cloned.trusted and app.is_interactive:
-        workspace = Workspace(Path(cloned.folder))
-        shown = trust(ctx, workspace, accept=False)
-        app.out.note(trust_text(shown, color=app.out.color))
-        if click.confirm("Do you trust this recipe, policy and owner?", err=True):
-            trust(ctx, workspace, accept=True, expected=shown)
-            cloned = replace(cloned, trusted=True)
+    cloned = ask_for_trust(app, ctx, cloned)
     if cloned.fault is None:
         app.out.result(cloned, lambda: _text(cloned))
     else:
@@ -59,6 +54,19 @@ def clone_command(app: App, address: str, folder: Path | None, *, accept: bool) 
         )
     if not cloned.trusted:
         app.out.note("not trusted yet: look at it and accept it with `flair trust`")
+
+
+def ask_for_trust(app: App, ctx: Context, cloned: Cloned) -> Cloned:
+    """Shows in a terminal what a new clone runs and asks for, and asks about it."""
+    if cloned.trusted or not app.is_interactive:
+        return cloned
+    workspace = Workspace(Path(cloned.folder))
+    shown = trust(ctx, workspace, accept=False)
+    app.out.note(trust_text(shown, color=app.out.color))
+    if not click.confirm("Do you trust this recipe, policy and owner?", err=True):
+        return cloned
+    trust(ctx, workspace, accept=True, expected=shown)
+    return replace(cloned, trusted=True)
 
 
 def _text(cloned: Cloned) -> str:

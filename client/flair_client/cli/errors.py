@@ -160,6 +160,11 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         INTEGRITY,
         "keep the file for whoever looks into it; moved away, a new one is begun",
     ),
+    errors.NoSandbox: (
+        NEGATIVE,
+        "install bubblewrap (bwrap), or allow user namespaces; --no-sandbox runs the "
+        "recipe's code as if it were your own",
+    ),
     errors.RecipeFailed: (
         NEGATIVE,
         "run the command again to go on from the last checkpoint; tell the owner",
@@ -169,6 +174,29 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     errors.ApprovalMissing: (
         NEGATIVE,
         "the second person looks with `flair outbox` and signs with --approve",
+    ),
+    errors.InviteGone: (NEGATIVE, "ask whoever sent the link for a new one"),
+    errors.NotDelegated: (
+        NEGATIVE,
+        "with the wallet itself: `flair delegate create --to KEY --expires 90d`",
+    ),
+    errors.NoSponsor: (
+        NEGATIVE,
+        (
+            "ask the owner, who names one with `flair sponsor set`; or pay yourself: "
+            "`flair config unset sponsor.url --local`"
+        ),
+    ),
+    errors.SponsorRefused: (
+        NEGATIVE,
+        (
+            "wait until tomorrow where a cap is reached, ask whoever runs the sponsor, "
+            "or pay yourself: `flair config unset sponsor.url --local`"
+        ),
+    ),
+    errors.SponsorUnavailable: (
+        NETWORK,
+        "check its URL: `flair config get sponsor.url`; or ask whoever runs it",
     ),
     errors.BudgetSpent: (
         NEGATIVE,
@@ -207,6 +235,21 @@ _PROGRAM: Final[dict[str, tuple[int, str]]] = {
     "NameInvalid": (USAGE, "names are 1 to 64 of a-z 0-9 . _ -"),
     "WeightInvalid": (USAGE, "see `flair policy show` for the cap"),
     "ExpiryInPast": (USAGE, "give a time in the future"),
+    "ScopeTooWide": (
+        USAGE,
+        "the owner gives the right to administer by hand: `flair role grant`",
+    ),
+    "InviteUses": (USAGE, "give 1 to 1000 with --uses"),
+    "InviteExpired": (NEGATIVE, "ask whoever sent the link for a new one"),
+    "DelegationTooLong": (USAGE, "give at most 366d, and rotate the key in time"),
+    "DelegateSelf": (USAGE, "delegate to a key of its own: `flair wallet new NAME`"),
+    "NotDelegator": (NETWORK, "sign with the wallet or the machine key: --wallet"),
+    "DelegationExpired": (
+        NEGATIVE,
+        "with the wallet itself: `flair delegate rotate`, or create it anew",
+    ),
+    "DelegationMissing": (NETWORK, "the wallet signs `flair delegate create` first"),
+    "NotContributor": (NETWORK, "sign with the wallet, or the key that pushed"),
 }
 _COMMAND_IN_HINT: Final = re.compile(r"`flair ([a-z][a-z-]*)")
 _BUG_HINT: Final = "this is a bug in Flair; run again with --verbose and report it"

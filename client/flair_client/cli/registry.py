@@ -30,6 +30,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
     for name, help_, section, extra in (
         ("init", "Makes a workspace for a new model.", _WORK, None),
         ("clone", "Fetches a repository into a new workspace.", _WORK, None),
+        ("join", "Joins a repository by a link, or asks its owner.", _WORK, None),
         ("status", "Shows where the workspace stands.", _WORK, None),
         (
             "trust",
@@ -59,6 +60,15 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("fork", "Makes a repository of your own from another's head.", _SHARE, None),
         ("branch", "Makes and shows branches.", _SHARE, None),
         ("role", "Grants and revokes roles.", _SHARE, None),
+        (
+            "invite",
+            "Makes and revokes links with which others join.",
+            _SHARE,
+            None,
+        ),
+        ("request", "Shows and closes requests to join.", _SHARE, None),
+        ("delegate", "Lets machine keys push for a wallet.", _SHARE, None),
+        ("sponsor", "Pays fees and rent for contributors.", _SHARE, None),
         ("policy", "Makes and shows policies: the rules of rounds.", _SHARE, None),
         ("round", "Opens, closes, aborts and shows rounds.", _SHARE, None),
         ("update", "Shows, rejects and withdraws updates.", _SHARE, None),

@@ -74,18 +74,24 @@ def grant(
     branch: str | None,
     lasts_s: int | None,
 ) -> None:
-    """Gives a wallet a role."""
+    """Gives a wallet a role.
+
+    Where the wallet has asked to join, its request is answered and closed with it.
+    """
     address = app.repo_address(repo)
     ctx = app.context(signer=True, network=address.network)
-    scope = reduce(or_, (Scope[word.upper()] for word in scopes))
-    made = role_grant(ctx, address, grantee, scope, branch=branch, lasts_s=lasts_s)
+    made = role_grant(
+        ctx, address, grantee, scope_of(scopes), branch=branch, lasts_s=lasts_s
+    )
     app.out.result(
         made,
         lambda: (
-            f"{grantee} may {scope_text(scope)} on {branch or 'every branch'}"
+            f"{grantee} may {scope_text(made.scope)} on {branch or 'every branch'}"
             f"{until_text(made.expires_at)}"
         ),
     )
+    if made.answers_request:
+        app.out.note("the wallet's request to join is answered with it")
 
 
 @command("revoke", result=RoleRevoked, examples=("flair role revoke 9xQe…VkjF",))
@@ -123,6 +129,11 @@ def list_(app: App, *, repo: str | None) -> None:
         return f"{owner}\n{table(header, rows)}" if rows else owner
 
     app.out.result(found, text)
+
+
+def scope_of(words: Sequence[str]) -> Scope:
+    """Gives the scope that some words name together."""
+    return reduce(or_, (Scope[word.upper()] for word in words))
 
 
 def scope_text(scope: Scope) -> str:

@@ -204,7 +204,7 @@ DELTA_SCHEMA = Record(
         Field("v", VERSION),
         Field("repo", ADDRESS),
         Field("branch", NAME),
-        Field("contributor", ADDRESS, "author of the update"),
+        Field("contributor", ADDRESS, "whose update it is"),
         Field("round_index", ROUND_INDEX),
         Field("base", COMMIT, "head that it was made from"),
         Field("policy", DIGEST, "digest of the Policy account"),

@@ -4,16 +4,14 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import base58
 from filelock import FileLock, Timeout
@@ -30,9 +28,7 @@ from flair_client.localnet.genesis import (
 )
 from flair_client.localnet.ledger import Ledger
 from flair_client.localnet.methods import Node
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
+from flair_client.serving import listen, serve, url_of
 
 DEFAULT_PORT: Final = 8899
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1")
@@ -178,11 +174,10 @@ def run_localnet(
     allowed = [check_origin(one) for one in origins]
     with (
         open_node(data_dir, program_file=program_file, reset=reset) as node,
-        _listen(host, port) as listener,
+        listen(host, port) as listener,
     ):
-        shown = f"[{host}]" if ":" in host else host
         localnet = Localnet(
-            url=f"http://{shown}:{listener.getsockname()[1]}",
+            url=url_of(host, listener),
             genesis_hash=node.genesis_hash,
             pid=os.getpid(),
             data_dir=data_dir,
@@ -193,44 +188,9 @@ def run_localnet(
             on_ready(localnet)
 
         try:
-            _serve(create_app(node, origins=allowed, on_ready=ready), listener)
+            serve(create_app(node, origins=allowed, on_ready=ready), listener)
         finally:
             (data_dir / READY_FILE).unlink(missing_ok=True)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends at once (TCP_NODELAY) only where the protocol is named; else each
-    # answer waits 40 ms for the acknowledgement of its own header.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen()
-    except OSError as exc:
-        listener.close()
-        raise UsageError(
-            f"port {port} at {host} cannot be used: {exc.strerror}"
-        ) from exc
-    return listener
-
-
-def _serve(app: "Starlette", listener: socket.socket) -> None:
-    import uvicorn
-
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
-    # uvicorn ends in good order and then raises the signal once more; this process
-    # still has a ledger to close.
-    held = {
-        one: signal.signal(one, lambda *_: None)
-        for one in (signal.SIGTERM, signal.SIGINT)
-        if threading.current_thread() is threading.main_thread()
-    }
-    try:
-        uvicorn.Server(config).run(sockets=[listener])
-    finally:
-        for one, handler in held.items():
-            signal.signal(one, handler)
 
 
 def _write_ready(localnet: Localnet) -> None:

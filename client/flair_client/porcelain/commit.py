@@ -114,7 +114,8 @@ def commit(
     gives away is counted for the data source when it is pushed.
 
     Args:
-        ctx: with the contributor's wallet; the chain is not asked.
+        ctx: with the contributor's wallet, or its machine key; the chain is not
+            asked.
         workspace: a clone, trusted.
         message: what was done.
         weights: new weights from elsewhere, as a safetensors file.
@@ -157,7 +158,7 @@ def commit(
         path = weights or workspace.update_path
         with store.batch():
             made = make_delta(
-                *(store, terms, ctx.wallet.address, manifest, path), noise=noise
+                *(store, terms, ctx.contributor, manifest, path), noise=noise
             )
             signed = _sign(
                 *(ctx, store, terms, recipe),

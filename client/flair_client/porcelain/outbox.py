@@ -116,6 +116,7 @@ class PendingCommit:
     """The commit that the next push sends, and its marker's other values.
 
     Attributes:
+        contributor: who it belongs to: its author, or whom the author pushes for.
         weight: 0 for a snapshot.
         nonce: empty for a snapshot.
         source: the data source behind it, where it is known.
@@ -123,6 +124,7 @@ class PendingCommit:
 
     commit_id: CommitId
     commit: Commit
+    contributor: Address
     weight: int
     nonce: bytes
     source: str | None
@@ -161,7 +163,16 @@ def read_pending(store: Store, workspace: Workspace) -> PendingCommit:
     except DAMAGE as exc:
         raise WorkspaceError(f"the marker of the commit is damaged: {exc}") from exc
     named = None if source is None else str(source)
-    return PendingCommit(commit_id, read_commit(store, commit_id), weight, nonce, named)
+    commit = read_commit(store, commit_id)
+    contributor = contributor_in(store, commit)
+    return PendingCommit(commit_id, commit, contributor, weight, nonce, named)
+
+
+def contributor_in(store: Store, commit: Commit) -> Address:
+    """Gives who a commit belongs to: an update says so, of others it is the author."""
+    if commit.delta is None:
+        return commit.author
+    return decode_delta(store.get(commit.delta)).contributor
 
 
 def outbox(ctx: Context, workspace: Workspace) -> Outbox:
@@ -220,7 +231,7 @@ def update_instructions(
         policy = place.round(account.round_index).account.policy
     else:
         yield instructions.round_open(
-            payer=ctx.wallet.address,
+            payer=place.repo.payer,
             repo=place.repo.address,
             branch=place.address,
             policy=policy,
@@ -230,8 +241,9 @@ def update_instructions(
     if commit.delta is None:
         raise WorkspaceError(f"commit {pending.commit_id.short} is no update")
     yield instructions.update_push(
-        payer=ctx.wallet.address,
-        contributor=ctx.wallet.address,
+        payer=place.repo.payer,
+        contributor=pending.contributor,
+        signer=ctx.wallet.address,
         repo=place.repo.address,
         branch=place.address,
         policy=policy,
@@ -241,7 +253,7 @@ def update_instructions(
         weight=pending.weight,
         payload_digest=Digest(commit.delta.digest),
         nonce=pending.nonce,
-        role=place.repo.right(Scope.CONTRIBUTE, place.address),
+        role=place.repo.right(Scope.CONTRIBUTE, place.address, of=pending.contributor),
         program_id=ctx.program_id,
     )
 

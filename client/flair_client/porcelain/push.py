@@ -20,6 +20,7 @@ from flair_client.porcelain.approval import let_out
 from flair_client.porcelain.auditing import refusals_written_down
 from flair_client.porcelain.checkout import blocks_of, recipe_at
 from flair_client.porcelain.commit import PENDING
+from flair_client.porcelain.delegation import require_delegation
 from flair_client.porcelain.outbox import (
     PendingCommit,
     plan_push,
@@ -69,7 +70,10 @@ def push(
         WorkspaceError: nothing was committed.
         TrustRequired: recipe, policy or owner changed since they were accepted.
         StaleBase: the branch or the round moved on.
-        AlreadyPushed: another update of this wallet is in the round.
+        AlreadyPushed: another update of this contributor is in the round.
+        NotDelegated: the contributor has not delegated to this wallet.
+        NoSponsor: a sponsor is to pay, and the repository has none.
+        SponsorRefused: the sponsor does not pay for this.
         WalletError: another wallet signed the commit.
         Refused: the wallet may not move the branch to a snapshot.
         SiteRefused: a rule of the site forbids it, or the second person is missing.
@@ -134,6 +138,7 @@ def _push_update(
     place = find_repo(ctx, workspace.repo()).branch(commit.branch)
     fate = find_fate(ctx, store, place, commit_id, commit)
     if fate is None:
+        require_delegation(place.repo, update.contributor)
         _check(ctx, workspace, store, place, commit)
     planned = plan_push(ctx, store, place, update)
     blocks = planned.blocks
@@ -288,7 +293,7 @@ def _send(ctx: Context, workspace: Workspace, update: PendingCommit) -> None:
     target = place.round(place.account.round_index)
     if target.account.state is not RoundState.OPEN:
         raise StaleBase(f"round {place.account.round_index} takes no more updates")
-    ctx.send(list(update_instructions(ctx, place, update)))
+    ctx.send(list(update_instructions(ctx, place, update)), payer=place.repo.payer)
 
 
 def _write_pushed(ctx: Context, commit_id: CommitId, sent: Sent) -> None:

@@ -31,7 +31,7 @@ class Destination:
     """A host that something goes to.
 
     Attributes:
-        what: `blocks`, or `transactions`.
+        what: `blocks`, `transactions`, or `fees`: transactions for the sponsor to sign.
         host: its URL without user, password, path and query; a folder's whole path.
     """
 
@@ -77,10 +77,13 @@ class Pushed:
 
 def destinations(ctx: Context) -> tuple[Destination, ...]:
     """Gives the hosts that a push talks to."""
-    return (
+    hosts = [
         Destination("blocks", public_url(ctx.network.store_url)),
         Destination("transactions", public_url(ctx.network.rpc_url)),
-    )
+    ]
+    if ctx.sponsor_url is not None:
+        hosts.append(Destination("fees", public_url(ctx.sponsor_url)))
+    return tuple(hosts)
 
 
 def public_url(url: str) -> str:

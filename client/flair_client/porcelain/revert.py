@@ -25,6 +25,7 @@ from flair_client.porcelain.checkout import (
     manifest_of,
     put_manifest,
 )
+from flair_client.porcelain.outbox import contributor_in
 from flair_client.porcelain.refs import remember_heads, remember_verified
 from flair_client.porcelain.revert_plan import (
     Request,
@@ -222,7 +223,9 @@ def _finished(
         commit=commit_id,
         before=commit.parents[0],
         reverts=commit.reverts.commit,
-        contributor=None if update is None else read_commit(store, update).author,
+        contributor=None
+        if update is None
+        else contributor_in(store, read_commit(store, update)),
         update=update,
         message=commit.message,
         change=change_between(store, before, after),

@@ -9,6 +9,7 @@ from flair_client.chain.pdas import find_role_pda
 from flair_client.context import Context
 from flair_client.errors import AccountMissing
 from flair_client.ids import ZERO_ADDRESS, Address
+from flair_client.porcelain.join import close_instruction
 from flair_client.porcelain.target import find_repo
 from flair_client.repo_address import RepoAddress
 
@@ -42,7 +43,11 @@ class RoleList:
 
 @dataclass(frozen=True, slots=True)
 class RoleGranted:
-    """A new role."""
+    """A new role.
+
+    Attributes:
+        answers_request: whether it closed a request of the wallet to join.
+    """
 
     repo: RepoAddress
     grantee: Address
@@ -50,6 +55,7 @@ class RoleGranted:
     scope: Scope
     expires_at: int | None
     tx_signature: str
+    answers_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def role_grant(
     branch: str | None = None,
     lasts_s: int | None = None,
 ) -> RoleGranted:
-    """Gives a wallet a role.
+    """Gives a wallet a role; a request of that wallet to join is answered with it.
 
     Args:
         ctx: with the wallet of the owner or an administrator.
@@ -89,23 +95,30 @@ def role_grant(
     place = None if branch is None else target.branch(branch).address
     expires_at = 0 if lasts_s is None else ctx.now() + lasts_s
     wallet = ctx.wallet.address
-    sent = ctx.send(
-        [
-            build_grant(
-                payer=wallet,
-                actor=wallet,
-                repo=target.address,
-                grantee=grantee,
-                scope=scope,
-                expires_at=expires_at,
-                branch=place,
-                role=target.right(Scope.ADMINISTER, place),
-                program_id=ctx.program_id,
-            )
-        ]
+    steps = [
+        build_grant(
+            payer=wallet,
+            actor=wallet,
+            repo=target.address,
+            grantee=grantee,
+            scope=scope,
+            expires_at=expires_at,
+            branch=place,
+            role=target.right(Scope.ADMINISTER, place),
+            program_id=ctx.program_id,
+        )
+    ]
+    request = ctx.chain.join_request(target.address, grantee)
+    # Whoever administers one branch cannot answer for another one.
+    answers = request is not None and (
+        target.is_mine or request.branch == (place or ZERO_ADDRESS)
     )
+    if request is not None and answers:
+        steps.append(close_instruction(target, request))
+    sent = ctx.send(steps)
     return RoleGranted(
-        repo, grantee, branch, scope, expires_at or None, str(sent.signature)
+        *(repo, grantee, branch, scope, expires_at or None, str(sent.signature)),
+        answers_request=answers,
     )
 
 

@@ -169,14 +169,15 @@ def round_open(ctx: Context, repo: RepoAddress, branch: str) -> RoundMoved:
     sent = ctx.send(
         [
             instructions.round_open(
-                payer=ctx.wallet.address,
+                payer=place.repo.payer,
                 repo=place.repo.address,
                 branch=place.address,
                 policy=place.policy_address(account.policy_index),
                 round_index=account.round_index,
                 program_id=ctx.program_id,
             )
-        ]
+        ],
+        payer=place.repo.payer,
     )
     opened = place.round(account.round_index).account
     return RoundMoved(

@@ -244,7 +244,7 @@ def _round(ctx: Context, place: BranchTarget) -> RoundStatus:
     params = place.policy(target.account.policy_index).params
     mine = None
     if ctx.signer is not None:
-        mine = ctx.chain.update(target.address, ctx.signer.address)
+        mine = ctx.chain.update(target.address, ctx.contributor)
     return RoundStatus(
         round_index=target.account.round_index,
         state=target.account.state,

@@ -20,7 +20,7 @@ from flair_client.chain.pdas import (
     find_round_pda,
 )
 from flair_client.context import Context
-from flair_client.errors import AccountMissing
+from flair_client.errors import AccountMissing, NoSponsor
 from flair_client.ids import ZERO_ADDRESS, Address
 from flair_client.repo_address import RepoAddress
 
@@ -39,26 +39,58 @@ class RepoTarget:
         """Whether the user's wallet is the repository's authority."""
         return self.account.authority == self.ctx.wallet.address
 
-    def right(self, scope: Scope, branch: Address | None = None) -> Address | None:
+    @property
+    def payer(self) -> Address:
+        """Who pays for joining and contributing: the user's wallet, or the sponsor.
+
+        Raises:
+            NoSponsor: a sponsor is to be asked, and the repository has none.
+        """
+        if self.ctx.sponsor_url is None:
+            return self.ctx.wallet.address
+        return self.sponsor
+
+    @property
+    def sponsor(self) -> Address:
+        """Who the repository's owner named to pay for contributors.
+
+        Raises:
+            NoSponsor: nobody.
+        """
+        if self.account.sponsor == ZERO_ADDRESS:
+            raise NoSponsor(f"repository {self.account.name!r} has no sponsor")
+        return self.account.sponsor
+
+    def right(
+        self,
+        scope: Scope,
+        branch: Address | None = None,
+        *,
+        of: Address | None = None,
+    ) -> Address | None:
         """Gives the role to bring along, or None for the authority.
 
         Where the wallet is not the authority and holds no such role, the answer is None
         as well: the program then refuses, which it would do in any case.
+
+        Args:
+            scope: what it must allow.
+            branch: where, besides the whole repository.
+            of: whose role; without it the user's wallet's.
         """
-        if self.is_mine:
+        holder = self.ctx.wallet.address if of is None else of
+        if self.account.authority == holder:
             return None
         now = self.ctx.now()
         for part in (branch, None):
-            role = self.ctx.chain.role_for(self.address, part, self.ctx.wallet.address)
+            role = self.ctx.chain.role_for(self.address, part, holder)
             if role is None or scope not in role.scope:
                 continue
             if role.expires_at and role.expires_at <= now:
                 continue
             if role.authority_epoch != self.account.authority_epoch:
                 continue
-            return find_role_pda(
-                self.address, part, self.ctx.wallet.address, self.ctx.program_id
-            )[0]
+            return find_role_pda(self.address, part, holder, self.ctx.program_id)[0]
         return None
 
     def branch(self, name: str) -> "BranchTarget":

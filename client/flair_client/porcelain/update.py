@@ -173,18 +173,20 @@ def update_withdraw(ctx: Context, repo: RepoAddress, branch: str) -> UpdateMoved
         ProgramRefused: the round takes no more changes.
     """
     target = find_repo(ctx, repo).branch(branch).round()
-    found = _find(ctx, target, ctx.wallet.address)
+    found = _find(ctx, target, ctx.contributor)
     sent = ctx.send(
         [
             instructions.update_withdraw(
-                contributor=ctx.wallet.address,
+                actor=ctx.wallet.address,
+                contributor=found.contributor,
                 repo=target.branch.repo.address,
                 branch=target.branch.address,
                 round_index=target.account.round_index,
                 rent_payer=found.rent_payer,
                 program_id=ctx.program_id,
             )
-        ]
+        ],
+        payer=target.branch.repo.payer,
     )
     return _moved(repo, target, found, None, str(sent.signature))
 

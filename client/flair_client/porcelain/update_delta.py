@@ -58,7 +58,7 @@ def make_delta(
     Args:
         store: has the base's blocks and takes the delta's.
         terms: of the update.
-        contributor: who will sign it.
+        contributor: who it belongs to.
         base: weights of the commit that it is made on.
         path: the new weights.
         noise: how much it is clipped and what noise it gets; without one it is only

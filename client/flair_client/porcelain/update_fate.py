@@ -9,6 +9,7 @@ from flair_client.history.evidence import gather_evidence
 from flair_client.history.records import RoundPhase
 from flair_client.ids import CommitId
 from flair_client.objects import Commit
+from flair_client.porcelain.outbox import contributor_in
 from flair_client.porcelain.pushed import PushOutcome
 from flair_client.porcelain.target import BranchTarget
 from flair_client.store.base import Store
@@ -38,29 +39,30 @@ def find_fate(
     commit_id: CommitId,
     commit: Commit,
 ) -> Fate | None:
-    """Tells what became of an update of this wallet; None where the chain has it not.
+    """Tells what became of a contributor's update; None where the chain has it not.
 
     A round in progress is looked up in its accounts. Those of a round that is over may
     be closed already; what happened in it is in the events.
 
     Raises:
-        AlreadyPushed: another update of this wallet is in the round in progress.
+        AlreadyPushed: another update of the contributor is in the round in progress.
         VerificationError: events or accounts of the repository are wrong.
     """
     account = place.account
     if commit.round_index is None or account.round_index < commit.round_index:
         return None
     if account.round_index > commit.round_index:
-        return _in_the_past(ctx, store, place, commit_id, commit.round_index)
+        return _in_the_past(ctx, store, place, commit_id, commit)
     if not account.round_live:
         return None
     target = place.round(account.round_index)
-    there = ctx.chain.update(target.address, ctx.wallet.address)
+    contributor = contributor_in(store, commit)
+    there = ctx.chain.update(target.address, contributor)
     if there is None:
         return None
     if there.commit_id != commit_id:
         raise AlreadyPushed(
-            f"update {there.commit_id.short} of this wallet is in round "
+            f"update {there.commit_id.short} of {contributor} is in round "
             f"{account.round_index} already"
         )
     if there.status is UpdateStatus.REJECTED:
@@ -73,7 +75,7 @@ def _in_the_past(
     store: Store,
     place: BranchTarget,
     commit_id: CommitId,
-    round_index: int,
+    commit: Commit,
 ) -> Fate | None:
     history = gather_evidence(
         ctx.chain,
@@ -83,10 +85,10 @@ def _in_the_past(
         genesis_hash=ctx.network.genesis_hash,
         progress=ctx.progress,
     ).evidence.history
-    record = history.rounds.get((place.address, round_index))
+    record = history.rounds.get((place.address, commit.round_index or 0))
     if record is None:
         return None
-    update = record.updates.get(ctx.wallet.address)
+    update = record.updates.get(contributor_in(store, commit))
     if update is None or update.commit_id != commit_id:
         return None
     if update.reject_reason:

@@ -1,0 +1,1 @@
+"""A service that pays fees and rent for a repository's contributors."""

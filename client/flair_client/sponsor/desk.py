@@ -1,0 +1,100 @@
+"""Where a sponsor decides: rules, then the chain, then its caps, then it signs."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from flair_client.chain.accounts import PolicyAccount, decode_account_as
+from flair_client.chain.errors import transaction_error
+from flair_client.chain.signer import Signer
+from flair_client.chain.wire import read_transaction, with_signature
+from flair_client.errors import SponsorRefused
+from flair_client.ids import Address
+from flair_client.sponsor.ledger import Caps, Ledger
+from flair_client.sponsor.rules import Asked, Terms, examine
+
+if TYPE_CHECKING:
+    from flair_client.chain.client import ChainClient
+
+_SLOT_BLOCKHASH: Final = "BlockhashNotFound"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A sponsor at work.
+
+    Attributes:
+        signer: the sponsor's wallet.
+        now: seconds since 1970; days of the caps are counted by it.
+    """
+
+    chain: "ChainClient"
+    signer: Signer
+    terms: Terms
+    caps: Caps
+    ledger: Ledger
+    now: Callable[[], int]
+    # Requests come from several threads; the connection to the chain is one.
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def cosign(self, wire: bytes) -> bytes:
+        """Gives the sponsor's signature of a transaction that lacks it alone.
+
+        What would fail on chain is not signed: its fee would be lost.
+
+        Args:
+            wire: the transaction as it would be sent.
+
+        Raises:
+            SponsorRefused: names the rule, the cap, or why it would fail.
+            ObjectError: the bytes are no transaction, or a signature in it is false.
+            ChainError: the RPC gives no usable answers.
+            RecordDamaged: the ledger cannot be read.
+        """
+        transaction = read_transaction(wire)
+        asked = examine(transaction, self.terms)
+        with self._lock:
+            lamports = asked.lamports + self._deposit(asked)
+            is_new = self.ledger.reserve(asked, lamports, self.caps, self.now())
+            signature = self.signer.sign(transaction.message)
+            if is_new:
+                signed = with_signature(
+                    transaction, wire, self.signer.address, signature
+                )
+                self._try(asked, signed)
+        return signature
+
+    def _try(self, asked: Asked, signed: bytes) -> None:
+        """Strikes the signature from the ledger where the transaction would fail."""
+        is_good = False
+        try:
+            outcome = self.chain.rpc.simulate_transaction(signed)
+            if outcome.err == _SLOT_BLOCKHASH:
+                raise SponsorRefused("stale", "its blockhash has expired")
+            if outcome.err is not None:
+                reason = transaction_error(outcome.err)
+                raise SponsorRefused("fails", f"it would fail: {reason}")
+            is_good = True
+        finally:
+            if not is_good:
+                self.ledger.release(asked)
+
+    def _deposit(self, asked: Asked) -> int:
+        """Checks who the repository's sponsor is; gives the deposit of a push."""
+        repo = self.chain.repo(asked.repo)
+        if repo.sponsor != self.signer.address:
+            raise SponsorRefused("repo", "the repository has another sponsor by now")
+        if asked.policy is None:
+            return 0
+        policy = _policy(self.chain, asked.policy)
+        if policy is None or policy.repo != asked.repo:
+            raise SponsorRefused("instruction", "names no policy of the repository")
+        return policy.params.deposit_lamports
+
+
+def _policy(chain: "ChainClient", address: Address) -> PolicyAccount | None:
+    raw = chain.rpc.get_account(address)
+    if raw is None or raw.owner != chain.program_id:
+        return None
+    return decode_account_as(PolicyAccount, raw, chain.program_id)

@@ -1,0 +1,168 @@
+"""What a sponsor has spent: one SQLite file, one row for each signature.
+
+A signature is written down before it is given away. The same transaction asked for
+again gets the same signature and counts once.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from flair_client.errors import RecordDamaged, SponsorRefused
+from flair_client.ids import Address
+from flair_client.sponsor.rules import Asked, Purpose
+
+DAY_S: Final = 86_400
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS signed (
+    message BLOB PRIMARY KEY,
+    day INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    repo BLOB NOT NULL,
+    purpose TEXT NOT NULL,
+    wallet BLOB NOT NULL,
+    lamports INTEGER NOT NULL CHECK (lamports >= 0)
+) STRICT;
+CREATE INDEX IF NOT EXISTS signed_by_day ON signed (day, wallet);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most that is signed for within a day, in UTC.
+
+    Attributes:
+        per_day: lamports for all wallets together, by purpose.
+        per_wallet: lamports for one wallet.
+    """
+
+    per_day: Mapping[Purpose, int]
+    per_wallet: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a day has cost so far, by the most that each signature can cost.
+
+    Attributes:
+        n_signed: transactions.
+        by_purpose: lamports.
+        by_wallet: lamports, the largest first.
+    """
+
+    day: int
+    n_signed: int
+    by_purpose: Mapping[Purpose, int]
+    by_wallet: tuple[tuple[Address, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The file, opened anew for each question: several threads may ask."""
+
+    path: Path
+
+    def reserve(self, asked: Asked, lamports: int, caps: Caps, now: int) -> bool:
+        """Writes a signature down; false where it was written down before.
+
+        Args:
+            asked: what is signed.
+            lamports: the most that it costs, deposit and all.
+            caps: that hold.
+            now: seconds since 1970.
+
+        Raises:
+            SponsorRefused: names the cap that it would exceed; nothing was written.
+            RecordDamaged: the file is no ledger.
+        """
+        day = now // DAY_S
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            known = db.execute(
+                "SELECT 1 FROM signed WHERE message = ?", (asked.message.raw,)
+            )
+            if known.fetchone() is not None:
+                db.execute("ROLLBACK")
+                return False
+            spent = _one(
+                db,
+                "SELECT SUM(lamports) FROM signed WHERE day = ? AND purpose = ?",
+                (day, asked.purpose.value),
+            )
+            mine = _one(
+                db,
+                "SELECT SUM(lamports) FROM signed WHERE day = ? AND wallet = ?",
+                (day, asked.wallet.raw),
+            )
+            if spent + lamports > caps.per_day[asked.purpose]:
+                db.execute("ROLLBACK")
+                raise SponsorRefused(
+                    "cap",
+                    f"with {lamports} lamports more than the day's "
+                    f"{caps.per_day[asked.purpose]} would go to {asked.purpose.value}",
+                )
+            if mine + lamports > caps.per_wallet:
+                db.execute("ROLLBACK")
+                raise SponsorRefused(
+                    "cap",
+                    f"with {lamports} lamports wallet {asked.wallet} would cost more "
+                    f"than its {caps.per_wallet} of a day",
+                )
+            db.execute(
+                "INSERT INTO signed VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(asked.message.raw, day, now, asked.repo.raw),
+                    *(asked.purpose.value, asked.wallet.raw, lamports),
+                ),
+            )
+            db.execute("COMMIT")
+        return True
+
+    def release(self, asked: Asked) -> None:
+        """Strikes a signature that was not given away after all."""
+        with self._open() as db:
+            db.execute("DELETE FROM signed WHERE message = ?", (asked.message.raw,))
+
+    def spent(self, now: int) -> Spent:
+        """Gives what the day has cost so far."""
+        day = now // DAY_S
+        with self._open() as db:
+            n_signed = _one(db, "SELECT COUNT(*) FROM signed WHERE day = ?", (day,))
+            purposes = db.execute(
+                "SELECT purpose, SUM(lamports) FROM signed WHERE day = ? GROUP BY 1",
+                (day,),
+            ).fetchall()
+            wallets = db.execute(
+                "SELECT wallet, SUM(lamports) AS n FROM signed WHERE day = ? "
+                "GROUP BY 1 ORDER BY n DESC, 1",
+                (day,),
+            ).fetchall()
+        found = {Purpose(name): int(total) for name, total in purposes}
+        return Spent(
+            day,
+            n_signed,
+            {purpose: found.get(purpose, 0) for purpose in Purpose},
+            tuple((Address(raw), int(total)) for raw, total in wallets),
+        )
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.executescript(_SCHEMA)
+            yield db
+        except sqlite3.DatabaseError as exc:
+            raise RecordDamaged(self.path, 1, f"is no ledger: {exc}") from exc
+        finally:
+            db.close()
+
+
+def _one(db: sqlite3.Connection, question: str, values: tuple[object, ...]) -> int:
+    (found,) = db.execute(question, values).fetchone()
+    return int(found or 0)

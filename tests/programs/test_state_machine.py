@@ -17,24 +17,22 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from program_harness.call import CONFIG, wallet
-from program_harness.crowd import NAMES, PASSED, PAYERS, USERS
-from program_harness.mergers import Mergers
+from program_harness.crowd import KEYS, MACHINES, NAMES, PASSED, PAYERS, USERS
+from program_harness.joiners import Joiners
 from program_harness.model import Round
 from program_harness.protocol import ACCOUNTS, INSTRUCTIONS, PROGRAM_ID, decode_account
-from program_harness.values import REVERT, SNAPSHOT
+from program_harness.values import NO_BRANCH, REVERT, SNAPSHOT
 from program_harness.world import Place
 from solders.pubkey import Pubkey
 
-# What the start calls, and not the users; and what changes no round.
+# What the start calls, and not the users.
 OTHERS: Final = {
     *("config_create", "config_set", "repo_create", "policy_create", "branch_create"),
-    *("invite_create", "invite_redeem", "invite_revoke", "join_request", "join_close"),
-    *("delegation_create", "delegation_revoke", "repo_set_sponsor"),
 }
 REACHED: Final = sorted(set(INSTRUCTIONS) - OTHERS)
 
-MACHINES: Final = 8
-STEPS: Final = 400
+RUNS: Final = 8
+STEPS: Final = 450
 
 # What users do, and how often.
 ACTIONS: Final = {
@@ -44,21 +42,31 @@ ACTIONS: Final = {
     "settle": 8,
     "close_round": 5,
     "propose": 4,
-    "finalize": 4,
+    "finalize": 6,
     "expire": 4,
     "open_round": 4,
-    "withdraw": 1,
+    "withdraw": 2,
     "reject": 1,
     "abort_round": 1,
-    "expire_candidate": 1,
+    "expire_candidate": 2,
     "set_policy": 1,
     "make_merger": 1,
-    "unmake_merger": 1,
+    "drop_role": 1,
+    "invite": 3,
+    "redeem": 4,
+    "revoke_invite": 2,
+    "ask": 1,
+    "answer": 3,
+    "delegate": 2,
+    "undelegate": 1,
+    "push_by": 1,
+    "push_for": 4,
+    "set_sponsor": 1,
     "move_head": 1,
 }
 
 
-class Rounds(Mergers, RuleBasedStateMachine):
+class Rounds(Joiners, RuleBasedStateMachine):
     """The users, one action a step."""
 
     @rule(seed=st.integers(0, 2**32 - 1))
@@ -82,6 +90,12 @@ class Rounds(Mergers, RuleBasedStateMachine):
             "stale": draw.random() < 0.2,
             "again": draw.random() < 0.2,
             "kind": draw.choice([SNAPSHOT, REVERT]),
+            "machine": draw.choice(MACHINES),
+            "actor_is": draw.choice(["wallet", "key", "other"]),
+            "key": draw.choice(KEYS),
+            "scope": draw.choice([1, 1, 2, 3, 8]),
+            "uses": draw.choice([0, 1, 1, 2, 1000, 1001]),
+            "whole": draw.random() < 0.5,
         }
         method = getattr(self, action)
         wanted = inspect.signature(method).parameters
@@ -151,11 +165,48 @@ class Rounds(Mergers, RuleBasedStateMachine):
             (payer, place.find_contribution(who))
             for who, payer in self.model.contribution_payers.items()
         ]
+        return kept + self.kept_of_people()
+
+    def kept_of_people(self) -> list[tuple[str, Pubkey]]:
+        """Who paid for which role, invite, request and delegation."""
+        place, people = self.place, self.model.people
+        kept = []
+        for (at, who), role in people.roles.items():
+            branch = self.places[at].branch if at else None
+            kept.append((role.payer, place.find_role(wallet(who).pubkey(), branch)))
         kept += [
-            ("payer", place.find_role(wallet(who).pubkey()))
-            for who in self.model.mergers
+            (invite.payer, place.find_invite(key))
+            for key, invite in people.invites.items()
+        ]
+        kept += [
+            (request.payer, place.find_request(who))
+            for who, request in people.requests.items()
+        ]
+        kept += [
+            (each.payer, place.find_delegation(*pair))
+            for pair, each in people.delegations.items()
         ]
         return kept
+
+    @invariant()
+    def people_are_the_models(self) -> None:
+        place, people = self.place, self.model.people
+        for (at, who), role in people.roles.items():
+            branch = self.places[at].branch if at else None
+            state = self.chain.read(place.find_role(wallet(who).pubkey(), branch))
+            assert (state.scope, state.expires_at) == (role.scope, role.expires_at)
+        for key, invite in people.invites.items():
+            state = self.chain.read(place.find_invite(key))
+            assert 1 <= state.uses_left == invite.uses_left
+            assert state.created_by == wallet(invite.by).pubkey()
+        for who, request in people.requests.items():
+            assert self.chain.read(place.find_request(who)).scope == request.scope
+        for pair, each in people.delegations.items():
+            state = self.chain.read(place.find_delegation(*pair))
+            assert state.expires_at == each.expires_at
+        sponsor = self.chain.read(place.repo).sponsor
+        named = people.sponsor
+        assert sponsor == (wallet(named).pubkey() if named else NO_BRANCH)
 
     @invariant()
     def counts_agree_with_the_accounts(self) -> None:
@@ -181,6 +232,7 @@ class Rounds(Mergers, RuleBasedStateMachine):
         for who, update in expected.updates.items():
             on_chain = self.chain.read(place.find_update(who, index))
             assert (on_chain.status, on_chain.weight) == (update.status, update.weight)
+            assert on_chain.signer == wallet(update.signer).pubkey()
 
     @invariant()
     def config_never_changes(self) -> None:
@@ -192,6 +244,7 @@ class Rounds(Mergers, RuleBasedStateMachine):
         self.branches_are_the_models()
         self.accounts_and_purses_are_the_models()
         self.counts_agree_with_the_accounts()
+        self.people_are_the_models()
         self.config_never_changes()
 
 
@@ -199,7 +252,7 @@ def test_fixed_users_do_everything_and_never_break_the_model():
     # Hypothesis mixes in numbers that it finds in whatever modules are loaded, so what
     # its users reach changes with every other test. These take their own numbers.
     PASSED.clear()
-    for number in range(MACHINES):
+    for number in range(RUNS):
         machine = Rounds()
         seeds = random.Random(number)
         for _ in range(STEPS):
@@ -215,7 +268,7 @@ def test_random_users_never_break_the_model():
     run_state_machine_as_test(
         Rounds,
         settings=settings(
-            max_examples=MACHINES,
+            max_examples=RUNS,
             stateful_step_count=STEPS,
             deadline=None,
             derandomize=True,

@@ -9,6 +9,6 @@
 * `calls`: a call of every instruction in a state where it passes
 * `tampering`: every way to hand an instruction wrong accounts
 * `roles`: every way in which a role does not hold
-* `model`: the rules of rounds as plain Python
-* `crowd`, `contributors`, `mergers`: random users, judged by the model
+* `model`, `membership`: the rules of rounds and of people as plain Python
+* `crowd`, `contributors`, `mergers`, `joiners`: random users, judged by the model
 """

@@ -32,6 +32,19 @@ class Contributors(Crowd):
         self, name: str, age: int, who: str, payer: str, weight: int, stale: bool
     ) -> None:
         """A contributor pushes."""
+        self.push_by(name, age, who, who, payer, weight, stale)
+
+    def push_by(  # noqa: PLR0917 - passed by name
+        self,
+        name: str,
+        age: int,
+        who: str,
+        machine: str,
+        payer: str,
+        weight: int,
+        stale: bool,
+    ) -> None:
+        """A contributor pushes, or a machine for it."""
         picked = self.pick(name, age)
         if picked is None:
             return
@@ -40,12 +53,17 @@ class Contributors(Crowd):
         commit = self.fresh()
         base = digest("stale") if stale else chosen.base
         call = self.on(place, "update_push", index, who).signed_by(
-            payer=wallet(payer), signer=wallet(who)
+            payer=wallet(payer), signer=wallet(machine)
+        )
+        is_delegated = (who, machine) in self.model.people.delegations
+        call = call.with_accounts(
+            role=self.role_account(name, who),
+            delegation=place.find_delegation(who, machine) if is_delegated else None,
         )
         call = call.with_arguments(weight=weight, commit_id=commit, expected_base=base)
-        if self.send(call, self.model.reasons_push(branch, index, who, base)):
+        if self.send(call, self.model.reasons_push(branch, index, who, machine, base)):
             deposit = chosen.policy.deposit
-            update = Update(weight, commit, payer, deposit)
+            update = Update(weight, commit, payer, deposit, machine)
             self.model.push(chosen, who, update)
 
     def on(self, place: Place, name: str, index: int, who: str) -> Call:
@@ -81,14 +99,20 @@ class Contributors(Crowd):
         holders = sorted(picked[1].rounds[picked[2]].updates)
         return *picked, who if who in holders else holders[0]
 
-    def withdraw(self, name: str, age: int, who: str) -> None:
-        """A contributor takes its update back."""
+    def withdraw(
+        self, name: str, age: int, who: str, machine: str, actor_is: str
+    ) -> None:
+        """A contributor takes its update back, or the machine, or another tries."""
         picked = self.with_update(name, age, who)
         if picked is None:
             return
         place, branch, index, who = picked
-        call = self.on(place, "update_withdraw", index, who)
-        if self.send(call, self.model.reasons_withdraw(branch, index, who)):
+        signer = branch.rounds[index].updates[who].signer
+        actor = {"wallet": who, "key": signer}.get(actor_is, machine)
+        call = self.on(place, "update_withdraw", index, who).signed_by(
+            actor=wallet(actor)
+        )
+        if self.send(call, self.model.reasons_withdraw(branch, index, who, actor)):
             self.model.withdraw(branch.rounds[index], who)
 
     def reject(self, name: str, age: int, who: str, by: str) -> None:

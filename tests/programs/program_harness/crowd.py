@@ -11,6 +11,7 @@ from solders.pubkey import Pubkey
 from solders.transaction_metadata import TransactionMetadata
 
 from program_harness.call import Call, wallet
+from program_harness.membership import Membership
 from program_harness.model import Branch, Model, Policy
 from program_harness.protocol import PROGRAM_ID, decode_event, event_root
 from program_harness.refusal import IN_USE, error_of, name_of
@@ -19,6 +20,8 @@ from program_harness.world import Place, make_place
 
 USERS: Final = ("u0", "u1", "u2", "u3", "owner")
 PAYERS: Final = ("p0", "p1")
+MACHINES: Final = ("m0", "m1", "u1")
+KEYS: Final = ("k0", "k1", "k2")
 NAMES: Final = ("main", "side")
 POLICIES: Final = (
     {"min_updates": 2, "max_updates": 4, "deposit_lamports": 3},
@@ -28,6 +31,7 @@ POLICIES: Final = (
         "challenge_s": 0,
         "eta_q24": 7,
         "deposit_lamports": 1_000_000_000,
+        "contribute": 1,
     },
 )
 TIMES: Final = {"round_length_s": 300, "merge_grace_s": 900, "challenge_s": 30}
@@ -53,7 +57,7 @@ class Crowd:
         for name in (*USERS, *PAYERS):
             self.chain.party(name)
         self.model = Model(
-            "owner",
+            Membership("owner"),
             [policy({}), policy(POLICIES[0]), policy(POLICIES[1])],
             {name: bytes(wallet(name).pubkey()) for name in USERS},
             POINTS,
@@ -87,6 +91,15 @@ class Crowd:
         if not known:
             return None
         return self.places[name], branch, known[-1 - min(age, len(known) - 1)]
+
+    def role_account(self, branch: str, who: str) -> Pubkey | None:
+        """Address of the role that somebody brings along, for a branch or all."""
+        key = self.model.people.role_for(branch, who)
+        if key is None:
+            return None
+        place = self.places[key[0]] if key[0] else self.place
+        at = place.branch if key[0] else None
+        return place.find_role(wallet(who).pubkey(), at)
 
     def send(self, call: Call, broken: Sequence[str]) -> dict[str, object] | None:
         """Sends a call and compares with the prediction; gives the event's fields."""
@@ -129,4 +142,5 @@ def policy(changes: dict[str, int]) -> Policy:
         params["challenge_s"],
         params["deposit_lamports"],
         params["eta_q24"],
+        bool(params.get("contribute")),
     )

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from program_harness.call import Call, wallet
 from program_harness.contributors import Contributors
+from program_harness.membership import Role
 from program_harness.model import Branch, Candidate
 from program_harness.values import MERGE
 from program_harness.world import Place
@@ -47,17 +48,10 @@ class Mergers(Contributors):
 
     def make_merger(self, who: str) -> None:
         """The owner lets somebody merge."""
-        held = who in self.model.mergers
+        roles = self.model.people.roles
         call = self.place.role_grant(who, MERGE)
-        if self.send(call, ["in use"] if held else []):
-            self.model.mergers.add(who)
-
-    def unmake_merger(self) -> None:
-        """The owner takes that back."""
-        if self.model.mergers:
-            who = min(self.model.mergers)
-            self.send(self.place.role_revoke(who), [])
-            self.model.mergers.remove(who)
+        if self.send(call, ["in use"] if ("", who) in roles else []):
+            roles["", who] = Role("payer", MERGE)
 
     def propose(self, name: str, age: int, who: str, payer: str, again: bool) -> None:
         """Somebody proposes a merge."""
@@ -69,7 +63,6 @@ class Mergers(Contributors):
         commit = self.fresh()
         if again and chosen.candidates:
             commit = min(chosen.candidates)
-        role = place.find_role(wallet(who).pubkey())
         call = place.merge_propose().signed_by(
             payer=wallet(payer), proposer=wallet(who)
         )
@@ -77,7 +70,7 @@ class Mergers(Contributors):
             policy=place.find_policy(chosen.policy_index),
             round=place.find_round(index),
             candidate=place.find_candidate(commit, index),
-            role=role if who in self.model.mergers else None,
+            role=self.role_account(name, who),
             proposer_update=(
                 place.find_update(who, index) if who in chosen.updates else None
             ),

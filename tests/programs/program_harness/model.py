@@ -9,11 +9,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from program_harness.membership import Membership
 from program_harness.values import (
     ABORTED,
     ACCEPTED,
     ACCUMULATED,
     CLOSED,
+    CONTRIBUTE,
+    MERGE,
     MERGED,
     OPEN,
     REJECTED,
@@ -29,6 +32,7 @@ class Update:
     commit: bytes
     payer: str
     deposit: int
+    signer: str
     status: int = ACCEPTED
 
 
@@ -51,6 +55,7 @@ class Policy:
     challenge: int
     deposit: int
     eta: int
+    is_invited: bool
 
 
 @dataclass(slots=True)
@@ -116,13 +121,12 @@ class Branch:
 class Model:
     """A repository with its branches; wallets by name."""
 
-    owner: str
+    people: Membership
     policies: list[Policy]
     addresses: dict[str, bytes]
     points_per_merge: int
     now: int
     branches: dict[str, Branch] = field(default_factory=dict)
-    mergers: set[str] = field(default_factory=set)
     counts: dict[str, list[int]] = field(default_factory=dict)
     contribution_payers: dict[str, str] = field(default_factory=dict)
     points_total: int = 0
@@ -144,12 +148,20 @@ class Model:
             payer,
         )
 
+    def name_of(self, branch: Branch) -> str:
+        """A branch's name."""
+        return next(name for name, each in self.branches.items() if each is branch)
+
     def reasons_push(
-        self, branch: Branch, index: int, who: str, base: bytes
+        self, branch: Branch, index: int, who: str, signer: str, base: bytes
     ) -> list[str]:
         """Rules of `update_push`."""
         chosen = branch.rounds[index]
         broken = ["in use"] if who in chosen.updates else []
+        broken += self.people.reasons_signer(who, signer, self.now)
+        if chosen.policy.is_invited:
+            name = self.name_of(branch)
+            broken += self.people.reasons_role(name, who, CONTRIBUTE, self.now)
         if not branch.is_live(index):
             broken.append("RoundNotLive")
         if chosen.state != OPEN or self.now >= chosen.deadline:
@@ -168,10 +180,15 @@ class Model:
         self.counts.setdefault(who, [0, 0, 0])[0] += 1
         self.contribution_payers.setdefault(who, update.payer)
 
-    def reasons_withdraw(self, branch: Branch, index: int, who: str) -> list[str]:
+    def reasons_withdraw(
+        self, branch: Branch, index: int, who: str, actor: str
+    ) -> list[str]:
         """Rules of `update_withdraw`."""
         chosen = branch.rounds[index]
-        broken = [] if branch.is_live(index) else ["RoundNotLive"]
+        is_own = actor in (who, chosen.updates[who].signer)
+        broken = [] if is_own else ["NotContributor"]
+        if not branch.is_live(index):
+            broken.append("RoundNotLive")
         if chosen.state != OPEN:
             broken.append("RoundClosed")
         if chosen.updates[who].status != ACCEPTED:
@@ -183,7 +200,7 @@ class Model:
     ) -> list[str]:
         """Rules of `update_reject`."""
         chosen = branch.rounds[index]
-        broken = [] if by == self.owner else ["NotAuthority"]
+        broken = [] if by == self.people.owner else ["NotAuthority"]
         if not branch.is_live(index) or chosen.state not in (OPEN, CLOSED):
             broken.append("RoundNotLive")
         if chosen.updates[who].status != ACCEPTED:
@@ -297,8 +314,12 @@ class Model:
         own = chosen.updates.get(who)
         is_late = self.now >= chosen.deadline
         counts = own is not None and own.status in (ACCEPTED, ACCUMULATED)
-        if not (who == self.owner or who in self.mergers or (is_late and counts)):
-            broken += ["NotProposer"]
+        name = self.name_of(branch)
+        without_right = self.people.reasons_role(name, who, MERGE, self.now)
+        if without_right and not (is_late and counts):
+            # A role that does not hold says best what is wrong.
+            brings_role_only = own is None and self.people.role_for(name, who)
+            broken += without_right if brings_role_only else ["NotProposer"]
         if commit == branch.head:
             broken.append("CommitInvalid")
         return broken

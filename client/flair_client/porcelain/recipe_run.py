@@ -223,6 +223,7 @@ def _start(job: RecipeJob, folder: Path, base: Path, said: "_Said") -> "Finished
         env=_environment(job, scratch),
         on_line=said.hear,
         device=job.device,
+        sandboxed=job.sandboxed,
     )
 
 

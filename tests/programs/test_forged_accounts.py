@@ -51,6 +51,16 @@ def test_refuses_a_repository_with_a_bad_name(name: bytes):
     place.chain.expect_refusal(call, "NameInvalid")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_refuses_a_sponsor_for_a_repository_with_a_bad_name(name: bytes):
+    place = make_place().created()
+    repo = renamed(place, place.repo, name, b"repo", place.owner.pubkey())
+
+    place.chain.expect_refusal(
+        place.repo_set_sponsor("a").with_accounts(repo=repo), "NameInvalid"
+    )
+
+
 def without_live_round(place: Place, call: Call) -> Call:
     """The round's index is still the branch's, but no round is in progress."""
     place.chain.edit(call.accounts["branch"], round_live=0)

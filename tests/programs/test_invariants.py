@@ -28,7 +28,13 @@ def test_refuses_a_config_of_another_version_or_mode(changes: dict[str, int]):
     expect_broken(place, config_set(place.chain), "config", **changes)
 
 
-@pytest.mark.parametrize("name", ["policy_create", "role_revoke", "merge_expire"])
+OF_REPOS = [
+    *("policy_create", "role_revoke", "merge_expire", "invite_revoke", "join_close"),
+    *("delegation_revoke", "repo_set_sponsor"),
+]
+
+
+@pytest.mark.parametrize("name", OF_REPOS)
 @pytest.mark.parametrize("version", [0, 2])
 def test_refuses_a_repository_of_another_version(name: str, version: int):
     place = make_place()

@@ -136,3 +136,63 @@ def test_a_builder_gives_the_documents_bytes(name: str):
     assert [
         (meta.address, meta.is_signer, meta.is_writable) for meta in built.accounts
     ] == metas
+
+
+def _same(built: instructions.Instruction, call: Call) -> bool:
+    expected = call.instruction
+    metas = [
+        (Address(bytes(meta.pubkey)), meta.is_signer, meta.is_writable)
+        for meta in expected.accounts
+    ]
+    return built.data == bytes(expected.data) and metas == [
+        (meta.address, meta.is_signer, meta.is_writable) for meta in built.accounts
+    ]
+
+
+def test_a_push_by_a_machine_names_its_delegation():
+    place = make_place().opened()
+    place.chain.send(place.delegation_create("a", "machine"))
+    call = place.update_push("a", by="machine")
+    built = instructions.update_push(**_arguments(call, place))
+
+    assert _same(built, call)
+    assert built.accounts[3].address == Address(
+        bytes(place.find_delegation("a", "machine"))
+    )
+
+
+def test_a_wallet_that_signs_for_itself_names_no_delegation():
+    place = make_place().opened()
+    call = place.update_push("a")
+    given = _arguments(call, place)
+
+    del given["signer"]
+
+    assert _same(instructions.update_push(**given), call)
+
+
+@pytest.mark.parametrize("actor", ["a", "machine"])
+def test_a_withdrawal_names_whoever_acts(actor: str):
+    place = make_place().opened()
+    place.chain.send(place.delegation_create("a", "machine"))
+    place.chain.send(place.update_push("a", by="machine"))
+    call = place.update_withdraw("a").signed_by(actor=place.chain.party(actor))
+
+    assert _same(instructions.update_withdraw(**_arguments(call, place)), call)
+
+
+def test_invites_roles_and_requests_are_of_a_branch_where_one_is_named():
+    place = make_place().created()
+    at = {"branch": place.branch}
+    invite = place.invite_create(
+        "key", role_expires_at=place.chain.now + 9, uses=7, **at
+    )
+    place.chain.send(invite)
+    redeem = place.invite_redeem("key", "a", **at)
+    request = place.join_request("a", 6, note=digest("please"), **at)
+
+    assert _same(instructions.invite_create(**_arguments(invite, place)), invite)
+    branch = Address(bytes(place.branch))
+    given = _arguments(redeem, place) | {"branch": branch}
+    assert _same(instructions.invite_redeem(**given), redeem)
+    assert _same(instructions.join_request(**_arguments(request, place)), request)

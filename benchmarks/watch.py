@@ -29,6 +29,7 @@ from flair_client.porcelain.init import columns_from_csv, init
 from flair_client.porcelain.publish import describe_root, publish_root
 from flair_client.porcelain.repo_publish import repo_publish
 from flair_client.repo_address import RepoAddress
+from flair_client.store import open_store
 from round import Ground, open_ground
 
 _ROWS: Final = "a,b,target\n" + "\n".join(f"{n},{n * 2 % 7},{n % 2}" for n in range(40))
@@ -200,9 +201,9 @@ def missed_rounds(
     ground: Ground, repo: RepoAddress, n_sites: int, n_rounds: int
 ) -> int:
     """Counts the places in the first merged rounds that nobody took."""
-    owner = ground.context("owner")
     address = find_repo_pda(repo.creator, repo.name)[0]
-    history = gather_repo(ground.chain, owner.remote, address).history
+    store = open_store(ground.profile.store_url)
+    history = gather_repo(ground.chain, store, address).history
     counted = [
         sum(not update.reject_reason for update in record.updates.values())
         for (_, index), record in sorted(history.rounds.items())

@@ -23,6 +23,8 @@ from flair_client.errors import RecordDamaged
 FIRST_PREV: Final = "0" * 64
 _LOCK_TIMEOUT_S: Final = 30.0
 _MAX_LINE: Final = 1 << 24
+# Lines are far shorter; where the last one is not, the file is read from its start.
+_TAIL: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,34 @@ def _raw_lines(path: Path) -> Iterator[bytes]:
 
 
 def _last_line(path: Path) -> tuple[int, bytes | None]:
-    """How many lines there are, and the last one."""
+    """How many lines there are, and the last one.
+
+    A last line of ours tells its own number. Whether it is true shows when all are
+    read.
+    """
+    tail = _tail(path)
+    if tail is not None:
+        fields = _parse(tail)
+        if fields is not None and type(fields.get("seq")) is int:
+            return fields["seq"], tail
     seq, last = 0, None
     for seq, last in enumerate(_raw_lines(path), start=1):  # noqa: B007 - the last
         pass
     return seq, last
+
+
+def _tail(path: Path) -> bytes | None:
+    """The last line, where it is whole and not too long; None otherwise."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - _TAIL, 0))
+            lines = file.read(_TAIL).split(b"\n")
+    except FileNotFoundError:
+        return None
+    # In what is not the whole file the first line may have lost its beginning.
+    whole = lines if size <= _TAIL else lines[1:]
+    return whole[-2] if len(whole) > 1 and not whole[-1] else None
 
 
 def _parse(raw: bytes) -> dict[str, Any] | None:

@@ -34,7 +34,11 @@ from dataclasses import dataclass
 
 from flair_client.errors import VerificationError
 from flair_client.history.checked import CheckedCommit, Evidence, InvalidCommit
-from flair_client.history.evidence import VerifyChain, gather_evidence
+from flair_client.history.evidence import (
+    BranchEvidence,
+    VerifyChain,
+    gather_evidence,
+)
 from flair_client.history.line import LineState, judge_move
 from flair_client.history.records import MoveRecord
 from flair_client.history.verify_move import HOW_CHECKED, trusted_commit
@@ -51,6 +55,7 @@ __all__ = [
     "last_valid_head",
     "report_of",
     "trust",
+    "valid_head_of",
     "verify_branch",
     "walk_line",
     "walk_verified",
@@ -195,6 +200,22 @@ def last_valid_head(
     gathered = gather_evidence(
         chain, store, repo, branch, genesis_hash=genesis_hash, progress=progress
     )
+    return valid_head_of(gathered, since=since, verified=verified)
+
+
+def valid_head_of(
+    gathered: BranchEvidence,
+    *,
+    since: CommitId | None = None,
+    verified: Collection[CommitId] = (),
+) -> ValidHead:
+    """Does the same where the evidence was gathered already.
+
+    Args:
+        gathered: of the branch, by rules 1 to 4.
+        since: as for `last_valid_head`.
+        verified: as for `last_valid_head`.
+    """
     evidence = gathered.evidence
     trust(evidence, verified)
     reports: list[CommitReport] = []

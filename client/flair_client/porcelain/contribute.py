@@ -51,7 +51,7 @@ from flair_client.porcelain.contribute_state import (
 from flair_client.porcelain.evaluate import evaluate, last_metrics
 from flair_client.porcelain.patience import Patience
 from flair_client.porcelain.protection import PrivacyAsked
-from flair_client.porcelain.pull import pull
+from flair_client.porcelain.pull import Memory, pull
 from flair_client.porcelain.push import push
 from flair_client.porcelain.pushed import PushOutcome
 from flair_client.porcelain.train import train
@@ -171,6 +171,7 @@ class _Run:
     listener: Listener
     patience: Patience
     looker: Looker
+    memory: Memory = field(default_factory=Memory)
     rounds: deque[RoundTaken] = field(
         default_factory=lambda: deque(maxlen=_SHOWN_ROUNDS)
     )
@@ -328,7 +329,7 @@ def _do(run: _Run, known: Situation, decision: Decision) -> None:
 
 
 def _pull(run: _Run) -> None:
-    pulled = pull(run.ctx, run.workspace)
+    pulled = pull(run.ctx, run.workspace, memory=run.memory)
     if pulled.fault is not None:
         # Blocks may be on their way still; what is really wrong stays wrong.
         raise VerificationError(f"head of {pulled.branch!r}", pulled.fault)

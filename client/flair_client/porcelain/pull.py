@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 from flair_client.context import Context
 from flair_client.errors import VerificationError, WorkspaceError
-from flair_client.history.verify import last_valid_head
+from flair_client.history.evidence import (
+    BranchEvidence,
+    RepoEvidence,
+    gather_repo,
+)
+from flair_client.history.verify import valid_head_of
 from flair_client.ids import CommitId
 from flair_client.porcelain.checkout import blocks_of, check_out
 from flair_client.porcelain.refs import (
@@ -13,8 +18,9 @@ from flair_client.porcelain.refs import (
     remember_verified,
     verified_commits,
 )
-from flair_client.porcelain.target import find_repo
+from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import save_terms, terms_now
+from flair_client.store.base import Store
 from flair_client.workspace import Head, Workspace
 
 
@@ -37,13 +43,52 @@ class Pulled:
     fault: str | None
 
 
-def pull(ctx: Context, workspace: Workspace, branch: str | None = None) -> Pulled:
+@dataclass(slots=True)
+class Memory:
+    """What a process that pulls again and again keeps: the history as it read it.
+
+    Without it every pull reads all events of the repository from its blocks.
+    """
+
+    repo: RepoEvidence | None = None
+
+    def gather(self, ctx: Context, store: Store, place: BranchTarget) -> BranchEvidence:
+        """Reads what is new.
+
+        Raises:
+            VerificationError: events or accounts are wrong.
+            ChainError, StoreError: something cannot be read.
+        """
+        # Folding changes records in place: an error leaves nothing to go on from.
+        known, self.repo = self.repo, None
+        name = place.account.name
+        found = gather_repo(
+            ctx.chain,
+            store,
+            place.repo.address,
+            [name],
+            genesis_hash=ctx.network.genesis_hash,
+            progress=ctx.progress,
+            known=known,
+        )
+        self.repo = found
+        return found.branch(name)
+
+
+def pull(
+    ctx: Context,
+    workspace: Workspace,
+    branch: str | None = None,
+    *,
+    memory: Memory | None = None,
+) -> Pulled:
     """Moves to the newest valid commit of the branch.
 
     Args:
         ctx: read only.
         workspace: a clone.
         branch: to be on from now on; without one the workspace's.
+        memory: of earlier pulls of the same workspace, in the same process.
 
     Raises:
         WorkspaceError: the workspace is no clone.
@@ -58,15 +103,9 @@ def pull(ctx: Context, workspace: Workspace, branch: str | None = None) -> Pulle
         store = blocks_of(ctx, workspace)
         last = known_heads(workspace).get(name)
         since = last if last in verified_commits(workspace) else None
-        found = last_valid_head(
-            ctx.chain,
-            store,
-            place.repo.address,
-            name,
-            since=since,
-            verified=verified_commits(workspace),
-            genesis_hash=ctx.network.genesis_hash,
-            progress=ctx.progress,
+        gathered = (memory or Memory()).gather(ctx, store, place)
+        found = valid_head_of(
+            gathered, since=since, verified=verified_commits(workspace)
         )
         if found.commit_id is None:
             raise found.fault or VerificationError(

@@ -135,6 +135,15 @@ class Team:
             commit(ctx, workspace, message=f"add {step}", weights=path, num_samples=40)
             push(ctx, workspace)
 
+    def push_updates_of(self, site: int, step: float) -> None:
+        """One site alone pushes the head plus this step."""
+        everybody = self.sites
+        self.sites = [everybody[site]]
+        try:
+            self.push_updates(step)
+        finally:
+            self.sites = everybody
+
     def close_round(self) -> None:
         place = self.place
         common = self._common(place)

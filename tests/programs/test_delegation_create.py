@@ -79,6 +79,15 @@ def test_refuses_a_delegation_to_the_wallet_itself():
     place.chain.expect_refusal(place.delegation_create("a", "a"), "DelegateSelf")
 
 
+@pytest.mark.parametrize("expires_at", [0, 2**62])
+def test_names_the_wallet_itself_before_the_expiry(expires_at: int):
+    place = make_place().created()
+
+    place.chain.expect_refusal(
+        place.delegation_create("a", "a", expires_at=expires_at), "DelegateSelf"
+    )
+
+
 def test_refuses_a_delegation_that_exists():
     place = make_place()
     call = scene(place)

@@ -70,6 +70,23 @@ def test_refuses_unknown_scope_bits(scope: int):
     place.chain.expect_refusal(call, "UnknownBits")
 
 
+@pytest.mark.parametrize(
+    ("scope", "error"), [(8, "ScopeTooWide"), (0, "RoleScope"), (16, "UnknownBits")]
+)
+def test_names_the_scope_before_the_expiry_and_the_uses(scope: int, error: str):
+    place = make_place()
+    call = for_repo(place).with_arguments(scope=scope, expires_at=1, uses=0)
+
+    place.chain.expect_refusal(call, error)
+
+
+def test_names_the_expiry_before_the_uses():
+    place = make_place()
+    call = for_repo(place).with_arguments(expires_at=1, uses=1001)
+
+    place.chain.expect_refusal(call, "ExpiryInPast")
+
+
 @pytest.mark.parametrize("ahead", [0, -1, -10_000])
 @pytest.mark.parametrize("name", ["expires_at", "role_expires_at"])
 def test_refuses_an_expiry_that_has_passed(name: str, ahead: int):

@@ -162,8 +162,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     ),
     errors.NoSandbox: (
         NEGATIVE,
-        "install bubblewrap (bwrap), or allow user namespaces; --no-sandbox runs the "
-        "recipe's code as if it were your own",
+        (
+            "install bubblewrap (bwrap), or allow user namespaces; --no-sandbox runs "
+            "the recipe's code as if it were your own"
+        ),
     ),
     errors.RecipeFailed: (
         NEGATIVE,

@@ -70,6 +70,28 @@ def training_options(function: _F) -> _F:
     return function
 
 
+_CODE_OPTIONS: Final = (
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+        default="auto",
+        help="Where the recipe's code trains; auto is the fastest that is there.",
+    ),
+    click.option(
+        "--no-sandbox",
+        is_flag=True,
+        help="Run the recipe's code without a sandbox, as if it were your own.",
+    ),
+)
+
+
+def code_options(function: _F) -> _F:
+    """How code that a recipe brings is run."""
+    for option in reversed(_CODE_OPTIONS):
+        function = option(function)
+    return function
+
+
 # Name of the policy field, and its flag.
 _POLICY_OPTIONS: Final = (
     click.option(

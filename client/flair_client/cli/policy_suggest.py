@@ -6,9 +6,11 @@ import click
 import tomlkit
 
 from flair_client.cli.command import command
-from flair_client.cli.options import training_options
+from flair_client.cli.options import code_options, training_options
 from flair_client.cli.session import App
 from flair_client.cli.text import printable
+from flair_client.data_sources import find_source
+from flair_client.errors import UsageError
 from flair_client.porcelain.policy_fit import Proposal, RunFit
 from flair_client.porcelain.policy_suggest import PolicySuggested, policy_suggest
 from flair_client.training.data import ColumnMap
@@ -25,9 +27,9 @@ from flair_client.training.data import ColumnMap
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Train the built-in model on this CSV or Parquet file once.",
+    metavar="NAME|FILE",
+    help="Train once on this data source or file: the built-in model, or the recipe's "
+    "own code.",
 )
 @click.option(
     "--update",
@@ -37,6 +39,7 @@ from flair_client.training.data import ColumnMap
     "dict); without both at those of `flair train`.",
 )
 @training_options
+@code_options
 @click.option(
     "--headroom",
     type=click.FloatRange(1, 1024),
@@ -49,11 +52,13 @@ from flair_client.training.data import ColumnMap
 def suggest(
     app: App,
     *,
-    data: Path | None,
+    data: str | None,
     update: Path | None,
     map_file: Path | None,
     seed: int | None,
     allow_one_class: bool,
+    device: str,
+    no_sandbox: bool,
     headroom: float,
     write: bool,
 ) -> None:
@@ -61,15 +66,19 @@ def suggest(
 
     Prints a [policy] table to paste, with what it would do to this run: how much of the
     update would be cut off, rounded to zero, or lost. Nothing leaves the machine and
-    nothing that was trained is kept.
+    nothing that was trained is kept. Code that the recipe brings runs in a sandbox.
     """
+    if data is not None and update is not None:
+        raise UsageError("a run is of --data or of --update, not of both")
     made = policy_suggest(
         app.workspace(),
-        data=data,
+        data=None if data is None else find_source(app.settings.home, data),
         update=update,
         column_map=None if map_file is None else ColumnMap.load(map_file),
         seed=seed,
         allow_one_class=allow_one_class,
+        device=device,
+        sandbox=not no_sandbox,
         headroom=headroom,
         write=write,
         progress=app.progress,

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flair_client.cli.command import command
-from flair_client.cli.options import training_options
+from flair_client.cli.options import code_options, training_options
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
 from flair_client.cli.text import printable
@@ -42,17 +42,7 @@ from flair_client.training.run import RoundKind
     help="The recipe's COLUMN is called FIELD in the file; may be repeated.",
 )
 @training_options
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    default="auto",
-    help="Where the recipe's code trains; auto is the fastest that is there.",
-)
-@click.option(
-    "--no-sandbox",
-    is_flag=True,
-    help="Run the recipe's code without a sandbox, as if it were your own.",
-)
+@code_options
 def train_command(
     app: App,
     *,

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import tomlkit
 
 from flair_client.arithmetic import FloatArray, count_not_finite, values_from_bytes
 from flair_client.config_file import write_text
+from flair_client.data_sources import DataSource, as_source
 from flair_client.errors import (
     NotFinite,
     NotTrainable,
@@ -23,9 +25,11 @@ from flair_client.errors import (
     UsageError,
 )
 from flair_client.objects import DType, Role
+from flair_client.porcelain.policy_code import code_update
 from flair_client.porcelain.policy_fit import Pairs, Proposal, Update, measure, propose
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.training.data import ColumnMap
+from flair_client.training.reading import read_plain_table
 from flair_client.training.recipe import (
     LOGISTIC_REGRESSION,
     STATISTICS_PRESENT,
@@ -81,11 +85,13 @@ class PolicySuggested:
 def policy_suggest(
     workspace: Workspace,
     *,
-    data: Path | None = None,
+    data: DataSource | Path | None = None,
     update: Path | None = None,
     column_map: ColumnMap | None = None,
     seed: int | None = None,
     allow_one_class: bool = False,
+    device: str = "auto",
+    sandbox: bool = True,
     headroom: float = 2.0,
     write: bool = False,
     progress: Progress = NO_PROGRESS,
@@ -94,12 +100,15 @@ def policy_suggest(
 
     Args:
         workspace: its recipe and its weights are the base.
-        data: to train the built-in model on, once, without keeping the result.
+        data: to train on, once, without keeping the result: the built-in model, or with
+            the code that lies in the workspace.
         update: new weights from elsewhere instead; without both those that
             `flair train` left.
         column_map: how the data's columns give the recipe's.
         seed: of the order of the rows.
         allow_one_class: whether rows of one class will do.
+        device: where the recipe's code trains.
+        sandbox: False runs the recipe's code without a sandbox.
         headroom: how much larger other contributors' updates may be.
         write: whether to put the fields into the recipe.
         progress: of the training.
@@ -107,7 +116,10 @@ def policy_suggest(
     Raises:
         UsageError: there is no model, no run to look at, or nothing changed in it; or
             the recipe belongs to a published repository and cannot be written.
-        NotTrainable: data was given, and the recipe has no built-in model.
+        NotTrainable: data was given, and the recipe has neither a built-in model nor
+            code.
+        NoSandbox, RecipeFailed, RequirementsMissing: the recipe's code cannot run, or
+            failed.
         DataError, TensorMismatch, ObjectInvalid: of the data, weights or recipe.
     """
     if data is not None and update is not None:
@@ -121,13 +133,28 @@ def policy_suggest(
     recipe = parse_recipe(workspace.recipe_path.read_bytes())
     with ExitStack() as stack:
         outside: Mapping[str, int] = {}
-        if data is not None:
-            source = data
+        if data is not None and recipe.has_code:
+            rows = as_source(None, data).with_map(column_map)
+            source = rows.path
+            folder = stack.enter_context(TemporaryDirectory(prefix="flair-"))
+            made = code_update(
+                workspace,
+                recipe,
+                rows,
+                Path(folder),
+                seed=seed,
+                device=device,
+                sandbox=sandbox,
+                progress=progress,
+            )
+            updates = stack.enter_context(_from_file(workspace, recipe, made))
+        elif data is not None:
+            rows = as_source(None, data).with_map(column_map)
+            source = rows.path
             updates, outside = _from_data(
                 workspace,
                 recipe,
-                data,
-                column_map=column_map,
+                rows,
                 seed=seed,
                 allow_one_class=allow_one_class,
                 progress=progress,
@@ -163,9 +190,8 @@ def _update_file(workspace: Workspace, update: Path | None) -> Path:
 def _from_data(
     workspace: Workspace,
     recipe: TrainingRecipe,
-    data: Path,
+    source: DataSource,
     *,
-    column_map: ColumnMap | None,
     seed: int | None,
     allow_one_class: bool,
     progress: Progress,
@@ -180,10 +206,10 @@ def _from_data(
     run = partial(
         train,
         recipe,
-        data=data,
-        column_map=column_map,
+        data=read_plain_table(source.plain(), recipe),
         seed=seed,
         allow_one_class=allow_one_class,
+        label=source.label,
         progress=progress,
     )
     updates = []

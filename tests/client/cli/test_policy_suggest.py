@@ -1,12 +1,15 @@
 """`flair policy suggest` in a workspace that was not published yet."""
 
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from flair_client.training.recipe import parse_recipe
+from flair_client.training.sandbox import find_sandbox
+from flair_client.workspace import make_workspace
 
 ROWS = "age,sex,target\n" + "\n".join(
     f"{40 + n % 37},{n % 3 % 2},{int(n % 37 > 18)}" for n in range(60)
@@ -146,3 +149,47 @@ def test_outside_of_a_workspace(flair, home):
 
     assert ran.code == 2
     assert "there is no workspace" in ran.err
+
+
+CODE = """
+[recipe]
+model = "python"
+[statistics]
+enabled = true
+[tensors]
+average = ["seen"]
+train = ["*"]
+"""
+TRAIN = """
+import numpy as np
+from flair_client.training.doors import TrainResult
+
+def train(weights, data, ctx):
+    if ctx.is_statistics:
+        return TrainResult({**weights, "seen": data.x.mean(axis=0)}, len(data))
+    assert weights["seen"].tolist() == [3, 4]
+    return TrainResult({**weights, "w": weights["w"] + 2}, len(data))
+"""
+
+
+@pytest.mark.skipif(find_sandbox() is None, reason="this machine has no sandbox")
+def test_code_of_the_workspaces_own_is_run_once(flair, home, monkeypatch):
+    folder = make_workspace(Path("code")).folder
+    monkeypatch.chdir(folder)
+    (folder / "flair.toml").write_text(CODE)
+    (folder / "train.py").write_text(TRAIN)
+    base = {"w": np.zeros(4, np.float32), "seen": np.zeros(2, np.float32)}
+    safetensors.numpy.save_file(base, folder / "weights.safetensors")
+    np.savez(folder / "rows.npz", x=np.array([[3, 4]] * 12, "f4"), target=np.ones(12))
+
+    told = flair("policy", "suggest", "--data", "rows.npz", "--write", "--json")
+
+    assert told.code == 0, told.err
+    kinds = {
+        run["kind"]: run["length"] for run in told.line["result"]["chosen"]["runs"]
+    }
+    assert kinds == {"statistics": 5.0, "training": 4.0}
+    assert parse_recipe(Path("flair.toml").read_bytes()).policy["norm_bound"] == 10.0
+    assert {one.name for one in folder.iterdir()} == {
+        *(".flair", "flair.toml", "train.py", "weights.safetensors", "rows.npz")
+    }

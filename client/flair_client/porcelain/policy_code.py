@@ -1,0 +1,89 @@
+"""One run of a workspace's own recipe code, to see how far it moves the model.
+
+Used by `flair policy suggest`; no verb itself. Nothing of it is kept.
+"""
+
+import math
+from functools import partial
+from pathlib import Path
+
+from flair_client.data_sources import DataSource
+from flair_client.porcelain.checkout import workspace_recipe
+from flair_client.porcelain.new_update import write_update
+from flair_client.porcelain.recipe_run import RecipeJob, run_recipe
+from flair_client.porcelain.recipe_train import run_source
+from flair_client.porcelain.update_delta import is_sent
+from flair_client.progress import NO_PROGRESS, Progress
+from flair_client.training.recipe import TrainingRecipe
+from flair_client.training.requirements import check_installed
+from flair_client.weights import roles_by_pattern
+from flair_client.weights.opening import header_at
+from flair_client.workspace import Workspace
+
+
+def code_update(
+    workspace: Workspace,
+    recipe: TrainingRecipe,
+    source: DataSource,
+    folder: Path,
+    *,
+    seed: int | None,
+    device: str = "auto",
+    sandbox: bool = True,
+    progress: Progress = NO_PROGRESS,
+) -> Path:
+    """Trains the workspace's weights with the code that lies in it.
+
+    As in a repository: where the recipe collects statistics, they come first.
+
+    Args:
+        workspace: with recipe, code and weights.
+        recipe: what its `flair.toml` says.
+        source: the data.
+        folder: takes the new weights, and everything on the way.
+        seed: of everything random, instead of the recipe's.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        sandbox: False runs the code without a sandbox.
+        progress: of the training.
+
+    Returns:
+        A safetensors file of the new weights, as long as training made them.
+
+    Raises:
+        As `run_recipe` and `write_update`.
+        RequirementsMissing: the code needs what is not installed.
+        UsageError: code that the recipe names is not there.
+    """
+    check_installed(recipe.requirements)
+    files = workspace_recipe(workspace)
+    base = workspace.weights_path
+    role_of = roles_by_pattern(recipe.roles)
+    spans = header_at(base).spans.values()
+    roles = {span.name: role_of(span.name, span.dtype) for span in spans}
+    for is_statistics in (True, False) if recipe.statistics else (False,):
+        round_index = 0 if is_statistics else 1
+        job = RecipeJob(
+            files=files,
+            recipe=recipe,
+            identity=f"suggest {round_index}",
+            base=base,
+            roles=roles,
+            source=run_source(source),
+            seed=recipe.seed if seed is None else seed,
+            device=device,
+            round_index=round_index,
+            is_statistics=is_statistics,
+            sandboxed=sandbox,
+        )
+        run = run_recipe(job, folder / f"run{round_index}", progress=progress)
+        made = folder / f"made{round_index}.safetensors"
+        write_update(
+            base,
+            run.weights,
+            roles,
+            made,
+            norm_bound=math.inf,
+            is_sent=partial(is_sent, is_statistics=is_statistics),
+        )
+        base = made
+    return base

@@ -36,6 +36,7 @@ from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.settings import Flags, load_settings
 from flair_client.training.doors import TrainContext, is_finite_number
 from flair_client.training.framework import TORCH, choose_device, load_values
+from flair_client.training.noisy_steps import NoisySteps
 from flair_client.weights import digest_of_file
 from flair_client.weights.foreign import fit, save_foreign, ties_of
 from flair_client.weights.live_objects import weights_of
@@ -110,6 +111,7 @@ class Training:
         num_samples: int,
         metrics: Mapping[str, float] | None = None,
         epochs: int | None = None,
+        noisy_steps: NoisySteps | None = None,
     ) -> Trained:
         """Keeps new weights for `flair commit`.
 
@@ -119,6 +121,8 @@ class Training:
             num_samples: rows that stand behind it; only a bucket leaves.
             metrics: name → number; only names that the recipe lists may leave.
             epochs: passes over the data that were made; without it the recipe's.
+            noisy_steps: where every trained tensor was made by steps with noise alone,
+                what these were; `privacy.dp_sgd.DpSgd` tells them.
 
         Raises:
             TensorMismatch: other tensors than the base; names the first.
@@ -136,6 +140,7 @@ class Training:
         finite = {
             n: float(v) for n, v in (metrics or {}).items() if is_finite_number(v)
         }
+        stated = None if self.is_statistics else noisy_steps
         self._write_audit(num_samples)
         length = self._write(model)
         keep_marker(
@@ -147,6 +152,7 @@ class Training:
             seed=self.seed,
             metrics=finite,
             source=self.source,
+            noisy_steps=stated,
         )
         listed = allowed_metrics(self._given.recipe, finite)
         self.result = replace(
@@ -161,6 +167,7 @@ class Training:
                 length=length,
             ),
             metrics_kept=tuple(sorted((metrics or {}).keys() - listed.keys())),
+            noisy_steps=stated,
         )
         return self.result
 

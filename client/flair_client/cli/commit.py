@@ -8,6 +8,7 @@ from flair_client.cli.command import command
 from flair_client.cli.output import fields
 from flair_client.cli.session import App
 from flair_client.errors import UsageError
+from flair_client.objects import Privacy
 from flair_client.porcelain.commit import Committed, commit
 from flair_client.porcelain.new_weights import new_weights
 from flair_client.porcelain.protection import DEFAULT_DELTA, PrivacyAsked
@@ -151,11 +152,17 @@ def _update_text(made: Committed) -> str:
     if privacy.epsilon is not None:
         rows += [
             ("epsilon", f"{privacy.epsilon:.4g} at delta {privacy.delta:g}"),
-            ("noise", f"{privacy.noise_multiplier:.4g} times the clip"),
+            ("noise", _noise_text(privacy)),
             ("data source", made.source),
         ]
     rows += [(f"metric {name}", value) for name, value in made.metrics.items()]
     return fields(rows)
+
+
+def _noise_text(privacy: Privacy) -> str | None:
+    if privacy.noise_multiplier is None:
+        return privacy.accountant
+    return f"{privacy.noise_multiplier:.4g} times the clip"
 
 
 def _snapshot_text(taken: Snapshotted) -> str:

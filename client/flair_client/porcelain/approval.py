@@ -19,7 +19,7 @@ from flair_client.ids import Address, CommitId, Digest
 from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.checkout import recipe_at
 from flair_client.porcelain.outbox import Outbox, PendingCommit, outbox
-from flair_client.porcelain.protection import charge_for
+from flair_client.porcelain.protection import charge_for, has_noise
 from flair_client.store.base import Store
 from flair_client.workspace import Workspace, read_table, write_table
 
@@ -167,7 +167,7 @@ def _check_site(ctx: Context, store: Store, commit: Commit) -> None:
         recipe=Digest((commit.recipe or recipe_at(store, commit.parents[0])).digest),
         # The commit knows the bucket alone: no more rows than this stand behind it.
         num_samples=2 * commit.training.samples_bucket - 1,
-        has_noise=commit.privacy.epsilon is not None,
+        has_noise=has_noise(site, commit.privacy),
     )
     if commit.privacy.delta is not None:
         site.check_delta(commit.privacy.delta)

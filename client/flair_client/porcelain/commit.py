@@ -28,6 +28,7 @@ from flair_client.porcelain.checkout import (
 )
 from flair_client.porcelain.protection import (
     PrivacyAsked,
+    has_noise,
     plan_protection,
     source_of,
 )
@@ -35,8 +36,8 @@ from flair_client.porcelain.terms import Terms
 from flair_client.porcelain.transfer import blocks_of_commit
 from flair_client.porcelain.trust import trust_offline
 from flair_client.porcelain.update_delta import MadeDelta, make_delta
-from flair_client.privacy.plan import NoisePlan
 from flair_client.store.base import Store
+from flair_client.training.noisy_steps import NoisySteps
 from flair_client.training.recipe import TrainingRecipe
 from flair_client.weights import digest_of_file
 from flair_client.workspace import Workspace
@@ -91,6 +92,7 @@ class _Facts:
     seed: int | None
     metrics: Mapping[str, float]
     source: str | None
+    noisy_steps: NoisySteps | None = None
 
 
 def bucket(num_samples: int) -> int:
@@ -146,26 +148,29 @@ def commit(
         named = None if source is None else ledger_name(ctx.home, source)
         facts = _facts(workspace, head.commit, weights, num_samples, named)
         manifest = manifest_of(store, head.commit)
-        noise = plan_protection(
-            ctx, terms, manifest, source=facts.source, asked=privacy
+        protection = plan_protection(
+            *(ctx, terms, manifest),
+            source=facts.source,
+            asked=privacy,
+            noisy_steps=facts.noisy_steps,
         )
         ctx.site.check_commit(
             mode=terms.policy.params.mode,
             recipe=Digest(recipe.digest),
             num_samples=facts.num_samples,
-            has_noise=noise is not None,
+            has_noise=has_noise(ctx.site, protection.privacy),
         )
         path = weights or workspace.update_path
         with store.batch():
             made = make_delta(
-                *(store, terms, ctx.contributor, manifest, path), noise=noise
+                *(store, terms, ctx.contributor, manifest, path), noise=protection.noise
             )
             signed = _sign(
                 *(ctx, store, terms, recipe),
                 message=message,
                 facts=facts,
                 delta=made.cid,
-                noise=noise,
+                privacy=protection.privacy,
             )
         workspace.set_marker(
             PENDING,
@@ -230,6 +235,7 @@ def _facts(
         None if seed is None else int(seed),
         {name: float(value) for name, value in trained.get("metrics", {}).items()},
         source_of(trained),
+        NoisySteps.load(trained.get("noisy_steps")),
     )
 
 
@@ -250,16 +256,15 @@ def _sign(
     message: str,
     facts: _Facts,
     delta: Cid,
-    noise: NoisePlan | None,
+    privacy: Privacy,
 ) -> _Signed:
     listed = allowed_metrics(training_recipe(store, recipe), facts.metrics)
     # Measured on the data without noise, they would go around it.
     metrics = {
         name: value
         for name, value in listed.items()
-        if noise is None and ctx.site.allows_metric(name)
+        if privacy.epsilon is None and ctx.site.allows_metric(name)
     }
-    privacy = _statement(terms, noise)
     unsigned = Commit(
         kind=CommitKind.UPDATE,
         repo=terms.repo,
@@ -285,13 +290,6 @@ def _sign(
     store.put(CODEC_DAG_CBOR, block)
     withheld = tuple(name for name in listed if name not in metrics)
     return _Signed(id_of(block), metrics, withheld, privacy)
-
-
-def _statement(terms: Terms, noise: NoisePlan | None) -> Privacy:
-    params = terms.policy.params
-    if noise is not None:
-        return noise.statement("public", params.scale_exp)
-    return Privacy(mode="public", clip=terms.norm_bound)
 
 
 def allowed_metrics(

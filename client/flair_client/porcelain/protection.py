@@ -9,13 +9,17 @@ from flair_client.context import Context
 from flair_client.errors import UsageError, WorkspaceError
 from flair_client.ids import CommitId
 from flair_client.names import is_name
-from flair_client.objects import Commit, Manifest
+from flair_client.objects import Commit, Manifest, Privacy
 from flair_client.porcelain.terms import Terms
 from flair_client.porcelain.update_delta import is_sent
+from flair_client.privacy.accountant import Mechanism, epsilon_of
 from flair_client.privacy.ledger import Charge, charge_source, check_budget
 from flair_client.privacy.plan import NoisePlan, plan_noise
+from flair_client.site_rules import SiteRules
+from flair_client.training.noisy_steps import NoisySteps
 
 DEFAULT_DELTA: Final = 1e-6
+_MODE: Final = "public"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,19 @@ def budget_of(ctx: Context) -> Budget:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """How the data behind an update is protected.
+
+    Attributes:
+        noise: that the update gets; None where it gets none.
+        privacy: what the commit states.
+    """
+
+    noise: NoisePlan | None
+    privacy: Privacy
+
+
 def plan_protection(
     ctx: Context,
     terms: Terms,
@@ -60,8 +77,12 @@ def plan_protection(
     *,
     source: str | None,
     asked: PrivacyAsked | None,
-) -> NoisePlan | None:
-    """Finds the noise of an update; None where none is asked for.
+    noisy_steps: NoisySteps | None = None,
+) -> Protection:
+    """Finds the noise of an update, and what can be stated of it.
+
+    Noise that is added here covers any change of the data, that of the training's steps
+    a single row: where there are both, the former is stated and counted.
 
     Args:
         ctx: with the site's rules and the user's folder.
@@ -69,21 +90,46 @@ def plan_protection(
         manifest: of its base.
         source: the data behind it.
         asked: by the contributor.
+        noisy_steps: that it was trained by.
 
     Raises:
         UsageError: noise is required and nobody said how much, or of which data.
         SiteRefused: delta is above the site's.
         BudgetSpent: the data source has no budget left for it.
         Refused: the policy's norm bound has no room for the noise.
+        ExtraMissing: the accountant's library is not installed.
     """
-    if asked is None:
-        if terms.policy.params.dp_rule:
-            raise UsageError("the policy requires noise, and no epsilon is given")
-        return None
+    budget = budget_of(ctx)
+    mechanism: Mechanism
+    if asked is not None:
+        noise = _plan(ctx, terms, manifest, asked)
+        mechanism = noise.noise_multiplier
+        stated = noise.statement(_MODE, terms.policy.params.scale_exp)
+        planned = Protection(noise, stated)
+    elif noisy_steps is not None:
+        mechanism = noisy_steps
+        planned = Protection(None, _of_steps(noisy_steps, terms, budget.delta))
+    elif terms.policy.params.dp_rule:
+        raise UsageError("the policy requires noise, and no epsilon is given")
+    else:
+        return Protection(None, Privacy(mode=_MODE, clip=terms.norm_bound))
     if source is None:
         raise UsageError("an update with noise needs the name of its data source")
+    check_budget(
+        _ledgers(ctx),
+        source,
+        mechanism,
+        max_epsilon=budget.max_epsilon,
+        delta=budget.delta,
+    )
+    return planned
+
+
+def _plan(
+    ctx: Context, terms: Terms, manifest: Manifest, asked: PrivacyAsked
+) -> NoisePlan:
     ctx.site.check_delta(asked.delta)
-    plan = plan_noise(
+    return plan_noise(
         terms.policy.params,
         sum(
             entry.n_values
@@ -93,15 +139,31 @@ def plan_protection(
         epsilon=asked.epsilon,
         delta=asked.delta,
     )
-    budget = budget_of(ctx)
-    check_budget(
-        _ledgers(ctx),
-        source,
-        plan.noise_multiplier,
-        max_epsilon=budget.max_epsilon,
-        delta=budget.delta,
+
+
+def _of_steps(steps: NoisySteps, terms: Terms, delta: float) -> Privacy:
+    return Privacy(
+        mode=_MODE,
+        clip=terms.norm_bound,
+        epsilon=epsilon_of((steps,), delta),
+        delta=delta,
+        accountant=steps.text,
     )
-    return plan
+
+
+def has_noise(site: SiteRules, privacy: Privacy) -> bool:
+    """Whether an update has noise that a site's rules count.
+
+    The noise of steps is the word of the recipe's code: it counts where the site lists
+    the recipes that it has looked at.
+    """
+    if privacy.epsilon is None:
+        return False
+    return site.recipes is not None or _steps_of(privacy) is None
+
+
+def _steps_of(privacy: Privacy) -> NoisySteps | None:
+    return NoisySteps.parse(privacy.accountant or "")
 
 
 def charge_for(
@@ -115,13 +177,17 @@ def charge_for(
     Raises:
         BudgetSpent: the data source has no budget left for it.
         RecordDamaged: the ledger was changed.
-        WorkspaceError: it is not known of which data the update is.
+        WorkspaceError: it is not known of which data the update is, or how its loss was
+            counted.
     """
     privacy = commit.privacy
     if privacy is None or privacy.epsilon is None:
         return
-    if source is None or privacy.noise_multiplier is None:
+    if source is None:
         raise WorkspaceError("it is not known which data source the update is of")
+    steps = _steps_of(privacy)
+    if steps is None and privacy.noise_multiplier is None:
+        raise WorkspaceError("it is not known what noise the update has")
     budget = budget_of(ctx)
     charge_source(
         _ledgers(ctx),
@@ -135,6 +201,7 @@ def charge_for(
             epsilon=privacy.epsilon,
             delta=privacy.delta or 0.0,
             time=ctx.now(),
+            noisy_steps=steps,
         ),
         max_epsilon=budget.max_epsilon,
         delta=budget.delta,

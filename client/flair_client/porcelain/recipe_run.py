@@ -19,6 +19,7 @@ from flair_client.porcelain.base_file import without_bf16
 from flair_client.progress import NO_PROGRESS, Progress, Task
 from flair_client.training.doors import CHECKPOINT_FILE, is_finite_number
 from flair_client.training.framework import TORCH
+from flair_client.training.noisy_steps import NoisySteps
 from flair_client.training.recipe import TrainingRecipe
 from flair_client.training.spec import (
     EXIT_DATA,
@@ -49,6 +50,7 @@ _ENDINGS: Final = {
     "memory": "took more memory than {max_memory_bytes} bytes",
     "processes": "started too many processes",
     "scratch": "filled its scratch folder",
+    "output": "printed without end",
 }
 
 
@@ -80,6 +82,7 @@ class RecipeJob:
         roles: of its tensors, by name.
         device: `auto`, `cpu`, `cuda` or `mps`.
         sandboxed: False where the user takes the risk.
+        hidden: folders that nothing readable may hold, besides the home folder.
     """
 
     files: Mapping[str, bytes]
@@ -93,6 +96,7 @@ class RecipeJob:
     round_index: int
     is_statistics: bool
     sandboxed: bool = True
+    hidden: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class RecipeRun:
         metrics: finite ones.
         bad_metrics: names whose value is no finite number.
         resumed: whether it went on from a run that was cut off.
+        noisy_steps: how the weights were made, if the recipe's code says so.
     """
 
     weights: Path
@@ -112,6 +117,7 @@ class RecipeRun:
     bad_metrics: tuple[str, ...]
     epochs: int
     resumed: bool
+    noisy_steps: NoisySteps | None = None
 
 
 def run_recipe(
@@ -128,6 +134,7 @@ def run_recipe(
     Raises:
         RecipeFailed: the code raised, was stopped at a limit, or gave back nonsense.
         NoSandbox: none can be had on this machine.
+        UsageError: the data's folder holds one that may not be read.
         DataError: the data cannot be used; names file, column or row.
     """
     scratch = _prepare(job, folder)
@@ -224,6 +231,7 @@ def _start(job: RecipeJob, folder: Path, base: Path, said: "_Said") -> "Finished
         on_line=said.hear,
         device=job.device,
         sandboxed=job.sandboxed,
+        hidden=job.hidden,
     )
 
 
@@ -235,6 +243,8 @@ def _environment(job: RecipeJob, scratch: Path) -> dict[str, str]:
         "TMPDIR": str(scratch),
         "LANG": "C.UTF-8",
         "PATH": os.defpath,
+        # Nobody's: there may be no list of users to ask.
+        "USER": "flair",
         "PYTHONHASHSEED": str(job.seed % 2**32),
         "PYTHONDONTWRITEBYTECODE": "1",
         # What PyTorch asks for where it is told to be deterministic on a GPU.
@@ -338,6 +348,7 @@ def _result(scratch: Path, *, resumed: bool) -> RecipeRun:
         bad_metrics=tuple(n for n, v in metrics.items() if not is_finite_number(v)),
         epochs=_whole(told, "epochs", 0, _MAX_EPOCHS),
         resumed=resumed,
+        noisy_steps=NoisySteps.load(told.get("noisy_steps")),
     )
 
 

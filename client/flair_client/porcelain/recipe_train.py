@@ -27,6 +27,7 @@ from flair_client.porcelain.trained import (
     summary,
 )
 from flair_client.porcelain.update_delta import is_sent
+from flair_client.training.noisy_steps import NoisySteps
 from flair_client.training.requirements import check_installed
 from flair_client.weights import digest_of_file
 from flair_client.workspace import Workspace
@@ -61,6 +62,7 @@ def train_recipe(
         round_index=given.terms.round_index,
         is_statistics=given.terms.is_statistics,
         sandboxed=sandbox,
+        hidden=() if ctx.home is None else (ctx.home,),
     )
     run = run_recipe(job, folder / "run", progress=ctx.progress)
     ctx.site.check_rows(run.num_samples)
@@ -85,7 +87,13 @@ def train_recipe(
         other_versions=tuple(f"{one.text} ({one.installed})" for one in others),
         resumed=run.resumed,
         sandboxed=sandbox,
+        noisy_steps=_noisy_steps(given, run),
     )
+
+
+def _noisy_steps(given: Given, run: RecipeRun) -> NoisySteps | None:
+    # Statistics are no training: the steps say nothing of them.
+    return None if given.terms.is_statistics else run.noisy_steps
 
 
 def run_source(source: DataSource) -> RunSource:
@@ -123,6 +131,7 @@ def _keep(
         seed=job.seed,
         metrics=run.metrics,
         source=source,
+        noisy_steps=_noisy_steps(given, run),
     )
     return made.norm / bound
 

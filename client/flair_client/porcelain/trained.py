@@ -27,6 +27,7 @@ from flair_client.porcelain.terms import Terms
 from flair_client.porcelain.trust import trust_offline
 from flair_client.porcelain.update_delta import is_sent
 from flair_client.store.base import Store
+from flair_client.training.noisy_steps import NoisySteps
 from flair_client.training.recipe import RECIPE_FILE, TrainingRecipe, parse_recipe
 from flair_client.training.run import RoundKind
 from flair_client.workspace import Workspace
@@ -56,6 +57,7 @@ class Trained:
         resumed: whether it went on from a run that was cut off.
         sandboxed: False where the recipe's code ran without a sandbox; None where none
             of it ran.
+        noisy_steps: the noise that the training had, by its own word.
     """
 
     base: CommitId
@@ -77,6 +79,7 @@ class Trained:
     other_versions: tuple[str, ...] = ()
     resumed: bool = False
     sandboxed: bool | None = None
+    noisy_steps: NoisySteps | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,7 @@ def keep_marker(
     seed: int | None,
     metrics: Mapping[str, float],
     source: str | None,
+    noisy_steps: NoisySteps | None = None,
 ) -> None:
     """Writes down which file the weights must be in; after the file itself.
 
@@ -197,6 +201,7 @@ def keep_marker(
             "seed": seed,
             "metrics": dict(metrics),
             "source": source,
+            "noisy_steps": None if noisy_steps is None else noisy_steps.save(),
         },
     )
 

@@ -107,11 +107,13 @@ def save_result(
         # The library writes the memory as it lies.
         arrays = {k: np.asarray(_array(k, v), order="C") for k, v in weights.items()}
         save_arrays(arrays, str(path))
-    told = {
+    told: dict[str, Any] = {
         "num_samples": int(result.num_samples),
         "epochs": int(result.epochs),
         "metrics": {str(name): float(v) for name, v in result.metrics.items()},
     }
+    if result.noisy_steps is not None:
+        told["noisy_steps"] = result.noisy_steps.save()
     (folder / RESULT_FILE).write_text(json.dumps(told), "utf-8")
 
 

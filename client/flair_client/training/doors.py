@@ -15,6 +15,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from flair_client.training.noisy_steps import NoisySteps
+
 Array: TypeAlias = npt.NDArray[Any]
 CHECKPOINT_FILE: Final = "checkpoint"
 
@@ -29,12 +31,15 @@ class TrainResult:
         num_samples: rows that stand behind them.
         metrics: name → finite number; only names that the recipe lists may leave.
         epochs: passes over the data that were made.
+        noisy_steps: where every trained tensor was made by steps with noise alone, what
+            these were; `privacy.dp_sgd.DpSgd` tells them.
     """
 
     weights: Mapping[str, Any]
     num_samples: int
     metrics: Mapping[str, float] = field(default_factory=dict)
     epochs: int = 1
+    noisy_steps: NoisySteps | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,17 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from flair_client.chain.client import ChainClient
+from flair_client.chain.rpc import Rpc
+from flair_client.chain.signer import KeypairSigner
 from flair_client.cli.app import run
 from flair_client.localnet import start_localnet
+from flair_client.porcelain.sponsor import sponsor_set
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -66,3 +70,32 @@ def flair(team, monkeypatch, capsys):
         return Ran(code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture
+def poor(team):
+    """Makes contexts of new wallets that hold nothing."""
+    opened = []
+
+    def make(seed):
+        chain = ChainClient(Rpc(team.net.url, genesis_hash=team.net.genesis_hash))
+        opened.append(chain)
+        return replace(
+            team.owner, chain=chain, signer=KeypairSigner(bytes([seed]) * 32)
+        )
+
+    yield make
+    for chain in opened:
+        chain.close()
+
+
+@pytest.fixture
+def sponsor(team, tmp_path):
+    """A wallet that pays for the team's contributors, and its service."""
+    from joining_world import serving
+
+    payer = replace(team.context("payer"), home=tmp_path / "payer")
+    sponsor_set(team.owner, team.repo, payer.wallet.address)
+    with serving(payer, [team.repo]) as url:
+        yield replace(payer, sponsor_url=url)
+    payer.chain.close()

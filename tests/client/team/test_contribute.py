@@ -2,9 +2,6 @@
 
 import json
 
-import pytest
-
-from flair_client.errors import TrustRequired
 from flair_client.porcelain.contribute import (
     ContributePlan,
     Ending,

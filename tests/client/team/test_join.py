@@ -1,31 +1,25 @@
-"""Joining by a link, machine keys and sponsors, on a real localnet."""
+"""Joining by a link or by a request, with and without money."""
 
-import threading
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
-import safetensors.numpy
-import uvicorn
+from joining_world import (
+    DAY,
+    balance,
+    commit_step,
+    link_of,
+    merged,
+    read_clock,
+)
 
 from flair_client.chain.accounts import Scope
-from flair_client.chain.client import ChainClient
-from flair_client.chain.rpc import Rpc
 from flair_client.chain.signer import KeypairSigner
 from flair_client.errors import (
     InviteGone,
-    NotDelegated,
     ProgramRefused,
 )
-from flair_client.history.graph import read_commit
 from flair_client.invite_link import InviteLink
-from flair_client.porcelain.commit import commit
-from flair_client.porcelain.delegation import (
-    delegation_create,
-    delegation_list,
-    delegation_rotate,
-)
 from flair_client.porcelain.invite import invite_create, invite_list, invite_revoke
 from flair_client.porcelain.join import (
     join,
@@ -39,37 +33,12 @@ from flair_client.porcelain.pull import pull
 from flair_client.porcelain.push import push
 from flair_client.porcelain.pushed import PushOutcome
 from flair_client.porcelain.role import role_grant, role_list
-from flair_client.porcelain.round import round_expire, round_open
-from flair_client.porcelain.sponsor import open_desk, sponsor_set, sponsor_status
+from flair_client.porcelain.round import round_open
+from flair_client.porcelain.sponsor import sponsor_status
 from flair_client.porcelain.trust import trust
 from flair_client.porcelain.update import update_withdraw
 from flair_client.porcelain.verify import verify
-from flair_client.serving import listen, url_of
-from flair_client.sponsor.ledger import Caps
-from flair_client.sponsor.rules import Purpose
-from flair_client.sponsor.server import create_app
 from flair_client.workspace import Workspace
-
-DAY = 86_400
-SOL = 10**9
-CAPS = Caps({Purpose.JOIN: SOL // 10, Purpose.CONTRIBUTE: SOL}, SOL // 20)
-
-
-@pytest.fixture
-def poor(team):
-    """Makes contexts of new wallets that hold nothing."""
-    opened = []
-
-    def make(seed):
-        chain = ChainClient(Rpc(team.net.url, genesis_hash=team.net.genesis_hash))
-        opened.append(chain)
-        return replace(
-            team.owner, chain=chain, signer=KeypairSigner(bytes([seed]) * 32)
-        )
-
-    yield make
-    for chain in opened:
-        chain.close()
 
 
 @pytest.fixture
@@ -80,70 +49,6 @@ def invited(team):
     made = policy_make(team.owner, team.repo, invited_only)
     policy_use(team.owner, team.repo, "main", made.index)
     return team
-
-
-@pytest.fixture
-def sponsor(team, tmp_path):
-    """A wallet that pays for the team's contributors, and its service."""
-    payer = replace(team.context("payer"), home=tmp_path / "payer")
-    sponsor_set(team.owner, team.repo, payer.wallet.address)
-    with serving(payer, [team.repo]) as url:
-        yield replace(payer, sponsor_url=url)
-    payer.chain.close()
-
-
-class serving:  # noqa: N801 - reads as a verb in `with`
-    """The service in a thread of this process."""
-
-    def __init__(self, payer, repos, caps=CAPS):
-        self.desk = open_desk(payer, repos, caps=caps, max_priority_lamports=100_000)
-
-    def __enter__(self):
-        ready = threading.Event()
-        self.listener = listen("127.0.0.1", 0)
-        app = create_app(self.desk, on_ready=ready.set)
-        self.server = uvicorn.Server(uvicorn.Config(app, log_config=None))
-        self.thread = threading.Thread(
-            target=self.server.run, kwargs={"sockets": [self.listener]}
-        )
-        self.thread.start()
-        assert ready.wait(30)
-        return url_of("127.0.0.1", self.listener)
-
-    def __exit__(self, *_):
-        self.server.should_exit = True
-        self.thread.join(30)
-        self.listener.close()
-
-
-def link_of(team, **more):
-    return InviteLink.parse(
-        invite_create(
-            team.owner, team.repo, Scope.CONTRIBUTE, lasts_s=30 * DAY, **more
-        ).link
-    )
-
-
-def balance(ctx, address=None):
-    return ctx.chain.rpc.get_balance(address or ctx.wallet.address)
-
-
-def commit_step(ctx, workspace, step=0.25):
-    tensors = safetensors.numpy.load_file(workspace.weights_path)
-    moved = {name: one + np.float32(step) for name, one in tensors.items()}
-    path = workspace.folder / "new.safetensors"
-    safetensors.numpy.save_file(moved, path)
-    return commit(ctx, workspace, message="step", weights=path, num_samples=40)
-
-
-def merged(team):
-    """Ends the round with a merge, and clears it away."""
-    index = team.place.account.round_index
-    team.close_round()
-    merge = team.good_merge()
-    team.finish_round(merge)
-    round_expire(team.owner, team.repo, "main", index)
-    return merge
 
 
 def test_a_wallet_without_money_joins_by_a_link_and_pushes(
@@ -258,12 +163,6 @@ def test_a_link_that_has_expired_is_refused(team):
         join(guest, InviteLink.parse(made.link), None)
 
 
-def read_clock(chain):
-    from flair_client.chain.pdas import CLOCK_ID
-
-    return int.from_bytes(chain.rpc.get_account(CLOCK_ID).data[32:40], "little")
-
-
 def test_nobody_but_an_administrator_invites(team):
     site = team.sites[0][0]
 
@@ -291,35 +190,3 @@ def test_a_request_is_answered_by_the_role_that_it_asks_for(team, poor, sponsor)
     (role,) = role_list(team.owner, team.repo).roles
     assert role.grantee == guest.wallet.address
     assert verify(team.owner, team.repo).fault is None
-
-
-def test_a_machine_key_pushes_for_the_wallet_until_it_is_rotated(team, poor):
-    (wallet, workspace), machine = team.sites[0], poor(59)
-    chain = team.owner.chain
-    chain.wait_for(chain.rpc.request_airdrop(machine.wallet.address, SOL))
-    key, other = machine.wallet.address, KeypairSigner(bytes([60]) * 32)
-    here = replace(machine, on_behalf_of=wallet.wallet.address)
-    commit_step(here, workspace)
-    with pytest.raises(NotDelegated):
-        push(here, workspace)
-    delegation_create(wallet, team.repo, key, lasts_s=90 * DAY)
-
-    pushed = push(here, workspace)
-
-    signed = read_commit(team.owner.remote, pushed.commit)
-    assert signed.author == key
-    team.push_updates_of(1, 0.5)
-    merge = merged(team)
-    repo = team.place.repo.address
-    assert chain.contribution(repo, wallet.wallet.address).points == 5
-    assert chain.contribution(repo, key) is None
-    assert verify(team.owner, team.repo).fault is None
-
-    pull(here, workspace)
-    assert workspace.head().commit == merge
-    delegation_rotate(wallet, team.repo, key, other.address, lasts_s=DAY)
-    (left,) = delegation_list(team.owner, team.repo).delegations
-    assert left.machine_key == other.address
-    commit_step(here, workspace)
-    with pytest.raises(NotDelegated):
-        push(here, workspace)

@@ -1,0 +1,113 @@
+"""Machine keys push for a wallet while a delegation holds."""
+
+from dataclasses import replace
+
+import pytest
+from joining_world import (
+    DAY,
+    SOL,
+    balance,
+    commit_step,
+    link_of,
+    merged,
+    who_pushed,
+)
+
+from flair_client.chain.signer import KeypairSigner
+from flair_client.errors import (
+    NotDelegated,
+    VerificationError,
+)
+from flair_client.history.checked import terms_of
+from flair_client.history.graph import read_commit
+from flair_client.history.verify_update import verify_update
+from flair_client.porcelain.checkout import manifest_of
+from flair_client.porcelain.clone import clone
+from flair_client.porcelain.delegation import (
+    delegation_create,
+    delegation_list,
+    delegation_revoke,
+    delegation_rotate,
+)
+from flair_client.porcelain.join import (
+    join,
+)
+from flair_client.porcelain.pull import pull
+from flair_client.porcelain.push import push
+from flair_client.porcelain.verify import verify
+from flair_client.workspace import Workspace
+
+
+def test_a_machine_key_pushes_for_the_wallet_until_it_is_rotated(team, poor):
+    (wallet, workspace), machine = team.sites[0], poor(59)
+    chain = team.owner.chain
+    chain.wait_for(chain.rpc.request_airdrop(machine.wallet.address, SOL))
+    key, other = machine.wallet.address, KeypairSigner(bytes([60]) * 32)
+    here = replace(machine, on_behalf_of=wallet.wallet.address)
+    commit_step(here, workspace)
+    with pytest.raises(NotDelegated):
+        push(here, workspace)
+    delegation_create(wallet, team.repo, key, lasts_s=90 * DAY)
+
+    pushed = push(here, workspace)
+
+    signed = read_commit(team.owner.remote, pushed.commit)
+    assert signed.author == key
+    team.push_updates_of(1, 0.5)
+    merge = merged(team)
+    repo = team.place.repo.address
+    assert chain.contribution(repo, wallet.wallet.address).points == 5
+    assert chain.contribution(repo, key) is None
+    assert verify(team.owner, team.repo).fault is None
+
+    pull(here, workspace)
+    assert workspace.head().commit == merge
+    delegation_rotate(wallet, team.repo, key, other.address, lasts_s=DAY)
+    (left,) = delegation_list(team.owner, team.repo).delegations
+    assert left.machine_key == other.address
+    commit_step(here, workspace)
+    with pytest.raises(NotDelegated):
+        push(here, workspace)
+
+
+def test_a_machine_without_money_pushes_for_a_wallet_without_money(
+    team, poor, sponsor, tmp_path
+):
+    wallet, machine = (
+        replace(poor(n), sponsor_url=sponsor.sponsor_url) for n in (70, 71)
+    )
+    join(wallet, link_of(team), None)
+    key = machine.wallet.address
+    delegation_create(wallet, team.repo, key, lasts_s=DAY)
+    here = replace(machine, on_behalf_of=wallet.wallet.address)
+    clone(here, team.repo, tmp_path / "machine", trust=True)
+    workspace = Workspace(tmp_path / "machine")
+    commit_step(here, workspace)
+    push(here, workspace)
+    assert who_pushed(here, workspace) == (wallet.wallet.address, key)
+
+    new = KeypairSigner(bytes([72]) * 32)
+    delegation_rotate(wallet, team.repo, key, new.address, lasts_s=DAY)
+    delegation_revoke(wallet, team.repo, new.address)
+
+    assert not delegation_list(team.owner, team.repo).delegations
+    assert balance(wallet) == balance(machine) == 0
+    team.push_updates_of(0, 0.5)
+    merged(team)
+    assert verify(team.owner, team.repo).fault is None
+
+
+def test_an_update_signed_by_a_key_that_was_never_delegated_to_does_not_verify(team):
+    team.push_updates(0.25, 0.5)
+    evidence = team.evidence()
+    live = evidence.history.branches[team.place.address].live_round
+    update = next(iter(live.updates.values()))
+
+    assert update.signer == update.contributor
+    live.updates[update.contributor] = replace(update, signer=team.owner.wallet.address)
+    manifest = manifest_of(team.owner.remote, team.head)
+    terms = terms_of(evidence.history, live)
+    with pytest.raises(VerificationError, match="signed by"):
+        verify_update(
+            team.owner.remote, terms, live.updates[update.contributor], manifest
+        )

@@ -1,0 +1,184 @@
+"""A sponsor asked for what it does not pay for, on a real localnet."""
+
+from dataclasses import replace
+
+import httpx
+import pytest
+from joining_world import (
+    CAPS,
+    DAY,
+    SOL,
+    balance,
+    commit_step,
+    link_of,
+    serving,
+)
+
+from flair_client.chain import instructions
+from flair_client.chain.accounts import Scope
+from flair_client.chain.pdas import SYSTEM_PROGRAM_ID
+from flair_client.chain.signer import KeypairSigner
+from flair_client.errors import (
+    NoSponsor,
+    SponsorRefused,
+    SponsorUnavailable,
+)
+from flair_client.porcelain.delegation import (
+    delegation_create,
+)
+from flair_client.porcelain.join import (
+    join,
+    join_request,
+)
+from flair_client.porcelain.policy import policy_list, policy_make, policy_use
+from flair_client.porcelain.push import push
+from flair_client.porcelain.repo import repo_create
+from flair_client.porcelain.sponsor import open_desk, sponsor_set, sponsor_status
+from flair_client.sponsor.ledger import Caps
+from flair_client.sponsor.rules import Purpose, rent_of
+from flair_client.sponsor.signer import SponsorSigner
+from flair_client.workspace import Workspace
+
+
+def test_a_sponsor_asked_for_something_else_refuses_and_spends_nothing(
+    team, poor, sponsor
+):
+    guest = replace(poor(61), sponsor_url=sponsor.sponsor_url)
+    payer, me = sponsor.wallet.address, guest.wallet.address
+    repo = team.place.repo.address
+    before = balance(sponsor)
+    role = instructions.role_grant(
+        payer=payer, actor=me, repo=repo, grantee=me, scope=Scope.MERGE
+    )
+    foreign = replace(role, program_id=SYSTEM_PROGRAM_ID)
+
+    for step, code in ((role, "instruction"), (foreign, "program")):
+        with pytest.raises(SponsorRefused) as caught:
+            guest.send([step], payer=payer)
+        assert caught.value.code == code
+
+    assert balance(sponsor) == before
+    assert sponsor_status(sponsor).n_signed == 0
+
+
+def test_a_sponsor_signs_nothing_that_would_fail(team, poor, sponsor):
+    guest = replace(poor(62), sponsor_url=sponsor.sponsor_url)
+    delegation_create(guest, team.repo, team.owner.wallet.address, lasts_s=DAY)
+    spent = sponsor_status(sponsor)
+
+    with pytest.raises(SponsorRefused, match="sponsor itself") as caught:
+        delegation_create(guest, team.repo, sponsor.wallet.address, lasts_s=DAY)
+    assert caught.value.code == "self"
+    with pytest.raises(SponsorRefused, match="366 days") as caught:
+        delegation_create(
+            guest, team.repo, KeypairSigner(bytes(32)).address, lasts_s=400 * DAY
+        )
+    assert caught.value.code == "fails"
+
+    assert sponsor_status(sponsor) == spent
+
+
+def test_a_sponsor_pays_for_the_repositories_that_it_was_told_alone(
+    team, poor, sponsor, tmp_path
+):
+    guest = replace(poor(63), sponsor_url=sponsor.sponsor_url)
+    mine = repo_create(team.owner, "drain", points_per_merge=1)
+    sponsor_set(team.owner, mine.repo, sponsor.wallet.address)
+
+    with pytest.raises(SponsorRefused) as caught:
+        join_request(guest, mine.repo)
+
+    assert caught.value.code == "repo"
+    sponsor_set(team.owner, team.repo, None)
+    with pytest.raises(NoSponsor):
+        join_request(guest, team.repo)
+    with pytest.raises(NoSponsor):
+        open_desk(sponsor, [team.repo], caps=CAPS, max_priority_lamports=0)
+
+
+def test_a_sponsor_stops_at_its_caps(team, poor, sponsor):
+    per_wallet = rent_of(220) + 10_000
+    caps = Caps({Purpose.JOIN: 2 * per_wallet, Purpose.CONTRIBUTE: 0}, per_wallet)
+    with serving(sponsor, [team.repo], caps) as url:
+        first, second, third = (replace(poor(n), sponsor_url=url) for n in (64, 65, 66))
+        join_request(first, team.repo)
+        join_request(second, team.repo)
+        with pytest.raises(SponsorRefused) as caught:
+            join_request(third, team.repo)
+        assert caught.value.code == "cap"
+        with pytest.raises(SponsorRefused) as caught:
+            delegation_create(first, team.repo, third.wallet.address, lasts_s=9)
+        assert caught.value.code == "cap"
+
+    assert sponsor_status(sponsor).join == 2 * per_wallet
+
+
+def test_the_same_transaction_is_signed_again_and_counted_once(team, poor, sponsor):
+    guest = replace(poor(67), sponsor_url=sponsor.sponsor_url)
+    seen = []
+
+    class Copying(httpx.HTTPTransport):
+        def handle_request(self, request):
+            seen.append(request.read())
+            return super().handle_request(request)
+
+    step = instructions.join_request(
+        payer=sponsor.wallet.address,
+        applicant=guest.wallet.address,
+        repo=team.place.repo.address,
+        scope=Scope.CONTRIBUTE,
+    )
+    signer = SponsorSigner(sponsor.sponsor_url, sponsor.wallet.address, http=Copying())
+    guest.chain.send([step], [signer, guest.wallet])
+    after = balance(sponsor)
+    url = f"{sponsor.sponsor_url}/sign"
+    answers = [httpx.post(url, content=seen[0]).json() for _ in range(3)]
+
+    assert len({one["signature"] for one in answers}) == 1
+    assert sponsor_status(sponsor).n_signed == 1
+    assert balance(sponsor) == after
+
+
+def test_requests_that_are_none_are_refused_in_words(team, sponsor):
+    url = sponsor.sponsor_url
+    about = httpx.get(url).json()
+    assert about["sponsor"] == str(sponsor.wallet.address)
+    assert about["repos"] == [str(team.place.repo.address)]
+
+    for body in (
+        b"",
+        b"{}",
+        b"[]",
+        b'{"transaction": 7}',
+        b'{"transaction": "!!"}',
+        b'{"transaction": "AAAA"}',
+        b'{"transaction": "AAAA", "more": 1}',
+        b"[" * 4000,
+        bytes(9000),
+    ):
+        answer = httpx.post(f"{url}/sign", content=body)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"]
+
+
+def test_a_sponsor_that_is_not_there_is_named(team, poor, sponsor):
+    guest = replace(poor(68), sponsor_url="http://127.0.0.1:9")
+
+    with pytest.raises(SponsorUnavailable, match="127"):
+        join_request(guest, team.repo)
+
+
+def test_a_deposit_counts_against_the_caps(team, poor, sponsor, tmp_path):
+    params = policy_list(team.owner, team.repo).policies[0].params
+    dear = replace(params, deposit_lamports=SOL // 20)
+    made = policy_make(team.owner, team.repo, dear)
+    policy_use(team.owner, team.repo, "main", made.index)
+    guest = replace(poor(69), sponsor_url=sponsor.sponsor_url)
+    join(guest, link_of(team), tmp_path / "guest", trust=True)
+    workspace = Workspace(tmp_path / "guest")
+    commit_step(guest, workspace)
+
+    with pytest.raises(SponsorRefused) as caught:
+        push(guest, workspace)
+
+    assert caught.value.code == "cap"

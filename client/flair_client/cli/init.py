@@ -20,6 +20,13 @@ from flair_client.workspace import RECIPE_FILE
 # More than fit on a screen are counted, not listed; --json has all of them.
 _MAX_ROWS = 40
 _MAX_NAME_COLUMNS = 56
+_WHAT = {
+    "flair.toml": "settings, columns with their ranges, roles of tensors",
+    "CARD.md": "what the model is for",
+    "model.py": "code: the model's class",
+    "train.py": "code: how it is trained",
+    "weights.safetensors": "the first weights",
+}
 
 
 @command(
@@ -149,7 +156,15 @@ def _text(made: InitResult) -> str:
         lines = [f"{made.folder} is a workspace already; nothing was changed"]
     else:
         lines = [f"made {', '.join(made.created)} in {made.folder}"]
-    return "\n".join([*lines, *(_roles(made.tensors) if made.tensors else ())])
+    rows = [
+        (one.name, f"{one.n_bytes:,}", _WHAT.get(one.name, ""))
+        for one in made.published
+    ]
+    lines += ["", table(("PUBLISHED BY repo create", "BYTES", "WHAT"), rows)]
+    lines.append("nothing else of this folder is published, and no data")
+    if made.tensors:
+        lines += ["", *_roles(made.tensors)]
+    return "\n".join(lines)
 
 
 def _roles(tensors: Sequence[RoleProposal]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Final
 from flair_client.config_file import write_text
 from flair_client.errors import DataError, TensorMismatch, UsageError
 from flair_client.objects import DType
+from flair_client.porcelain.checkout import code_files
 from flair_client.training.recipe import (
     DEFAULT_ROLES,
     LOGISTIC_REGRESSION,
@@ -22,7 +23,13 @@ from flair_client.training.recipe import (
 from flair_client.training.run import initial_weights, tensor_shapes
 from flair_client.weights import read_safetensors, save_weights
 from flair_client.weights.proposals import RoleProposal
-from flair_client.workspace import CARD_FILE, Workspace, make_workspace
+from flair_client.workspace import (
+    CARD_FILE,
+    RECIPE_FILE,
+    WEIGHTS_FILE,
+    Workspace,
+    make_workspace,
+)
 
 _MAX_ROWS_LOOKED_AT: Final = 100_000
 _METRICS: Final = ("auc", "accuracy", "log_loss")
@@ -39,6 +46,14 @@ What the model is for, on whose data it is trained, what it must not be used for
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file of the folder that everybody can read once the model is published."""
+
+    name: str
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class InitResult:
     """A workspace.
 
@@ -47,6 +62,7 @@ class InitResult:
         guessed_ranges: whether the recipe's plausible ranges are still those that were
             taken from a file, and want a look before anything is published.
         tensors: what happens to each tensor in a round; empty for a built-in model.
+        published: what of the folder `flair repo create` publishes; nothing else of it.
         imported: the user's own module that was imported; None where none was.
         code_left_out: why the recipe has no code for a network of the user's own; None
             where it has, or where there is none.
@@ -57,6 +73,7 @@ class InitResult:
     n_columns: int
     guessed_ranges: bool
     tensors: tuple[RoleProposal, ...] = ()
+    published: tuple[PublishedFile, ...] = ()
     imported: str | None = None
     code_left_out: str | None = None
 
@@ -113,6 +130,17 @@ def init(
         tuple(created),
         len(recipe.columns),
         guessed_ranges=columns_from is not None and recipe.columns == tuple(columns),
+        published=published_files(workspace),
+    )
+
+
+def published_files(workspace: Workspace) -> tuple[PublishedFile, ...]:
+    """What of a workspace's files is published, as far as it is there."""
+    recipe = parse_recipe(workspace.recipe_path.read_bytes())
+    names = (RECIPE_FILE, CARD_FILE, *code_files(recipe), WEIGHTS_FILE)
+    paths = [workspace.folder / name for name in names]
+    return tuple(
+        PublishedFile(path.name, path.stat().st_size) for path in paths if path.exists()
     )
 
 

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from flair_client.config_file import write_text
 from flair_client.errors import TensorMismatch, UsageError
-from flair_client.porcelain.init import CARD, InitResult, columns_from_csv, copy_weights
+from flair_client.porcelain.init import (
+    CARD,
+    InitResult,
+    columns_from_csv,
+    copy_weights,
+    published_files,
+)
 from flair_client.porcelain.init_code import CodeLeftOut, RecipeCode, torch_code
 from flair_client.training.recipe import (
     MODEL_FILE,
@@ -158,6 +164,7 @@ def init_model(
         len(recipe.columns),
         guessed_ranges=bool(columns) and recipe.columns == columns,
         tensors=roles_now(proposals, roles_by_pattern(recipe.roles)),
+        published=published_files(workspace),
         imported=model.file,
         code_left_out=model.left_out if is_new else None,
     )

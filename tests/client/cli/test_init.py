@@ -1,5 +1,7 @@
 """`flair init`: a workspace from a CSV file or from weights."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -109,3 +111,20 @@ def test_refuses(flair, rows, arguments, code, sentence):
     assert sentence in ran.err
     assert ran.err.count("\n") <= 2
     assert not (rows.parent / "work" / ".flair").exists()
+
+
+def test_what_will_be_published_is_told_and_nothing_else(flair, home):
+    Path("rows.csv").write_text("age,target\n40,1\n50,0\n")
+    Path("heart").mkdir()
+    # A program of the user's own beside a recipe without code stays the user's.
+    Path("heart/train.py").write_text("secret = 1\n")
+
+    made = flair("init", "heart", "--columns-from", "rows.csv", "--json")
+    shown = flair("init", "heart", "--columns-from", "rows.csv").out
+
+    published = made.line["result"]["published"]
+    names = ["flair.toml", "CARD.md", "weights.safetensors"]
+    assert [one["name"] for one in published] == names
+    assert published[0]["n_bytes"] == Path("heart/flair.toml").stat().st_size
+    assert "PUBLISHED BY repo create" in shown
+    assert "train.py" not in shown

@@ -142,7 +142,12 @@ def test_a_network_of_the_users_own(flair, torch, work):
     }
     (embed,) = [one for one in result["tensors"] if one["name"] == "embed.weight"]
     assert embed["tied"] == ["head.weight"]
-    assert recipe_of(work / "net").model == ""
+    recipe = recipe_of(work / "net")
+    assert (recipe.model, recipe.model_class) == ("python", "model:Net")
+    assert (work / "net/model.py").read_text() == (work / "my_net.py").read_text()
+    assert "from model import Net" in (work / "net/train.py").read_text()
+    published = [one["name"] for one in result["published"]]
+    assert published[2:4] == ["model.py", "train.py"]
     plain = flair("init", "net", "--torch", "my_net:Net")
     assert "also head.weight, stored once" in plain.out
 

@@ -197,6 +197,26 @@ class Commit:
     signature: bytes = b""
 
 
+class LightEncodingId(StrEnum):
+    """How the light form of a tensor lies in its blocks (see `tensor_encodings`)."""
+
+    INT8 = "int8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Light:
+    """A smaller form of a frozen tensor, for those who only compute with it.
+
+    Attributes:
+        digest: of its chunks before they were packed.
+        blocks: raw blocks, in order.
+    """
+
+    encoding: LightEncodingId
+    digest: Digest
+    blocks: tuple[Cid, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorEntry:
     """One tensor of a manifest.
@@ -206,6 +226,7 @@ class TensorEntry:
         blocks: raw blocks, in order.
         fixed_digest: of the exact 64-bit integers; only with encoding `fixed`, where
             `digest` alone would not name the state.
+        light: its light form, where there is one; no part of the state.
     """
 
     name: str
@@ -216,6 +237,7 @@ class TensorEntry:
     encoding: TensorEncodingId
     blocks: tuple[Cid, ...]
     fixed_digest: Digest | None = None
+    light: Light | None = None
 
     @property
     def n_values(self) -> int:

@@ -32,6 +32,8 @@ from flair_client.objects import (
     DeltaTensor,
     DType,
     EventList,
+    Light,
+    LightEncodingId,
     Manifest,
     Privacy,
     Recipe,
@@ -132,6 +134,24 @@ DELTA = Delta(
         ),
     ),
 )
+LIGHT = Manifest(
+    tensors=(
+        TensorEntry(
+            name="base",
+            dtype=DType.BF16,
+            shape=(513, 512),
+            role=Role.FROZEN,
+            digest=make_digest(61),
+            encoding=TensorEncodingId.RAW,
+            blocks=(RAW,),
+            light=Light(
+                encoding=LightEncodingId.INT8,
+                digest=make_digest(62),
+                blocks=(make_cid(63, CODEC_RAW), make_cid(64, CODEC_RAW)),
+            ),
+        ),
+    ),
+)
 EVENTS = EventList(first_seq=7, events=(b"\x01" * 129, bytes(range(200))))
 RECIPE = Recipe(
     files=(
@@ -187,6 +207,7 @@ def make_vectors() -> dict[str, object]:
             }
         )
     objects.append(describe("manifest", "two tensors", encode_manifest(MANIFEST)))
+    objects.append(describe("manifest", "a light form", encode_manifest(LIGHT)))
     objects.append(describe("delta", "two tensors", encode_delta(DELTA)))
     objects.append(describe("events", "two events", encode_event_list(EVENTS)))
     objects.append(describe("recipe", "two files", encode_recipe(RECIPE)))

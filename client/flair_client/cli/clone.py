@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from flair_client.cli.command import command
+from flair_client.cli.form import fetched_text, form_option
 from flair_client.cli.session import App
 from flair_client.cli.trust import trust_text
 from flair_client.context import Context
@@ -25,6 +26,7 @@ from flair_client.workspace import Workspace
 )
 @click.argument("address")
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
+@form_option
 @click.option(
     "--trust",
     "--accept",
@@ -32,7 +34,9 @@ from flair_client.workspace import Workspace
     is_flag=True,
     help="Accept recipe, policy and owner without a look.",
 )
-def clone_command(app: App, address: str, folder: Path | None, *, accept: bool) -> None:
+def clone_command(
+    app: App, address: str, folder: Path | None, *, light: bool | None, accept: bool
+) -> None:
     """Fetches a repository into a new workspace.
 
     Every commit is verified from the first one on. FOLDER is the repository's name
@@ -42,7 +46,9 @@ def clone_command(app: App, address: str, folder: Path | None, *, accept: bool) 
     """
     repo = app.repo_address(address)
     ctx = app.context(network=repo.network, new_workspace=True)
-    cloned = clone(ctx, repo, folder or Path(repo.name), trust=accept)
+    cloned = clone(
+        ctx, repo, folder or Path(repo.name), trust=accept, light=light is not False
+    )
     cloned = ask_for_trust(app, ctx, cloned)
     if cloned.fault is None:
         app.out.result(cloned, lambda: _text(cloned))
@@ -52,6 +58,8 @@ def clone_command(app: App, address: str, folder: Path | None, *, accept: bool) 
             f"the head of {cloned.branch!r} is invalid: {cloned.fault}; "
             f"the last valid commit is {cloned.commit.short}"
         )
+    if cloned.fetched is not None:
+        app.out.note(fetched_text(cloned.fetched))
     if not cloned.trusted:
         app.out.note("not trusted yet: look at it and accept it with `flair trust`")
 

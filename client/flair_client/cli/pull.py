@@ -3,6 +3,7 @@
 import click
 
 from flair_client.cli.command import command
+from flair_client.cli.form import fetched_text, form_option
 from flair_client.cli.session import App
 from flair_client.cli.types import BRANCH_NAME
 from flair_client.porcelain.pull import Pulled, pull
@@ -19,7 +20,8 @@ from flair_client.porcelain.pull import Pulled, pull
     metavar="NAME",
     help="Be on this branch from now on; without it the workspace's.",
 )
-def pull_command(app: App, *, branch: str | None) -> None:
+@form_option
+def pull_command(app: App, *, branch: str | None, light: bool | None) -> None:
     """Verifies what is new and moves to the head.
 
     Writes the weights of the newest valid commit to weights.safetensors and its recipe
@@ -28,7 +30,7 @@ def pull_command(app: App, *, branch: str | None) -> None:
     """
     workspace = app.workspace()
     ctx = app.context(network=workspace.repo().network)
-    pulled = pull(ctx, workspace, branch)
+    pulled = pull(ctx, workspace, branch, light=light)
 
     def text() -> str:
         if pulled.before == pulled.commit:
@@ -46,4 +48,6 @@ def pull_command(app: App, *, branch: str | None) -> None:
         )
     if pulled.n_verified:
         app.out.note(f"{pulled.n_verified} new commits verified")
+    if pulled.fetched.n_blocks:
+        app.out.note(fetched_text(pulled.fetched))
     app.out.note(f"next: round {pulled.round_index}")

@@ -13,12 +13,15 @@ from flair_client.objects import (
     Delta,
     DeltaEncodingId,
     DeltaTensor,
+    DType,
+    Light,
     Manifest,
     Privacy,
     Recipe,
     RecipeFile,
     Revert,
     RevertKind,
+    Role,
     Source,
     TensorEncodingId,
     TensorEntry,
@@ -30,6 +33,11 @@ RAW_CHUNK_SIZE = MAX_RAW_BLOCK_SIZE
 PACKED_CHUNK_SIZE = MAX_RAW_BLOCK_SIZE // 2
 FIXED_ITEM_SIZE = 8
 DENSE_ITEM_SIZE = 2
+# Values of one block of the light form, and of a group with one scale.
+INT8_CHUNK_VALUES = 1 << 18
+INT8_GROUP = 256
+# Wider ones are no weights, and integers are exact or nothing.
+LIGHT_DTYPES = (DType.F32, DType.F16, DType.BF16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +155,22 @@ def expected_blocks(entry: TensorEntry) -> int:
     return count_blocks(entry.n_bytes, RAW_CHUNK_SIZE)
 
 
+def can_be_light(entry: TensorEntry) -> bool:
+    """Whether a tensor may have a light form: no integers, and nobody trains it."""
+    is_small = entry.role is Role.FROZEN and entry.dtype in LIGHT_DTYPES
+    return is_small and entry.n_values > 0
+
+
+def int8_chunk_size(n_values: int) -> int:
+    """Bytes of so many values of one block: a scale for each group, a byte each."""
+    return -(-n_values // INT8_GROUP) * 4 + n_values
+
+
+def expected_light_blocks(entry: TensorEntry) -> int:
+    """Number of blocks of a tensor's light form, which its shape determines."""
+    return count_blocks(entry.n_values, INT8_CHUNK_VALUES)
+
+
 def expected_delta_blocks(tensor: DeltaTensor) -> int:
     """Number of blocks of a delta's tensor, which its size determines."""
     if tensor.encoding is DeltaEncodingId.ZERO:
@@ -183,6 +207,18 @@ def check_tensor_entry(entry: TensorEntry, path: str) -> None:
     if len(entry.blocks) != n_blocks:
         reason = f"{len(entry.blocks)} blocks, its size needs {n_blocks}"
         raise ObjectInvalid(f"{where}.blocks", reason)
+    if entry.light is not None:
+        _check_light(entry, entry.light, where)
+
+
+def _check_light(entry: TensorEntry, light: Light, where: str) -> None:
+    if not can_be_light(entry):
+        reason = f"{entry.dtype.value} with role {entry.role.value} has no light form"
+        raise ObjectInvalid(f"{where}.light", reason)
+    n_blocks = expected_light_blocks(entry)
+    if len(light.blocks) != n_blocks:
+        reason = f"{len(light.blocks)} blocks, its size needs {n_blocks}"
+        raise ObjectInvalid(f"{where}.light.blocks", reason)
 
 
 def check_source(source: Source, path: str) -> None:

@@ -27,6 +27,8 @@ from flair_client.objects import (
     DeltaTensor,
     DType,
     EventList,
+    Light,
+    LightEncodingId,
     Manifest,
     Privacy,
     Recipe,
@@ -149,6 +151,14 @@ UNSIGNED_COMMIT_SCHEMA = Record(
     rules.check_commit,
 )
 
+LIGHT = Record(
+    Light,
+    (
+        Field("encoding", Choice(LightEncodingId), "of the blocks"),
+        Field("digest", DIGEST, "sha256 of the chunks, one after the other"),
+        Field("blocks", BLOCKS),
+    ),
+)
 TENSOR_ENTRY = Record(
     TensorEntry,
     (
@@ -165,6 +175,7 @@ TENSOR_ENTRY = Record(
             "sha256 of the int64 little-endian `M`; exactly with `fixed`",
             optional=True,
         ),
+        Field("light", LIGHT, "a smaller form of a frozen tensor", optional=True),
     ),
     rules.check_tensor_entry,
 )

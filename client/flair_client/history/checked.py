@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from flair_client.history.records import MoveRecord, RepoHistory, RoundRecord
 from flair_client.history.verify_merge import round_terms
 from flair_client.history.verify_update import RoundTerms
+from flair_client.history.verify_weights import KnownTensor
 from flair_client.ids import Cid, CommitId
 from flair_client.objects import Commit, CommitKind, Manifest
 from flair_client.progress import NO_PROGRESS, Progress
@@ -60,9 +61,10 @@ class Evidence:
         events: their bytes, from number 1 on.
         moves: of the branch, from the very first commit on, other branches' before it
             where the branch began at a commit of another one.
-        known_blocks: first reads spare later ones; filled while verifying.
+        known_tensors: first reads spare later ones; filled while verifying.
         judged: likewise for whole moves, and so that no revert takes a merge back that
             was never part of a valid state.
+        takes_light: whether the light form of tensors will do where there is one.
     """
 
     history: RepoHistory
@@ -70,8 +72,9 @@ class Evidence:
     moves: tuple[MoveRecord, ...]
     store: Store
     progress: Progress = NO_PROGRESS
-    known_blocks: set[Cid] = field(default_factory=set)
+    known_tensors: set[KnownTensor] = field(default_factory=set)
     judged: Judged = field(default_factory=Judged)
+    takes_light: bool = False
 
     @property
     def invalid(self) -> tuple[InvalidCommit, ...]:

@@ -5,7 +5,7 @@ Rules 1 to 4 of `verify` are checked here. Nothing is said about any commit yet.
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from flair_client.chain.accounts import (
     BranchAccount,
@@ -19,7 +19,8 @@ from flair_client.history.checked import Evidence, Judged
 from flair_client.history.events import EventChain, collect_events
 from flair_client.history.records import BranchRecord, MoveRecord, RepoHistory
 from flair_client.history.replay import replay
-from flair_client.ids import Address, Cid
+from flair_client.history.verify_weights import KnownTensor
+from flair_client.ids import Address
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store
 
@@ -48,6 +49,10 @@ class BranchEvidence:
     branch_account: BranchAccount
     evidence: Evidence
 
+    def taking_light(self, *, takes_light: bool) -> Self:
+        """The same, for whom the light form of tensors will do, or not."""
+        return replace(self, evidence=replace(self.evidence, takes_light=takes_light))
+
 
 @dataclass(frozen=True, slots=True)
 class RepoEvidence:
@@ -68,7 +73,7 @@ class RepoEvidence:
     events: list[bytes]
     store: Store
     progress: Progress = NO_PROGRESS
-    _known_blocks: set[Cid] = field(default_factory=set)
+    _known_tensors: set[KnownTensor] = field(default_factory=set)
     _judged: Judged = field(default_factory=Judged)
 
     def branch(self, name: str) -> BranchEvidence:
@@ -80,7 +85,7 @@ class RepoEvidence:
             lineage(self.history, where),
             self.store,
             self.progress,
-            self._known_blocks,
+            self._known_tensors,
             self._judged,
         )
         return BranchEvidence(self.account, self.branches[name], evidence)

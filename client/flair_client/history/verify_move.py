@@ -100,7 +100,8 @@ def verify_move(
         verify_complete(
             evidence.store,
             manifest,
-            known=evidence.known_blocks,
+            known=evidence.known_tensors,
+            takes_light=evidence.takes_light,
             progress=evidence.progress,
         )
     return CheckedCommit(commit_id, commit, manifest, recipe, last_seq)

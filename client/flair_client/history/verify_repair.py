@@ -75,7 +75,8 @@ def verify_repair(
         verify_complete(
             evidence.store,
             manifest,
-            known=evidence.known_blocks,
+            known=evidence.known_tensors,
+            takes_light=evidence.takes_light,
             progress=evidence.progress,
         )
     return CheckedCommit(commit_id, commit, manifest, recipe, last_seq)

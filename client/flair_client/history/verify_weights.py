@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,11 +15,15 @@ from flair_client.errors import (
     ObjectError,
     VerificationError,
 )
-from flair_client.ids import Cid
-from flair_client.objects import Manifest, TensorEntry
+from flair_client.ids import Cid, Digest
+from flair_client.objects import Manifest, Role, TensorEntry
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store
 from flair_client.weights import load_tensor
+from flair_client.weights.light_form import check_light_blocks, check_light_form
+
+# A tensor as it lies in blocks, the scale of its integers, and which form was read.
+KnownTensor: TypeAlias = tuple[TensorEntry, int | None, bool]
 
 
 @contextmanager
@@ -41,7 +47,8 @@ def verify_complete(
     store: Store,
     manifest: Manifest,
     *,
-    known: set[Cid] | None = None,
+    known: set[KnownTensor] | None = None,
+    takes_light: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> None:
     """Reads every tensor, one at a time: all blocks there, digests right, finite.
@@ -49,7 +56,9 @@ def verify_complete(
     Args:
         store: where the blocks lie.
         manifest: the weights.
-        known: first blocks of tensors that were read before; added to.
+        known: tensors that were read before; added to.
+        takes_light: whether a tensor's light form, where there is one, will do. It is
+            not compared with the full form then.
         progress: counts tensors.
 
     Raises:
@@ -59,21 +68,35 @@ def verify_complete(
     known = set() if known is None else known
     with progress.task("weights", len(manifest.tensors), "tensors") as task:
         for entry in manifest.tensors:
-            if not entry.blocks or not known.issuperset(entry.blocks):
-                _verify_tensor(store, manifest, entry)
-                known.update(entry.blocks)
+            key = _key(manifest, entry, takes_light=takes_light)
+            if key not in known:
+                _verify_tensor(store, manifest, entry, takes_light=takes_light)
+                known.add(key)
             task.advance(1)
         if manifest.source is not None:
             for cid in manifest.source.blocks:
                 store.get(cid)
 
 
-def _verify_tensor(store: Store, manifest: Manifest, entry: TensorEntry) -> None:
+def _key(manifest: Manifest, entry: TensorEntry, *, takes_light: bool) -> KnownTensor:
+    """Everything that what was read depends on; names and roles play no part."""
+    scale_exp = None if entry.fixed_digest is None else manifest.scale_exp
+    same = replace(entry, name="", role=Role.FROZEN)
+    return same, scale_exp, takes_light
+
+
+def _verify_tensor(
+    store: Store, manifest: Manifest, entry: TensorEntry, *, takes_light: bool
+) -> None:
+    if takes_light and entry.light is not None:
+        check_light_blocks(entry, store)
+        return
     values = load_tensor(manifest, entry, store)
     if entry.dtype.is_float:
         n_bad = int(values.size - np.count_nonzero(np.isfinite(values)))
         if n_bad:
             raise NotFinite(entry.name, n_bad)
+    check_light_form(manifest, entry, store)
 
 
 def first_difference(  # noqa: PLR0911 - one per way to differ
@@ -99,8 +122,14 @@ def first_difference(  # noqa: PLR0911 - one per way to differ
             return f"tensor {entry.name!r} has another role or encoding"
         if (other.digest, other.fixed_digest) != (entry.digest, entry.fixed_digest):
             return f"tensor {entry.name!r} is not what recomputing gives"
+        if _light_digest(other) != _light_digest(entry):
+            return f"tensor {entry.name!r} has another light form"
     if theirs:
         return f"tensor {min(theirs)!r} should not be there"
     if expected.source != actual.source:
         return "the safetensors header is not the parent's"
     return None
+
+
+def _light_digest(entry: TensorEntry) -> Digest | None:
+    return None if entry.light is None else entry.light.digest

@@ -8,6 +8,7 @@ import numpy as np
 from flair_client.arithmetic import bytes_from_values, values_from_bytes
 from flair_client.context import Context
 from flair_client.objects import DType
+from flair_client.porcelain.form import is_light, takes_light
 from flair_client.porcelain.local_tensors import write_base
 from flair_client.porcelain.trained import Given
 from flair_client.weights import (
@@ -37,7 +38,13 @@ def base_file(ctx: Context, workspace: Workspace, given: Given) -> Path:
     """Writes the model at HEAD with the contributor's own local tensors in it."""
     folder = scratch_folder(workspace)
     clean, path = folder / "head.safetensors", folder / "base.safetensors"
-    export_weights(given.manifest, given.store, clean, progress=ctx.progress)
+    export_weights(
+        given.manifest,
+        given.store,
+        clean,
+        takes_light=is_light(given.recipe, given.manifest, takes_light(workspace)),
+        progress=ctx.progress,
+    )
     write_base(workspace, given.terms.base, clean, path)
     clean.unlink()
     return path

@@ -15,6 +15,7 @@ from flair_client.errors import ObjectInvalid, ObjectTooLarge, UsageError
 from flair_client.history.graph import read_commit, walk
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Cid, CommitId
 from flair_client.objects import Manifest, Recipe, RecipeFile
+from flair_client.porcelain.form import Fetched, is_light, takes_light
 from flair_client.store.base import Store
 from flair_client.store.layered import LayeredStore
 from flair_client.training.recipe import (
@@ -162,7 +163,13 @@ def workspace_recipe(workspace: Workspace) -> dict[str, bytes]:
 
 
 def check_out(
-    ctx: Context, workspace: Workspace, store: Store, head: Head, commit_id: CommitId
+    ctx: Context,
+    workspace: Workspace,
+    store: Store,
+    head: Head,
+    commit_id: CommitId,
+    *,
+    light: bool | None = None,
 ) -> None:
     """Writes a commit's weights and recipe into the workspace and moves HEAD there.
 
@@ -174,12 +181,18 @@ def check_out(
         store: where the blocks lie.
         head: the branch to be on.
         commit_id: to check out.
+        light: whether to take the light form; without it as the workspace does.
     """
     old = workspace.head()
+    manifest = manifest_of(store, commit_id)
+    recipe = training_recipe(store, recipe_at(store, commit_id))
     export_weights(
-        manifest_of(store, commit_id),
+        manifest,
         store,
         workspace.weights_path,
+        takes_light=is_light(
+            recipe, manifest, takes_light(workspace) if light is None else light
+        ),
         progress=ctx.progress,
     )
     before: Mapping[str, bytes] = {}
@@ -191,6 +204,20 @@ def check_out(
     for name in before.keys() - now.keys():
         _remove(workspace, name, before[name])
     workspace.set_head(Head(head.branch, commit_id))
+
+
+def fetched_now(
+    workspace: Workspace, store: LayeredStore, commit_id: CommitId
+) -> Fetched:
+    """What a store fetched so that a commit could be checked out."""
+    manifest = manifest_of(store, commit_id)
+    recipe = training_recipe(store, recipe_at(store, commit_id))
+    return Fetched(
+        store.n_fetched,
+        store.n_bytes_fetched,
+        sum(entry.n_bytes for entry in manifest.tensors),
+        is_light(recipe, manifest, takes_light(workspace)),
+    )
 
 
 def _place(

@@ -5,9 +5,15 @@ from pathlib import Path
 
 from flair_client.context import Context
 from flair_client.errors import AccountMissing, UsageError, VerificationError
-from flair_client.history.verify import last_valid_head
+from flair_client.history.verify import gather_evidence, valid_head_of
 from flair_client.ids import CommitId
-from flair_client.porcelain.checkout import blocks_of, check_out, recipe_at
+from flair_client.porcelain.checkout import (
+    blocks_of,
+    check_out,
+    fetched_now,
+    recipe_at,
+)
+from flair_client.porcelain.form import Fetched, keep_form
 from flair_client.porcelain.refs import (
     remember_heads,
     remember_verified,
@@ -33,6 +39,7 @@ class Cloned:
         n_verified: commits that were checked.
         trusted: whether recipe, policy and owner were accepted at once.
         fault: what is wrong with the branch's head; None where it is valid.
+        fetched: from the shared store; None where it was a clone already.
     """
 
     repo: RepoAddress
@@ -42,10 +49,16 @@ class Cloned:
     n_verified: int
     trusted: bool
     fault: str | None
+    fetched: Fetched | None = None
 
 
 def clone(
-    ctx: Context, address: RepoAddress, folder: Path, *, trust: bool = False
+    ctx: Context,
+    address: RepoAddress,
+    folder: Path,
+    *,
+    trust: bool = False,
+    light: bool = True,
 ) -> Cloned:
     """Makes a workspace of a repository, or goes on where an earlier run was cut off.
 
@@ -56,6 +69,7 @@ def clone(
         address: with a branch or commit where not `main` is meant.
         folder: new, empty, or what an earlier run left behind.
         trust: whether to accept recipe, policy and owner without a look.
+        light: whether to take the light form of frozen tensors where there is one.
 
     Raises:
         UsageError: the folder is in use.
@@ -71,7 +85,8 @@ def clone(
         branch = place.account.name
         workspace.bind(address, branch, ctx.network.store_url)
         store = blocks_of(ctx, workspace)
-        found = last_valid_head(
+        keep_form(workspace, light=light)
+        gathered = gather_evidence(
             ctx.chain,
             store,
             place.repo.address,
@@ -79,6 +94,7 @@ def clone(
             genesis_hash=ctx.network.genesis_hash,
             progress=ctx.progress,
         )
+        found = valid_head_of(gathered.taking_light(takes_light=light))
         if found.commit_id is None:
             raise found.fault or VerificationError(
                 f"branch {branch!r}", "has no commit yet"
@@ -102,6 +118,7 @@ def clone(
         len(found.commits),
         trust,
         None if found.fault is None else str(found.fault),
+        fetched_now(workspace, store, commit),
     )
 
 

@@ -14,9 +14,10 @@ from flair_client.errors import (
     ObjectTooLarge,
     StoreUnavailable,
 )
-from flair_client.ids import Cid
+from flair_client.ids import Cid, Digest
 from flair_client.objects import Manifest
 from flair_client.porcelain.checkout import manifest_of
+from flair_client.porcelain.form import takes_light
 from flair_client.porcelain.fsck_files import (
     Fault,
     FaultKind,
@@ -25,8 +26,10 @@ from flair_client.porcelain.fsck_files import (
 )
 from flair_client.porcelain.reachable import Kind, Need, links_of, reachable
 from flair_client.progress import Progress
+from flair_client.store.base import Store
 from flair_client.store.disk import DiskStore
 from flair_client.weights import read_safetensors
+from flair_client.weights.light_form import light_digest
 from flair_client.workspace import Workspace
 
 
@@ -117,7 +120,9 @@ def fsck(ctx: Context, workspace: Workspace, *, repair: bool = False) -> Checked
         n_blocks, n_bytes = _check_blocks(findings)
         findings.faults += check_files(ctx, workspace, repair=repair)
         starts = kept_commits(ctx, workspace)
-        n_commits = _check_reachable(findings, starts, n_blocks)
+        n_commits = _check_reachable(
+            findings, starts, n_blocks, light=takes_light(workspace)
+        )
         if repair:
             _drop_restored(cache)
         return Checked(
@@ -146,11 +151,15 @@ def _check_blocks(findings: _Findings) -> tuple[int, int]:
     return len(cids), n_bytes
 
 
-def _check_reachable(findings: _Findings, starts: Sequence[Need], n_blocks: int) -> int:
+def _check_reachable(
+    findings: _Findings, starts: Sequence[Need], n_blocks: int, *, light: bool
+) -> int:
     n_commits = 0
     with findings.ctx.progress.task("history", n_blocks, "blocks") as task:
         for need in reachable(starts, findings.links):
             n_commits += need.kind is Kind.COMMIT
+            if need.has_light and light:
+                continue
             if need.kind is Kind.RAW and not findings.cache.has(need.cid):
                 reason = "it is not in this workspace"
                 findings.add_block(need.cid, need.what, FaultKind.MISSING, reason)
@@ -211,12 +220,16 @@ def _weights_differ(
     except FlairError:
         return None
     try:
-        return not _is_file_of(manifest, workspace.weights_path, ctx.progress)
+        # In a light workspace either form will do.
+        store = cache if takes_light(workspace) else None
+        return not _is_file_of(manifest, workspace.weights_path, store, ctx.progress)
     except FlairError:
         return True
 
 
-def _is_file_of(manifest: Manifest, path: Path, progress: Progress) -> bool:
+def _is_file_of(
+    manifest: Manifest, path: Path, light_store: Store | None, progress: Progress
+) -> bool:
     total = sum(entry.n_bytes for entry in manifest.tensors)
     with (
         read_safetensors(path) as file,
@@ -227,7 +240,12 @@ def _is_file_of(manifest: Manifest, path: Path, progress: Progress) -> bool:
             return False
         for entry in manifest.tensors:
             raw = file.tensor(entry.name)
-            if hashlib.sha256(raw).digest() != entry.digest.raw:
+            digest = Digest(hashlib.sha256(raw).digest())
+            if digest != entry.digest and not (
+                light_store is not None
+                and entry.light is not None
+                and digest == light_digest(entry, light_store)
+            ):
                 return False
             task.advance(len(raw))
     return True

@@ -32,6 +32,7 @@ from flair_client.weights import (
     read_safetensors,
     roles_by_pattern,
 )
+from flair_client.weights.light_form import with_light_form
 from flair_client.workspace import RECIPE_FILE, WEIGHTS_FILE, Head, Workspace
 
 NO_COMMIT = CommitId(bytes(32))
@@ -121,13 +122,16 @@ def _import(
     workspace: Workspace, store: Store, progress: Progress = NO_PROGRESS
 ) -> Manifest:
     recipe = parse_recipe(workspace.recipe_path.read_bytes())
-    return import_weights(
+    manifest = import_weights(
         workspace.weights_path,
         store,
         roles_by_pattern(recipe.roles),
         cache=FingerprintCache(workspace.state_folder / "fingerprints"),
         progress=progress,
     )
+    if not recipe.int8_base:
+        return manifest
+    return with_light_form(manifest, store, progress=progress)
 
 
 def _make_root(

@@ -11,7 +11,12 @@ from flair_client.history.evidence import (
 )
 from flair_client.history.verify import valid_head_of
 from flair_client.ids import CommitId
-from flair_client.porcelain.checkout import blocks_of, check_out
+from flair_client.porcelain.checkout import blocks_of, check_out, fetched_now
+from flair_client.porcelain.form import (
+    Fetched,
+    keep_form,
+    takes_light,
+)
 from flair_client.porcelain.refs import (
     known_heads,
     remember_heads,
@@ -33,6 +38,7 @@ class Pulled:
         commit: where it stands: the newest valid commit of the branch.
         n_verified: new commits that were checked.
         fault: what is wrong with the commit after it; None where it is the head.
+        fetched: from the shared store.
     """
 
     branch: str
@@ -41,6 +47,7 @@ class Pulled:
     n_verified: int
     round_index: int
     fault: str | None
+    fetched: Fetched
 
 
 @dataclass(slots=True)
@@ -80,6 +87,7 @@ def pull(
     workspace: Workspace,
     branch: str | None = None,
     *,
+    light: bool | None = None,
     memory: Memory | None = None,
 ) -> Pulled:
     """Moves to the newest valid commit of the branch.
@@ -88,6 +96,8 @@ def pull(
         ctx: read only.
         workspace: a clone.
         branch: to be on from now on; without one the workspace's.
+        light: whether to take the light form of frozen tensors from now on, where there
+            is one; without it as before.
         memory: of earlier pulls of the same workspace, in the same process.
 
     Raises:
@@ -101,11 +111,15 @@ def pull(
         name = branch or head.branch
         place = find_repo(ctx, workspace.repo()).branch(name)
         store = blocks_of(ctx, workspace)
+        before = takes_light(workspace)
+        takes = before if light is None else light
         last = known_heads(workspace).get(name)
         since = last if last in verified_commits(workspace) else None
         gathered = (memory or Memory()).gather(ctx, store, place)
         found = valid_head_of(
-            gathered, since=since, verified=verified_commits(workspace)
+            gathered.taking_light(takes_light=takes),
+            since=since,
+            verified=verified_commits(workspace),
         )
         if found.commit_id is None:
             raise found.fault or VerificationError(
@@ -113,8 +127,12 @@ def pull(
             )
         remember_heads(workspace, {name: found.commit_id})
         remember_verified(workspace, [one.commit_id for one in found.commits])
-        if head != Head(name, found.commit_id) or not workspace.weights_path.exists():
-            check_out(ctx, workspace, store, Head(name, None), found.commit_id)
+        is_there = head == Head(name, found.commit_id) and takes == before
+        if not is_there or not workspace.weights_path.exists():
+            to = Head(name, None)
+            check_out(ctx, workspace, store, to, found.commit_id, light=takes)
+        # Last: cut off before it, the same command writes the weights once more.
+        keep_form(workspace, light=takes)
         if name != head.branch:
             workspace.bind(workspace.repo(), name, ctx.network.store_url)
         terms = terms_now(place)
@@ -126,4 +144,5 @@ def pull(
         len(found.commits),
         terms.round_index,
         None if found.fault is None else str(found.fault),
+        fetched_now(workspace, store, found.commit_id),
     )

@@ -33,11 +33,13 @@ class Need:
 
     Attributes:
         what: it is, for people: `weights linear.bias of commit 1f2e…`.
+        has_light: whether a light form stands for it where that will do.
     """
 
     cid: Cid
     kind: Kind
     what: str
+    has_light: bool = False
 
 
 def commit_need(commit_id: CommitId, what: str) -> Need:
@@ -92,9 +94,16 @@ def _of_manifest(need: Need, block: bytes) -> list[Need]:
     return [
         *(Need(cid, Kind.RAW, f"header, {need.what}") for cid in source),
         *(
-            Need(cid, Kind.RAW, f"tensor {entry.name!r}, {need.what}")
+            Need(cid, Kind.RAW, f"tensor {entry.name!r}, {need.what}", has_light)
             for entry in manifest.tensors
+            for has_light in (entry.light is not None,)
             for cid in entry.blocks
+        ),
+        *(
+            Need(cid, Kind.RAW, f"light form of tensor {entry.name!r}, {need.what}")
+            for entry in manifest.tensors
+            if entry.light is not None
+            for cid in entry.light.blocks
         ),
     ]
 

@@ -42,6 +42,11 @@ from flair_client.porcelain.transfer import blocks_of_commit, send_blocks
 from flair_client.store.base import Store
 from flair_client.training.recipe import parse_recipe
 from flair_client.weights import FingerprintCache, import_weights, roles_by_pattern
+from flair_client.weights.light_form import (
+    light_digest,
+    with_light_form,
+    without_light_form,
+)
 from flair_client.workspace import RECIPE_FILE, Head, Workspace
 
 Approve: TypeAlias = Callable[[Pushed], None]
@@ -223,18 +228,30 @@ def _import(
     )
     before = base.by_name()
     tensors = tuple(
-        _kept(before.get(entry.name), entry) or entry for entry in imported.tensors
+        _kept(before.get(entry.name), entry, store) or entry
+        for entry in imported.tensors
     )
     is_fixed = any(entry.encoding is TensorEncodingId.FIXED for entry in tensors)
     scale_exp = base.scale_exp if is_fixed else None
-    return replace(imported, tensors=tensors, scale_exp=scale_exp)
+    manifest = replace(imported, tensors=tensors, scale_exp=scale_exp)
+    if not recipe.int8_base:
+        return without_light_form(manifest)
+    return with_light_form(manifest, store, progress=ctx.progress)
 
 
-def _kept(before: TensorEntry | None, now: TensorEntry) -> TensorEntry | None:
-    """The base's entry where the tensor is the same: floats would lose its integers."""
-    if before is None or _state(before) != _state(now):
+def _kept(
+    before: TensorEntry | None, now: TensorEntry, store: Store
+) -> TensorEntry | None:
+    """The base's entry where the tensor is the same: floats would lose its integers.
+
+    A tensor that comes back as its light form gives it was not changed either.
+    """
+    if before is None or _state(before)[:-1] != _state(now)[:-1]:
         return None
-    return before
+    is_same = before.digest == now.digest
+    if not is_same and before.light is not None:
+        is_same = light_digest(before, store) == now.digest
+    return before if is_same else None
 
 
 def _state(entry: TensorEntry) -> tuple[object, ...]:

@@ -117,6 +117,8 @@ def _of_weights(store: Store, weights: Cid) -> Iterator[tuple[Cid, str]]:
     for entry in manifest.tensors:
         for cid in entry.blocks:
             yield cid, f"weights {entry.name}"
+        for cid in () if entry.light is None else entry.light.blocks:
+            yield cid, f"light weights {entry.name}"
     yield weights, "weights"
 
 

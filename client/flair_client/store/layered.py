@@ -12,7 +12,8 @@ from flair_client.store.base import Store
 class LayeredStore:
     """Reads from the cache, else from the remote store, and keeps what it read.
 
-    What is put goes into the cache alone: sending blocks away is somebody's decision.
+    What it fetched is counted. What is put goes into the cache alone: sending blocks
+    away is somebody's decision.
     """
 
     def __init__(self, cache: Store, remote: Store) -> None:
@@ -24,6 +25,8 @@ class LayeredStore:
         """
         self.cache = cache
         self.remote = remote
+        self.n_fetched = 0
+        self.n_bytes_fetched = 0
 
     def get(self, cid: Cid, *, max_size: int = MAX_OBJECT_SIZE) -> bytes:
         """As `Store.get`."""
@@ -33,6 +36,8 @@ class LayeredStore:
             block = self.remote.get(cid, max_size=max_size)
         self.cache.delete(cid)
         self.cache.put(cid.codec, block)
+        self.n_fetched += 1
+        self.n_bytes_fetched += len(block)
         return block
 
     def put(self, codec: int, block: bytes | memoryview) -> Cid:

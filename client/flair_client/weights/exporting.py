@@ -8,6 +8,7 @@ from flair_client.errors import ObjectInvalid
 from flair_client.objects import Manifest, Source
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store
+from flair_client.weights.light_form import light_chunks
 from flair_client.weights.reading import tensor_chunks
 from flair_client.weights.replacing import naming_path, replacing
 from flair_client.weights.safetensors_file import (
@@ -24,6 +25,7 @@ def export_weights(
     path: Path,
     *,
     header: Header | None = None,
+    takes_light: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> None:
     """Writes the weights as a safetensors file: whole, or not at all.
@@ -36,6 +38,8 @@ def export_weights(
         store: where the blocks lie.
         path: replaced when the new file is complete and on the disk.
         header: of the same tensors, to be written instead of the source's.
+        takes_light: write what a tensor's light form gives, where there is one; its
+            full form is not read.
         progress: counts bytes.
 
     Raises:
@@ -48,17 +52,22 @@ def export_weights(
     with naming_path(path), replacing(path) as file:
         total = LENGTH_SIZE + len(chosen.raw) + chosen.data_size
         with progress.task("export", total, "bytes") as task:
-            for chunk in _file_chunks(manifest, chosen, store):
+            for chunk in _file_chunks(manifest, chosen, store, takes_light):
                 file.write(chunk)
                 task.advance(len(chunk))
 
 
-def _file_chunks(manifest: Manifest, header: Header, store: Store) -> Iterator[bytes]:
+def _file_chunks(
+    manifest: Manifest, header: Header, store: Store, takes_light: bool
+) -> Iterator[bytes]:
     yield len(header.raw).to_bytes(LENGTH_SIZE, "little")
     yield header.raw
     entries = manifest.by_name()
     for name in header.spans:
-        yield from tensor_chunks(manifest, entries[name], store)
+        if takes_light and entries[name].light is not None:
+            yield from light_chunks(entries[name], store)
+        else:
+            yield from tensor_chunks(manifest, entries[name], store)
 
 
 def header_of(manifest: Manifest, store: Store) -> Header:

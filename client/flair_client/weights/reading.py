@@ -17,7 +17,7 @@ from flair_client.arithmetic import (
     values_from_bytes,
 )
 from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE
-from flair_client.encoding.rules import FIXED_ITEM_SIZE
+from flair_client.encoding.rules import FIXED_ITEM_SIZE, INT8_CHUNK_VALUES
 from flair_client.errors import ObjectInvalid
 from flair_client.ids import Digest
 from flair_client.objects import DType, Manifest, TensorEncodingId, TensorEntry
@@ -25,8 +25,8 @@ from flair_client.store.base import Store
 from flair_client.tensor_encodings import TENSOR_ENCODINGS
 
 # Values that go through memory at once where a tensor is not held whole; a multiple
-# of what a block holds in every encoding of shared tensors.
-N_PART = 1 << 18
+# of what a block holds in every encoding of shared tensors, and of the light form.
+N_PART = INT8_CHUNK_VALUES
 
 
 def load_tensor(manifest: Manifest, entry: TensorEntry, store: Store) -> Array:

@@ -21,6 +21,7 @@ from flair_client.weights.opening import WeightsFormat
         "flair export HEAD~1 -o before.safetensors",
         "flair export main -o model.pt --force",
         "flair export --format npz",
+        "flair export --own",
         "flair export --hf heart-model",
     ),
 )
@@ -46,6 +47,12 @@ from flair_client.weights.opening import WeightsFormat
     help="Write model.safetensors, config.json and README.md into DIR, in the layout "
     "of Hugging Face.",
 )
+@click.option(
+    "--own",
+    is_flag=True,
+    help="With the tensors that stay in this clone, as the running statistics of batch "
+    "norms, as they were trained here last.",
+)
 @click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
 def export_command(
     app: App,
@@ -54,6 +61,7 @@ def export_command(
     output: Path | None,
     weights_format: str | None,
     hf_folder: Path | None,
+    own: bool,
     force: bool,
 ) -> None:
     """Writes the weights of a commit as a file.
@@ -64,6 +72,8 @@ def export_command(
     """
     if hf_folder is not None and (output is not None or weights_format is not None):
         raise UsageError("--hf names its files itself; -o and --format go without it")
+    if hf_folder is not None and own:
+        raise UsageError("own tensors go into a file, not into a folder for a hub")
     workspace = app.workspace()
     ctx = app.context(network=workspace.repo().network)
     made: Exported | HfExported
@@ -71,7 +81,12 @@ def export_command(
         made = export_hf(ctx, workspace, hf_folder, ref, replace=force)
     else:
         kind = None if weights_format is None else WeightsFormat(weights_format)
-        made = export(ctx, workspace, ref, output, weights_format=kind, replace=force)
+        made = export(
+            *(ctx, workspace, ref, output),
+            weights_format=kind,
+            replace=force,
+            own=own,
+        )
     app.out.result(made, lambda: _text(made))
     if not made.verified:
         app.out.warn("this commit was not verified on this machine; see flair verify")

@@ -6,7 +6,7 @@ begins with the same values as the first time.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -64,9 +64,27 @@ def write_base(
         weights: safetensors file of it.
         target: replaced at the end.
     """
+    bases = [one for one in _kept(workspace) if one != str(base)]
+    _write_with(workspace, bases, weights, target)
+
+
+def write_own(workspace: Workspace, weights: Path, target: Path) -> None:
+    """Writes weights with the contributor's own local tensors, the newest, in them.
+
+    Args:
+        workspace: of the contributor.
+        weights: safetensors file of a commit.
+        target: replaced at the end.
+    """
+    _write_with(workspace, _kept(workspace), weights, target)
+
+
+def _write_with(
+    workspace: Workspace, bases: Sequence[str], weights: Path, target: Path
+) -> None:
     with ExitStack() as stack:
         old = stack.enter_context(read_safetensors(weights))
-        own = stack.enter_context(_own(workspace, base, old))
+        own = stack.enter_context(_own(workspace, bases, old))
         if own is None:
             shutil.copyfile(weights, target)
             return
@@ -79,11 +97,10 @@ def write_base(
 
 @contextmanager
 def _own(
-    workspace: Workspace, base: CommitId, old: SafetensorsFile
+    workspace: Workspace, bases: Sequence[str], old: SafetensorsFile
 ) -> Iterator[SafetensorsFile | None]:
-    """The newest local tensors that another commit than the base gave."""
-    others = [one for one in _kept(workspace) if one != str(base)]
-    path = _path(workspace, others[-1]) if others else None
+    """The newest local tensors that one of these commits gave."""
+    path = _path(workspace, bases[-1]) if bases else None
     if path is None or not path.is_file():
         yield None
         return

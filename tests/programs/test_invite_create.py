@@ -87,6 +87,16 @@ def test_names_the_expiry_before_the_uses():
     place.chain.expect_refusal(call, "ExpiryInPast")
 
 
+@pytest.mark.parametrize(
+    ("scope", "error"), [(0, "RoleScope"), (8, "ScopeTooWide"), (16, "UnknownBits")]
+)
+def test_names_the_scope_before_the_times(scope: int, error: str):
+    place = make_place()
+    call = for_repo(place).with_arguments(scope=scope, expires_at=1)
+
+    place.chain.expect_refusal(call, error)
+
+
 @pytest.mark.parametrize("ahead", [0, -1, -10_000])
 @pytest.mark.parametrize("name", ["expires_at", "role_expires_at"])
 def test_refuses_an_expiry_that_has_passed(name: str, ahead: int):

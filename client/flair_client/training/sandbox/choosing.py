@@ -3,16 +3,24 @@
 import functools
 import json
 import os
+import platform
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flair_client.errors import NoSandbox
-from flair_client.training.sandbox.layout import devices, links, readable_paths
+from flair_client.training.sandbox.layout import (
+    check_readable,
+    devices,
+    links,
+    readable_paths,
+)
 from flair_client.training.sandbox.running import Started, start, system_limits, watch
+from flair_client.training.sandbox.seccomp import filter_for
+from flair_client.training.sandbox.tidy import tidy
 from flair_client.training.sandbox.values import (
     Finished,
     Job,
@@ -35,6 +43,7 @@ def run(
     on_line: Callable[[str], None],
     device: str = "cpu",
     sandboxed: bool = True,
+    hidden: Sequence[Path] = (),
 ) -> Finished:
     """Runs a program until it ends or reaches a limit.
 
@@ -48,130 +57,138 @@ def run(
         device: other than `cpu`, graphics devices are visible.
         sandboxed: False runs it as any other program of the user's; only the limits
             hold, as far as it does not evade them.
+        hidden: folders that no readable one may hold, besides the home folder.
 
     Raises:
+        UsageError: a readable folder holds one that may not be read.
         NoSandbox: this machine has none; tells why.
     """
+    check_readable(readable, hidden)
     job = Job(argv, readable, scratch.resolve(), limits, env, on_line, device)
     if not sandboxed:
-        return watch(Started(start(argv, job, status=None), None), job)
+        return watch(Started(start(argv, job), None), job)
     kind = find_sandbox()
     if kind is None:
         raise NoSandbox(_why_not())
-    return _RUN[kind](job)
+    # Before as well: nobody tidied up after one who was killed.
+    tidy(job.scratch)
+    try:
+        return _RUN[kind](job)
+    finally:
+        tidy(job.scratch)
 
 
 @functools.cache
 def find_sandbox() -> SandboxKind | None:
     """Gives the sandbox of this machine, found by trying; None where there is none."""
-    for kind, run_in in _RUN.items():
-        try:
-            if _tries(run_in):
-                return kind
-        except (NoSandbox, OSError):
-            continue
-    return None
+    kinds = list(_RUN)
+    if os.geteuid() == 0:
+        # Bubblewrap's programs stay root's, for whom no number of processes is too much.
+        kinds.reverse()
+    return next((kind for kind in kinds if _refusal(kind) is None), None)
 
 
-def _tries(run_in: Callable[[Job], Finished]) -> bool:
-    with tempfile.TemporaryDirectory(prefix="flair-") as folder:
-        argv = [sys.executable, "-I", "-S", "-c", "open('written', 'w').close()"]
-        job = Job(argv, (), Path(folder).resolve(), _TRIAL)
-        return run_in(job).exit_code == 0 and (Path(folder) / "written").exists()
+@functools.cache
+def _refusal(kind: SandboxKind) -> str | None:
+    """Why a kind of sandbox does not work here; None where a trial went well."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="flair-") as folder:
+            argv = [sys.executable, "-I", "-S", "-c", "open('written', 'w').close()"]
+            ended = _RUN[kind](Job(argv, (), Path(folder).resolve(), _TRIAL))
+            if ended.exit_code == 0 and (Path(folder) / "written").exists():
+                return None
+    except (NoSandbox, OSError) as exc:
+        return str(exc)
+    last = ended.stderr_tail.strip().rpartition("\n")[2]
+    return f"a trial ended with exit code {ended.exit_code}: {last}"
 
 
 def _why_not() -> str:
-    try:
-        with tempfile.TemporaryDirectory(prefix="flair-") as folder:
-            argv = [sys.executable, "-I", "-S", "-c", ""]
-            ended = _in_namespaces(Job(argv, (), Path(folder).resolve(), _TRIAL))
-    except (NoSandbox, OSError) as exc:
-        return str(exc)
-    return f"a trial ended with exit code {ended.exit_code}"
+    return "; ".join(f"{kind}: {_refusal(kind)}" for kind in _RUN)
 
 
-def _in_namespaces(job: Job) -> Finished:
-    readable, status = os.pipe()
-    plan = {
+def _plan(job: Job, status: int) -> dict[str, Any]:
+    steps = filter_for(platform.machine())
+    if steps is None:
+        raise NoSandbox(f"no filter of system calls for {platform.machine()}")
+    return {
         "argv": list(job.argv),
         "env": dict(job.env),
         "scratch": str(job.scratch),
-        "links": links(),
-        "readable": readable_paths(job.readable, job.device),
-        "devices": devices(job.device),
         "limits": system_limits(job),
-        "shm_bytes": job.limits.max_memory_bytes // 2,
-        "tmp_bytes": _TMP_BYTES,
+        "filter": steps.hex(),
         "status_fd": status,
+        "parent": os.getpid(),
     }
-    argv = [sys.executable, "-I", "-S", str(_LAUNCHER)]
-    try:
-        process = start(argv, job, status=status, plan=json.dumps(plan).encode())
-    except OSError:
-        os.close(readable)
-        raise
-    finally:
-        os.close(status)
-    return watch(Started(process, readable), job)
+
+
+def _in_namespaces(job: Job) -> Finished:
+    return _started(
+        job,
+        lambda _: (),
+        links=links(),
+        readable=readable_paths(job.readable, job.device),
+        devices=devices(job.device),
+        shm_bytes=_shared_bytes(job),
+        tmp_bytes=_TMP_BYTES,
+        is_made=False,
+    )
 
 
 def _in_bwrap(job: Job) -> Finished:
     program = shutil.which("bwrap")
     if program is None:
         raise NoSandbox("bubblewrap is not installed")
+    return _started(
+        job, lambda status: (program, *_bwrap_options(job, status), "--"), is_made=True
+    )
+
+
+def _started(
+    job: Job, before: Callable[[int], Sequence[str]], **more: object
+) -> Finished:
+    """Runs the launcher, behind the arguments that come before it."""
     readable, status = os.pipe()
+    # Bubblewrap keeps its own from the launcher.
+    others = os.dup(status)
     try:
-        process = start(
-            [program, *_bwrap_options(job, status), "--", *_limited(job)],
-            job,
-            status=status,
-        )
-    except OSError:
+        plan = json.dumps(_plan(job, status) | more).encode()
+        argv = [*before(others), sys.executable, "-I", "-S", str(_LAUNCHER)]
+        process = start(argv, job, keep=(status, others), plan=plan)
+    except BaseException:
         os.close(readable)
         raise
     finally:
         os.close(status)
+        os.close(others)
     return watch(Started(process, readable), job)
+
+
+def _shared_bytes(job: Job) -> int:
+    return job.limits.max_memory_bytes // 4
 
 
 def _bwrap_options(job: Job, status: int) -> list[str]:
     """Arguments of bubblewrap for the same root as the launcher makes."""
     options = [
-        *("--unshare-all", "--die-with-parent", "--new-session"),
+        *("--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1"),
         *("--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"),
         *("--json-status-fd", str(status)),
     ]
     for link, to in links():
         options += ["--symlink", to, link]
-    # Before what is shown: some of it may lie below /tmp.
-    options += ["--proc", "/proc", "--dev", "/dev", "--size", str(_TMP_BYTES)]
-    options += ["--tmpfs", "/tmp"]  # noqa: S108 - the sandbox's own
-    for one in devices(job.device):
-        options += ["--dev-bind", one, one]
-    shared = str(job.limits.max_memory_bytes // 2)
-    options += ["--size", shared, "--tmpfs", "/dev/shm"]  # noqa: S108 - as above
     for source, target in readable_paths(job.readable, job.device):
         options += ["--ro-bind", source, target]
+    # Whoever is root outside may change the kernel's settings there, rights or no.
+    options += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
+    options += ["--size", str(_TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108 - its own
+    for one in devices(job.device):
+        options += ["--dev-bind", one, one]
+    shared = str(_shared_bytes(job))
+    options += ["--size", shared, "--tmpfs", "/dev/shm"]  # noqa: S108 - as above
     scratch = str(job.scratch)
-    options += ["--bind", scratch, scratch, "--chdir", scratch, "--clearenv"]
-    for name, value in job.env.items():
-        options += ["--setenv", name, value]
-    return options
-
-
-def _limited(job: Job) -> list[str]:
-    """The program, behind one that sets the system's limits."""
-    code = (
-        "import json, os, resource, sys\n"
-        "for name, value in json.loads(sys.argv[1]).items():\n"
-        "    number = getattr(resource, name)\n"
-        "    hard = resource.getrlimit(number)[1]\n"
-        "    value = value if hard == resource.RLIM_INFINITY else min(value, hard)\n"
-        "    resource.setrlimit(number, (value, value))\n"
-        "os.execv(sys.argv[2], sys.argv[2:])\n"
-    )
-    limits = json.dumps(system_limits(job))
-    return [sys.executable, "-I", "-S", "-c", code, limits, *job.argv]
+    options += ["--bind", scratch, scratch, "--chdir", scratch]
+    return [*options, "--remount-ro", "/", "--clearenv"]
 
 
 _RUN: Final[Mapping[SandboxKind, Callable[[Job], Finished]]] = {

@@ -43,6 +43,7 @@ _MS_NOATIME, _MS_NODIRATIME, _MS_RELATIME = 1024, 2048, 1 << 21
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP = 1, 24
 _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
+_PR_SET_DUMPABLE, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 4, 22, 2
 _LAST_CAPABILITY = 63
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 # A mount keeps the flags that it has outside, or the system refuses the change.
@@ -55,6 +56,7 @@ _KEPT_FLAGS = (
     (os.ST_RELATIME, _MS_RELATIME),
 )
 _USER_ID = 1000
+_NOBODY = 65534
 _USERS = "flair:x:1000:1000::/:/bin/false\n"
 
 
@@ -93,7 +95,11 @@ def _pivot_root(new: str, old: str) -> None:
 
 
 def _enter_namespaces() -> None:
-    uid, gid = os.getuid(), os.getgid()
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        # Root's processes are never too many; those whose real user is another's are.
+        # What may be read goes by the effective user, and the filter keeps both.
+        os.setresuid(_NOBODY, 0, 0)
     _call("unshare", _LIBC.unshare(_NAMESPACES))
     # Nobody in there is root, so that no right comes back with a new program.
     for name, text in (
@@ -139,7 +145,8 @@ def _system_folders(plan: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         (_place("/etc/passwd")).write_text(_USERS, "ascii")
     try:
-        _mount("proc", "/newroot/proc", "proc", small | _MS_NOEXEC)
+        # Whoever is root outside may change the kernel's settings there, rights or no.
+        _mount("proc", "/newroot/proc", "proc", small | _MS_NOEXEC | _MS_RDONLY)
     except OSError:
         # In containers that hide parts of it; what libraries ask of it is little.
         for name in ("cpuinfo", "meminfo", "stat", "version"):
@@ -232,6 +239,26 @@ def _drop_rights() -> None:
     _call("no_new_privs", _prctl(_PR_SET_NO_NEW_PRIVS, 1))
 
 
+class _Filter(ctypes.Structure):
+    _fields_ = (("n_steps", ctypes.c_ushort), ("steps", ctypes.c_char_p))
+
+
+def _set_filter(steps: bytes) -> None:
+    # Needs no_new_privs, and cannot be undone.
+    program = _Filter(len(steps) // 8, steps)
+    long = ctypes.c_ulong
+    _call(
+        "seccomp",
+        _LIBC.prctl(
+            _PR_SET_SECCOMP,
+            long(_SECCOMP_MODE_FILTER),
+            ctypes.byref(program),
+            long(0),
+            long(0),
+        ),
+    )
+
+
 def _set_limits(limits: dict[str, int]) -> None:
     for name, value in limits.items():
         number = getattr(resource, name)
@@ -251,18 +278,16 @@ def _run_program(plan: dict[str, Any]) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
     _set_limits(plan["limits"])
     _drop_rights()
+    _set_filter(bytes.fromhex(plan["filter"]))
     os.execve(plan["argv"][0], plan["argv"], plan["env"])  # noqa: S606 - meant so
 
 
+def _tell(plan: dict[str, Any], **what: object) -> None:
+    os.write(plan["status_fd"], (json.dumps(what) + "\n").encode())
+
+
 def _first_process(plan: dict[str, Any]) -> NoReturn:
-    """Process 1: makes the root, starts the program, and waits for it alone."""
-    told = plan["status_fd"]
-    try:
-        _die_with_parent()
-        _make_root(plan)
-    except OSError as exc:
-        os.write(told, json.dumps({"failed": str(exc)}).encode())
-        os._exit(1)
+    """Process 1: starts the program and waits for it alone, then all others end."""
     program = os.fork()
     if program == 0:
         try:
@@ -276,27 +301,52 @@ def _first_process(plan: dict[str, Any]) -> NoReturn:
     while True:
         ended, status = os.wait()
         if ended == program:
-            code = os.waitstatus_to_exitcode(status)
-            os.write(told, json.dumps({"code": code}).encode())
+            _tell(plan, code=os.waitstatus_to_exitcode(status))
             os._exit(0)
 
 
-def main() -> None:
+def _first_in_new_root(plan: dict[str, Any], go: int) -> NoReturn:
+    try:
+        _die_with_parent()
+        if os.read(go, 1) != b"g":
+            os._exit(1)
+        _make_root(plan)
+    except OSError as exc:
+        _tell(plan, failed=str(exc))
+        os._exit(1)
+    _first_process(plan)
+
+
+def _enter_and_wait(plan: dict[str, Any]) -> None:
     """Enters the namespaces, and stays outside of the last as the one who waits."""
-    plan = json.loads(sys.stdin.read())
-    told = plan["status_fd"]
+    _die_with_parent()
+    # Whoever started us may have ended before that.
+    if os.getppid() != plan["parent"]:
+        return
     try:
         _enter_namespaces()
     except OSError as exc:
-        os.write(told, json.dumps({"failed": str(exc)}).encode())
-        os._exit(1)
-    _die_with_parent()
+        _tell(plan, failed=str(exc))
+        return
+    wait, go = os.pipe()
     first = os.fork()
     if first == 0:
-        _first_process(plan)
-    os.write(told, (json.dumps({"first": first}) + "\n").encode())
+        os.close(go)
+        _first_in_new_root(plan, wait)
+    _tell(plan, first=first)
     os.closerange(0, 3)
+    os.write(go, b"g")
     os.waitpid(first, 0)
+
+
+def main() -> None:
+    """Makes the sandbox, or completes the one that bubblewrap made around us."""
+    plan = json.loads(sys.stdin.buffer.read())
+    if plan["is_made"]:
+        # The program has the same rights as we have, and must not change our mind.
+        _prctl(_PR_SET_DUMPABLE, 0)
+        _first_process(plan)
+    _enter_and_wait(plan)
 
 
 if __name__ == "__main__":

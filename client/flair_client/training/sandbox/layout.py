@@ -3,10 +3,14 @@
 Home folders, configuration, keys, mounts and sockets of the machine are not among it.
 """
 
+import os
+import pwd
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
+
+from flair_client.errors import UsageError
 
 # Where systems keep programs and libraries; a link among them is made as a link.
 _SYSTEM: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -32,10 +36,37 @@ def links() -> list[tuple[str, str]]:
     ]
 
 
+def check_readable(extra: Sequence[Path], hidden: Sequence[Path]) -> None:
+    """Refuses to show a folder that holds the home folder, or one of the hidden.
+
+    A file or folder further in may be named by itself.
+
+    Raises:
+        UsageError: names both.
+    """
+    for path in extra:
+        for one in (home_folder(), *hidden):
+            if _holds(path, one):
+                raise UsageError(
+                    f"the recipe's code would read all of {path}, which holds {one}: "
+                    f"what it needs must lie in a folder of its own"
+                )
+
+
+def home_folder() -> Path:
+    """The user's, whatever the environment says."""
+    return Path(pwd.getpwuid(os.getuid()).pw_dir)
+
+
+def _holds(path: Path, inner: Path) -> bool:
+    return inner.resolve().is_relative_to(path.resolve())
+
+
 def readable_paths(extra: Sequence[Path], device: str) -> list[tuple[str, str]]:
     """Pairs of what is shown, and under which path; folders before what is in them."""
     wanted = [Path(one) for one in (*_SYSTEM, *_FILES) if not Path(one).is_symlink()]
-    wanted += _python_paths()
+    home = home_folder()
+    wanted += [path for path in _python_paths() if not _holds(path, home)]
     if device != "cpu":
         wanted += [Path(one) for one in _GRAPHICS_READABLE]
     wanted += extra

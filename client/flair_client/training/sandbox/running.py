@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import selectors
 import signal
@@ -10,17 +11,20 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, Final
 
 from flair_client.errors import NoSandbox
 from flair_client.training.sandbox.values import EndedBy, Finished, Job
-from flair_client.training.sandbox.watching import scratch_bytes, usage_of
+from flair_client.training.sandbox.watching import Meter, is_elsewhere
 
 _TICK_S: Final = 0.05
-_SCRATCH_TICK_S: Final = 1.0
 _DEATH_S: Final = 10.0
 _TAIL_BYTES: Final = 16 * 1024
 MAX_LINE_BYTES: Final = 64 * 1024
+# Of both outputs together: far more than any progress is worth.
+MAX_OUTPUT_BYTES: Final = 256 << 20
+_FIRST_TO_BE_KILLED: Final = "1000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,12 @@ class _Watcher:
         self._lines = _Lines(job.on_line)
         self._tail = b""
         self._status = b""
-        self._begun = time.monotonic()
-        self._scratch_at = self._begun
+        self._begun = self._looked_at = time.monotonic()
+        self._meter = Meter(job.scratch, job.limits)
+        self._n_output = 0
         self._selector = selectors.DefaultSelector()
         pipes: tuple[tuple[IO[bytes] | int | None, Callable[[bytes], None]], ...] = (
-            (self._process.stdout, self._lines.add),
+            (self._process.stdout, self._add_output),
             (self._process.stderr, self._add_tail),
             (started.status, self._add_status),
         )
@@ -102,6 +107,8 @@ class _Watcher:
                     key.data(raw)
                 else:
                     self._selector.unregister(key.fileobj)
+            if self._n_output > MAX_OUTPUT_BYTES:
+                return "output"
             limit = self._limit()
             if limit is not None:
                 return limit
@@ -114,20 +121,14 @@ class _Watcher:
         return not self._selector.select(0)
 
     def _limit(self) -> EndedBy | None:
-        limits, now = self._job.limits, time.monotonic()
-        if now - self._begun > limits.max_seconds:
+        now = time.monotonic()
+        # Not after each piece of its output: a flood must not keep us from reading.
+        if now - self._looked_at < _TICK_S:
+            return None
+        self._looked_at = now
+        if now - self._begun > self._job.limits.max_seconds:
             return "time"
-        usage = usage_of(self._first(), sandboxed=self._is_sandboxed)
-        if usage.processes > limits.max_processes:
-            return "processes"
-        if usage.memory_bytes > limits.max_memory_bytes:
-            return "memory"
-        if now - self._scratch_at >= _SCRATCH_TICK_S:
-            self._scratch_at = now
-            limit = limits.max_scratch_bytes
-            if scratch_bytes(self._job.scratch, limit) > limit:
-                return "scratch"
-        return None
+        return self._meter.exceeded(self._first(), sandboxed=self._is_sandboxed)
 
     def _first(self) -> int:
         """The process whose end is the end of all; 0 before there is one."""
@@ -145,17 +146,26 @@ class _Watcher:
         first = self._first()
         if self._is_sandboxed and first:
             with suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(first)
-                try:
-                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                    select.select([descriptor], [], [], _DEATH_S)
-                finally:
-                    os.close(descriptor)
+                self._kill_first(os.pidfd_open(first))
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def _kill_first(self, descriptor: int) -> None:
+        try:
+            # Its number may be another's by now, whose namespace is ours.
+            if is_elsewhere(self._first()):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                select.select([descriptor], [], [], _DEATH_S)
+        finally:
+            os.close(descriptor)
+
+    def _add_output(self, raw: bytes) -> None:
+        self._n_output += len(raw)
+        self._lines.add(raw)
+
     def _add_tail(self, raw: bytes) -> None:
+        self._n_output += len(raw)
         self._tail = (self._tail + raw)[-_TAIL_BYTES:]
 
     def _add_status(self, raw: bytes) -> None:
@@ -176,14 +186,17 @@ class _Watcher:
             raise NoSandbox(str(told.get("failed", last)))
         if ended_by is not None:
             return Finished(-signal.SIGKILL, ended_by, tail)
-        code = int(told.get("code", told.get("exit-code", self._process.wait())))
-        if code == -signal.SIGKILL and self._fills_scratch():
+        code = self._exit_code(told)
+        # A file as large as all may be ends in an error, or in a signal.
+        if code != 0 and self._meter.fills_scratch(()):
             return Finished(code, "scratch", tail)
         return Finished(code, "signal" if code < 0 else "exit", tail)
 
-    def _fills_scratch(self) -> bool:
-        limit = self._job.limits.max_scratch_bytes
-        return scratch_bytes(self._job.scratch, limit) > limit
+    def _exit_code(self, told: dict[str, Any]) -> int:
+        if not self._is_sandboxed:
+            return self._process.wait()
+        # Killed from outside, with the one who would have told it.
+        return int(told.get("code", -signal.SIGKILL))
 
     def close(self) -> None:
         """Closes what was listened to."""
@@ -196,21 +209,42 @@ class _Watcher:
 
 
 def system_limits(job: Job) -> dict[str, int]:
-    """Limits of the system's for each single process."""
+    """Limits of the system's for each single process: what is beyond them is refused.
+
+    Those of all processes together are watched.
+    """
     limits = job.limits
-    return {
+    found = {
         "RLIMIT_CORE": 0,
-        # Memory that is no file's: the address space alone may be far larger.
-        "RLIMIT_DATA": limits.max_memory_bytes,
         "RLIMIT_FSIZE": limits.max_scratch_bytes,
         "RLIMIT_NOFILE": 4096,
     }
+    if job.device == "cpu":
+        # Memory that is no file's, touched or not; a graphics card's maps are far
+        # larger than what they take.
+        found["RLIMIT_DATA"] = 2 * limits.max_memory_bytes
+    if _counts_by_namespace():
+        found["RLIMIT_NPROC"] = 2 * limits.max_processes
+    return found
+
+
+def _counts_by_namespace() -> bool:
+    """Whether the system counts a user's processes in each user namespace alone."""
+    major, minor, *_ = re.findall(r"\d+", os.uname().release)
+    return (int(major), int(minor)) >= (5, 14)
 
 
 def start(
-    argv: Sequence[str], job: Job, *, status: int | None, plan: bytes = b""
+    argv: Sequence[str], job: Job, *, keep: Sequence[int] = (), plan: bytes = b""
 ) -> "subprocess.Popen[bytes]":
-    """Starts a process in a session of its own, and writes the plan into it."""
+    """Starts a process in a session of its own, and writes the plan into it.
+
+    Args:
+        argv: the process, by its whole path.
+        job: what it is started for.
+        keep: descriptors that stay open in it.
+        plan: what it reads from its standard input.
+    """
     process = subprocess.Popen(  # noqa: S603 - an argument list, no shell
         list(argv),
         stdin=subprocess.PIPE,
@@ -218,9 +252,12 @@ def start(
         stderr=subprocess.PIPE,
         env=dict(job.env),
         cwd=str(job.scratch),
-        pass_fds=() if status is None else (status,),
+        pass_fds=keep,
         start_new_session=True,
     )
+    # Where the machine's memory runs out all the same, this goes first.
+    with suppress(OSError):
+        Path(f"/proc/{process.pid}/oom_score_adj").write_text(_FIRST_TO_BE_KILLED)
     if process.stdin is not None:
         with process.stdin as pipe, suppress(BrokenPipeError):
             pipe.write(plan)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 SandboxKind: TypeAlias = Literal["bwrap", "namespaces"]
-EndedBy: TypeAlias = Literal["exit", "time", "memory", "processes", "scratch", "signal"]
+EndedBy: TypeAlias = Literal[
+    "exit", "time", "memory", "processes", "scratch", "output", "signal"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""Runs small hostile programs in each sandbox that this machine has."""
+
+import shutil
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from flair_client.training.sandbox import Finished, SandboxLimits, choosing, run
+
+
+def _refusal(kind):
+    if not sys.platform.startswith("linux"):
+        return "only Linux has namespaces"
+    if kind == "bwrap" and shutil.which("bwrap") is None:
+        return "bubblewrap is not installed"
+    refusal = choosing._refusal(kind)
+    # Whatever else goes wrong is a fault of ours, and no reason to skip.
+    kernels = ("Operation not permitted", "Permission denied", "No space left")
+    if refusal is not None and not any(one in refusal for one in kernels):
+        pytest.fail(refusal)
+    return refusal
+
+
+@dataclass
+class Sandbox:
+    """A sandbox of one kind, and what the last program in it said."""
+
+    kind: str
+    scratch: Path
+    lines: list[str] = field(default_factory=list)
+    # Stands in the arguments of each process, so that leftovers are found.
+    mark: str = field(default_factory=lambda: f"mark-{uuid.uuid4().hex}")
+
+    def run(
+        self,
+        code,
+        *,
+        seconds=20,
+        memory=1 << 29,
+        processes=64,
+        scratch_bytes=32 << 20,
+        **more,
+    ) -> Finished:
+        self.lines.clear()
+        return run(
+            [sys.executable, "-c", code, self.mark],
+            **{
+                "readable": (),
+                "scratch": self.scratch,
+                "limits": SandboxLimits(seconds, memory, processes, scratch_bytes),
+                "env": {"PATH": "/usr/bin:/bin", "HOME": str(self.scratch)},
+                "on_line": self.lines.append,
+                **more,
+            },
+        )
+
+    def leftovers(self) -> list[str]:
+        found = subprocess.run(
+            ["ps", "-eo", "pid,stat,args", "-ww"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        return [line for line in found if self.mark in line]
+
+
+@pytest.fixture(params=["namespaces", "bwrap"])
+def sandbox(request, tmp_path, monkeypatch):
+    refusal = _refusal(request.param)
+    if refusal is not None:
+        pytest.skip(refusal)
+    monkeypatch.setattr(choosing, "find_sandbox", lambda: request.param)
+    scratch = tmp_path / "own"
+    scratch.mkdir()
+    made = Sandbox(request.param, scratch)
+    yield made
+    assert made.leftovers() == []

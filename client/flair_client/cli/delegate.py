@@ -135,19 +135,19 @@ def rotate(
 @click.argument("machine_key", type=_MACHINE_KEY, metavar="KEY")
 @click.option(
     "--of",
-    "wallet",
+    "delegator",
     type=ADDRESS,
     metavar="WALLET",
     help="Whose delegation; without it that of the wallet in use.",
 )
 @repo_option
 def revoke(
-    app: App, machine_key: Address, *, wallet: Address | None, repo: str | None
+    app: App, machine_key: Address, *, delegator: Address | None, repo: str | None
 ) -> None:
     """Takes a delegation back: the wallet, the key itself, anyone once it expired."""
     address = app.repo_address(repo)
     ctx = app.context(signer=True, network=address.network)
-    gone = delegation_revoke(ctx, address, machine_key, wallet=wallet)
+    gone = delegation_revoke(ctx, address, machine_key, wallet=delegator)
     app.out.result(
         gone, lambda: f"{gone.machine_key} may no longer push for {gone.wallet}"
     )

@@ -79,7 +79,7 @@ def outbox_text(listed: Outbox) -> str:
     """Lays the list out for people."""
     lines = [f"{one.what} go to {one.host}" for one in listed.hosts]
     lines.append(
-        "both hosts see this machine's address, and which accounts and blocks it asks"
+        "these hosts see this machine's address, and which accounts and blocks it asks"
     )
     rows = [(printable(one.what), one.size, str(one.cid)) for one in listed.blocks]
     lines += ["", table(("BLOCK", "BYTES", "CID"), rows)]

@@ -42,13 +42,13 @@ def list_(app: App, *, repo: str | None) -> None:
     result=RequestClosed,
     examples=("flair request close 9xQe…VkjF", "flair request close --repo heart"),
 )
-@click.argument("wallet", type=ADDRESS, metavar="[WALLET]", required=False)
+@click.argument("applicant", type=ADDRESS, metavar="[WALLET]", required=False)
 @repo_option
-def close(app: App, wallet: Address | None, *, repo: str | None) -> None:
+def close(app: App, applicant: Address | None, *, repo: str | None) -> None:
     """Declines a request; without WALLET your own is withdrawn."""
     address = app.repo_address(repo)
     ctx = app.context(signer=True, network=address.network)
-    gone = join_request_close(ctx, address, wallet)
+    gone = join_request_close(ctx, address, applicant)
     app.out.result(gone, lambda: f"the request of {gone.wallet} is closed")
 
 

@@ -18,6 +18,7 @@ from flair_client.serving import listen, url_of
 from flair_client.sponsor.ledger import Caps
 from flair_client.sponsor.rules import Purpose
 from flair_client.sponsor.server import create_app
+from flair_client.workspace import Workspace
 
 DAY = 86_400
 SOL = 10**9
@@ -60,11 +61,17 @@ def balance(ctx, address=None):
     return ctx.chain.rpc.get_balance(address or ctx.wallet.address)
 
 
-def commit_step(ctx, workspace, step=0.25):
-    tensors = safetensors.numpy.load_file(workspace.weights_path)
+def shifted_file(folder, step=0.25):
+    """A file of a workspace's weights, each larger by a step."""
+    tensors = safetensors.numpy.load_file(Workspace(folder).weights_path)
     moved = {name: one + np.float32(step) for name, one in tensors.items()}
-    path = workspace.folder / "new.safetensors"
+    path = folder / "new.safetensors"
     safetensors.numpy.save_file(moved, path)
+    return path
+
+
+def commit_step(ctx, workspace, step=0.25):
+    path = shifted_file(workspace.folder, step)
     return commit(ctx, workspace, message="step", weights=path, num_samples=40)
 
 

@@ -25,7 +25,7 @@ from flair_client.encoding import encode_commit, encode_manifest, sign_commit
 from flair_client.history.evidence import gather_evidence
 from flair_client.history.graph import read_commit
 from flair_client.history.verify import walk_verified
-from flair_client.ids import CODEC_DAG_CBOR, Cid, CommitId
+from flair_client.ids import CODEC_DAG_CBOR, Address, Cid, CommitId
 from flair_client.porcelain.checkout import manifest_of
 from flair_client.porcelain.clone import clone
 from flair_client.porcelain.commit import commit
@@ -74,6 +74,11 @@ class Team:
             self.store_folder.as_uri(),
         )
         return Context(profile, chain, open_store(profile.store_url), wallet)
+
+    def fund(self, address: str) -> None:
+        """Gives a wallet some money."""
+        chain = self.owner.chain
+        chain.wait_for(chain.rpc.request_airdrop(Address.parse(address), 10**9))
 
     def publish(self) -> None:
         """A new repository with its root; the owner's clone stands at it."""

@@ -157,7 +157,7 @@ def _live(ctx: Context, place: BranchTarget) -> LiveRound | None:
     target = place.round(place.account.round_index)
     account = target.account
     params = place.policy(account.policy_index).params
-    mine = ctx.chain.update(target.address, ctx.wallet.address)
+    mine = ctx.chain.update(target.address, ctx.contributor)
     refusal = None
     if mine is not None and mine.status is UpdateStatus.REJECTED:
         refusal = reason_name(mine.reject_reason)

@@ -61,8 +61,10 @@ def find_fate(
     if there is None:
         return None
     if there.commit_id != commit_id:
+        mine = contributor == ctx.wallet.address
+        whose = "this wallet" if mine else f"the wallet {contributor}"
         raise AlreadyPushed(
-            f"update {there.commit_id.short} of {contributor} is in round "
+            f"update {there.commit_id.short} of {whose} is in round "
             f"{account.round_index} already"
         )
     if there.status is UpdateStatus.REJECTED:

@@ -69,7 +69,7 @@ def loss_of(''',
     ("model(x[rows])", "model(shifted(x[rows]))"),
 )
 
-PLAIN: Final = '''"""The same training without Flair: plain.py ROWS BASE RESULT ROUNDS."""
+PLAIN: Final = '''"""The same training without Flair: ROWS BASE RESULT ROUNDS."""
 
 import sys
 from pathlib import Path

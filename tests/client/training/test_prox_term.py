@@ -1,4 +1,4 @@
-"""FedProx's term: its gradient against closed forms, and where training ends with it."""
+"""FedProx's term: its gradient, and where training ends, against closed forms."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_the_term_of_arrays_is_half_mu_times_the_square():
     ctx = context(0.4, {"w": BASE, "b": np.zeros(1)}, {"w", "b"})
 
     # 0.2 · (1 + 4 + 9 + 16)
-    term = ctx.prox_term({"w": BASE + [1, 2, 3], "b": np.array([4.0])})
+    term = ctx.prox_term({"w": BASE + np.arange(1, 4), "b": np.array([4.0])})
 
     assert term == pytest.approx(6.0)
 
@@ -57,7 +57,10 @@ def test_the_gradient_is_mu_times_the_difference(mu):
     torch = torch_of()
     base = {"w": torch.tensor(BASE), "b": torch.tensor([2.0], dtype=torch.float64)}
     ctx = context(mu, base, {"w", "b"})
-    at = {"w": torch.tensor(BASE + [3.0, 0.0, -1.0]), "b": torch.tensor([7.0]).double()}
+    at = {
+        "w": torch.tensor(BASE + np.array([3.0, 0.0, -1.0])),
+        "b": torch.tensor([7.0]).double(),
+    }
     for one in at.values():
         one.requires_grad_()
 

@@ -35,6 +35,7 @@ _WHAT = {
     examples=(
         "flair init heart --columns-from sample.csv --target disease",
         "flair init heart --columns-from sample.csv --no-statistics",
+        "flair init digits --torch digits_net:Net --inputs-from sample.npz",
         "flair init digits --torch digits_net:Net --weights digits.pt",
         "flair init ward --sklearn my_models:risk --columns-from sample.csv",
         "flair init big --weights model.safetensors",
@@ -50,9 +51,16 @@ _WHAT = {
     "with a range around its values.",
 )
 @click.option(
+    "--inputs-from",
+    type=click.Path(path_type=Path),
+    metavar="NPZ",
+    help="Declare every array of this file as an input, with its dtype and shape.",
+)
+@click.option(
     "--target",
     metavar="NAME",
-    help="The column that is 0 or 1; target without it.",
+    help="The column that is 0 or 1, or the array that is predicted; target without "
+    "it, or y among arrays.",
 )
 @click.option(
     "--weights",
@@ -87,6 +95,7 @@ def init_command(
     folder: Path,
     *,
     columns_from: Path | None,
+    inputs_from: Path | None,
     target: str | None,
     weights: Path | None,
     npz: Path | None,
@@ -107,8 +116,7 @@ def init_command(
     train, average, local (stays with each contributor) or frozen. Nothing is unpickled:
     of PyTorch's files only state dicts are read.
     """
-    if columns_from is None and (target is not None or no_statistics):
-        raise UsageError("--target and --no-statistics go with --columns-from")
+    _check_flags(columns_from, inputs_from, target, no_statistics=no_statistics)
     if npz is not None and weights is not None:
         raise UsageError("--npz and --weights are the same; give one of them")
     source = ModelSource(weights or npz, torch, sklearn)
@@ -120,12 +128,15 @@ def init_command(
             source,
             code_folder=Path.cwd(),
             columns_from=columns_from,
-            target=target or "target",
+            inputs_from=inputs_from,
+            target=target,
             tell=lambda name: app.out.note(
                 f"importing {name}: this runs your own code, outside of any sandbox"
             ),
         )
     else:
+        if inputs_from is not None:
+            raise UsageError("--inputs-from goes with a model of your own")
         made = init(
             folder,
             columns_from=columns_from,
@@ -148,6 +159,23 @@ def init_command(
         app.out.note(
             "local tensors stay with each contributor; what others get keeps their "
             f"first values. [tensors] in {RECIPE_FILE} changes roles"
+        )
+
+
+def _check_flags(
+    columns_from: Path | None,
+    inputs_from: Path | None,
+    target: str | None,
+    *,
+    no_statistics: bool,
+) -> None:
+    if columns_from is not None and inputs_from is not None:
+        raise UsageError("--columns-from and --inputs-from exclude each other")
+    needs_columns = no_statistics or (target is not None and inputs_from is None)
+    if columns_from is None and needs_columns:
+        raise UsageError(
+            "--target and --no-statistics go with --columns-from, --target with "
+            "--inputs-from, too"
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flair_client.config_file import write_text
-from flair_client.errors import TensorMismatch, UsageError
+from flair_client.errors import DataError, TensorMismatch, UsageError
 from flair_client.porcelain.init import (
     CARD,
     InitResult,
@@ -15,11 +15,14 @@ from flair_client.porcelain.init import (
     published_files,
 )
 from flair_client.porcelain.init_code import CodeLeftOut, RecipeCode, torch_code
+from flair_client.training.reading import read_npz
 from flair_client.training.recipe import (
+    INPUT_DTYPES,
     MODEL_FILE,
     PYTHON,
     TRAIN_FILE,
     Column,
+    Input,
     TrainingRecipe,
     parse_recipe,
     recipe_text,
@@ -103,7 +106,8 @@ def init_model(
     *,
     code_folder: Path,
     columns_from: Path | None = None,
-    target: str = "target",
+    inputs_from: Path | None = None,
+    target: str | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> InitResult:
     """Makes a workspace with a model's weights and a role for each of its tensors.
@@ -116,7 +120,9 @@ def init_model(
         source: of the model.
         code_folder: where the user's modules are looked for first.
         columns_from: a CSV file whose columns the recipe declares, in their order.
-        target: the column that is predicted.
+        inputs_from: an `.npz` file whose arrays the recipe declares instead.
+        target: the column or array that is predicted; without it `target`, or `y` among
+            arrays.
         tell: hears what is about to be imported.
 
     Raises:
@@ -125,12 +131,13 @@ def init_model(
         ObjectInvalid: the file is damaged, or a tensor has no place in a model.
         TensorMismatch: the file holds other tensors than the model.
         NotFinite: a tensor holds NaN or infinity.
-        DataError: the CSV file gives no columns.
+        DataError: the file gives no columns or arrays.
         ExtraMissing: the model's framework is not installed.
     """
     columns: tuple[Column, ...] = ()
     if columns_from is not None:
-        columns = columns_from_csv(columns_from, target)
+        columns = columns_from_csv(columns_from, target or "target")
+    inputs = () if inputs_from is None else inputs_from_npz(inputs_from, target or "y")
     model = _model(source, code_folder, len(columns) or None, tell)
     workspace = Workspace(folder.absolute())
     created = []
@@ -141,7 +148,8 @@ def init_model(
             # Before anything is written: names that no recipe can hold are rare.
             spans = _spans(weights)
             proposals = propose_roles(spans, weights.ties, model.kinds)
-            recipe = _recipe(columns, target, patterns_for(proposals), model.code)
+            roles = patterns_for(proposals)
+            recipe = _recipe(columns, inputs, target, roles, model.code)
         workspace = make_workspace(folder)
         with workspace.lock():
             if is_new:
@@ -269,11 +277,18 @@ def _write_weights(
 
 def _recipe(
     columns: tuple[Column, ...],
-    target: str,
+    inputs: tuple[Input, ...],
+    target: str | None,
     roles: tuple[tuple[str, tuple[str, ...]], ...],
     code: RecipeCode | None,
 ) -> TrainingRecipe:
-    recipe = replace(parse_recipe(""), columns=columns, target=target, roles=roles)
+    recipe = replace(
+        parse_recipe(""),
+        columns=columns,
+        inputs=inputs,
+        target=target or ("y" if inputs else "target"),
+        roles=roles,
+    )
     if code is None:
         return recipe
     return replace(
@@ -282,9 +297,26 @@ def _recipe(
         requirements=code.requirements,
         model_class=f"model:{code.class_name}",
         framework="torch",
-        # Arrays go by short names; the target is the one called y.
-        target=target if columns else "y",
+        # Arrays go by short names.
+        target=target or ("target" if columns else "y"),
         epochs=1,
         learning_rate=0.05,
         metrics=("accuracy", "loss"),
     )
+
+
+def inputs_from_npz(path: Path, target: str) -> tuple[Input, ...]:
+    """Every array of a file, with its dtype and shape but not its number of rows.
+
+    Raises:
+        DataError: it is no such file, has no such target, or an array that no recipe
+            can declare.
+    """
+    inputs = []
+    for name, array in sorted(read_npz(path).items()):
+        if array.dtype.name not in INPUT_DTYPES or not array.ndim:
+            raise DataError(f"{path}: array {name!r} is {array.dtype}, or has no rows")
+        inputs.append(Input(name, array.dtype.name, (-1, *array.shape[1:])))
+    if target not in [one.name for one in inputs]:
+        raise DataError(f"{path}: there is no array {target!r}")
+    return tuple(inputs)

@@ -79,6 +79,18 @@ _REQUIREMENT: Final = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9,._-]+\])?"
     r"==[A-Za-z0-9][A-Za-z0-9.!+_-]*"
 )
+# What the author of a recipe for arrays has to fill in.
+_INPUTS_EXAMPLE: Final = """\
+Declare the arrays of the data, so that they are checked before the first step:
+[[data.inputs]]
+name = "x"
+dtype = "float32"
+shape = [-1, 1, 28, 28]  # -1: rows
+[[data.inputs]]
+name = "y"
+dtype = "int64"
+shape = [-1]\
+"""
 _OPTION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -153,15 +165,21 @@ def _model_fields(table: TomlTable) -> dict[str, Any]:
 
 
 def _data_fields(table: TomlTable) -> dict[str, Any]:
-    fields = {
-        "target": table.text("target", "target"),
-        "columns": _columns(table),
-        "inputs": _inputs(table),
-    }
-    if fields["columns"] and fields["inputs"]:
+    given = "target" in table.rest
+    target = table.text("target", "target")
+    columns, inputs = _columns(table), _inputs(table)
+    if columns and inputs:
         raise ObjectInvalid(table.path, "columns and inputs are both declared")
+    if inputs and not given:
+        target = ""
+    if inputs and target and target not in [one.name for one in inputs]:
+        raise ObjectInvalid(
+            f"{table.path}.target",
+            f"{target!r} is no declared input: a [[data.inputs]] with name = "
+            f'"{target}" is missing, or target = "" where nothing is predicted',
+        )
     table.done()
-    return fields
+    return {"target": target, "columns": columns, "inputs": inputs}
 
 
 def _columns(data: TomlTable) -> tuple[Column, ...]:
@@ -333,6 +351,9 @@ def _data_table(recipe: TrainingRecipe) -> Any:
         data.add("columns", columns)
     if recipe.inputs:
         data.add("inputs", inputs)
+    if recipe.has_code and not recipe.columns and not recipe.inputs:
+        for line in _INPUTS_EXAMPLE.splitlines():
+            data.add(tomlkit.comment(line))
     return data
 
 

@@ -76,7 +76,8 @@ class TrainingRecipe:
         model: `logistic-regression`, `python` where the recipe brings its own code, or
             empty where it trains nothing itself.
         columns: inputs, in the order of the weight vector.
-        target: the column that is 0 or 1, or the name of the input that is predicted.
+        target: the column that is 0 or 1, or the name of the input that is predicted;
+            empty where inputs are declared and none of them is.
         statistics: whether round 0 collects means and deviations.
         statistics_min_rows: fewer rows than this give no statistics away.
         epochs: passes over the data per round.

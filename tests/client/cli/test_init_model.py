@@ -335,3 +335,44 @@ def test_two_files_of_weights(flair, work):
 
     assert ran.code == 2
     assert "--npz and --weights are the same" in ran.err
+
+
+def test_arrays_of_a_file_are_declared(flair, work):
+    x, y = np.zeros((5, 1, 8, 8), "f4"), np.zeros(5, np.int64)
+    np.savez(work / "rows.npz", x=x, y=y)
+    np.savez(work / "plain.npz", w=np.ones(2, "f4"))
+
+    ran = flair("init", "m", "--npz", "plain.npz", "--inputs-from", "rows.npz")
+
+    assert ran.code == 0, ran.err
+    recipe = recipe_of(work / "m")
+    assert recipe.target == "y"
+    assert [(one.name, one.dtype, one.shape) for one in recipe.inputs] == [
+        ("x", "float32", (-1, 1, 8, 8)),
+        ("y", "int64", (-1,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("--inputs-from", "rows.npz", "--target", "z"), 1, "there is no array 'z'"),
+        (("--inputs-from", "words.npz"), 1, "array 'y' is"),
+        (("--inputs-from", "none.npz"), 1, "none.npz cannot be read"),
+        (("--target", "y"), 2, "go with --columns-from, --target with --inputs-from"),
+        (
+            ("--inputs-from", "rows.npz", "--columns-from", "rows.csv"),
+            2,
+            "exclude each other",
+        ),
+    ],
+)
+def test_arrays_that_cannot_be_declared(flair, work, words, code, sentence):
+    np.savez(work / "plain.npz", w=np.ones(2, "f4"))
+    np.savez(work / "rows.npz", x=np.zeros((5, 2)), y=np.zeros(5))
+    np.savez(work / "words.npz", x=np.zeros((5, 2)), y=np.array(["a"] * 5))
+
+    ran = flair("init", "m", "--npz", "plain.npz", *words)
+
+    assert ran.code == code
+    assert sentence in ran.err

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,3 +103,110 @@ def test_refuses_a_recipe_longer_than_any():
 def test_refuses_a_built_in_model_without_columns():
     with pytest.raises(ObjectInvalid, match="no column is declared"):
         parse_recipe('[recipe]\nmodel = "logistic-regression"\n')
+
+
+INPUTS = """
+[recipe]
+model = "python"
+[data]
+{target}
+[[data.inputs]]
+name = "x"
+dtype = "float32"
+shape = [-1, 1, 8, 8]
+min = 0
+[[data.inputs]]
+name = "label"
+dtype = "int64"
+shape = [-1]
+"""
+
+
+def test_code_and_arrays_come_back_as_they_were_written():
+    text = """
+[recipe]
+model = "python"
+entry = "train:fit"
+requirements = ["torch==2.15.0", "scikit-learn[extra]==1.9.1"]
+[model]
+class = "model:Net"
+framework = "torch"
+[data]
+target = "y"
+[[data.inputs]]
+name = "x"
+shape = [-1, 3, -1]
+max = 2.5
+[[data.inputs]]
+name = "y"
+dtype = "int64"
+[training]
+prox_mu = 0.5
+early_stop_patience = 3
+max_seconds = 60
+max_memory_bytes = 100000000
+int8_base = true
+options = { hidden = 4, rate = 0.5, wide = true, kind = "a" }
+"""
+    recipe = parse_recipe(text)
+
+    assert parse_recipe(recipe_text(recipe)) == recipe
+    assert recipe.has_code
+    assert recipe.entry == "train:fit"
+    assert recipe.requirements == ("torch==2.15.0", "scikit-learn[extra]==1.9.1")
+    assert (recipe.inputs[0].shape, recipe.inputs[0].dtype) == ((-1, 3, -1), "float32")
+    assert (recipe.inputs[0].min, recipe.inputs[0].max) == (None, 2.5)
+    assert recipe.options == {"hidden": 4, "rate": 0.5, "wide": True, "kind": "a"}
+
+
+@pytest.mark.parametrize(
+    ("target", "is_read"),
+    [('target = "label"', "label"), ('target = ""', ""), ("", "")],
+)
+def test_the_target_of_arrays_is_one_of_them_or_none(target, is_read):
+    assert parse_recipe(INPUTS.replace("{target}", target)).target == is_read
+
+
+def test_a_target_that_no_input_declares_is_refused_with_the_line_to_add():
+    text = INPUTS.replace("{target}", 'target = "y"')
+
+    with pytest.raises(ObjectInvalid, match=r"\[\[data.inputs\]\] with name = \"y\""):
+        parse_recipe(text)
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "sentence"),
+    [
+        ("recipe", 'model = "java"', "recipe.model: 'java' is not a known model"),
+        ("recipe", 'entry = "os:system"', "neither model:NAME nor train:NAME"),
+        ("recipe", 'entry = "train:a.b"', "neither model:NAME nor train:NAME"),
+        ("recipe", 'requirements = ["torch"]', "'torch' is not pinned"),
+        ("recipe", 'requirements = ["torch>=2"]', "is not pinned as NAME==VERSION"),
+        ("recipe", 'requirements = ["a==1; rm -rf"]', "is not pinned"),
+        ("recipe", 'requirements = ["git+https://x==1"]', "is not pinned"),
+        ("recipe", 'requirements = ["--index-url==1"]', "is not pinned"),
+        ("model", 'class = "pkg.mod:Net"', "neither model:NAME nor train:NAME"),
+        ("model", 'framework = "jax"', "'jax' is none of 'torch', 'sklearn', 'numpy'"),
+        ("training", "prox_mu = -1", "training.prox_mu: is not in 0.0 to"),
+        ("training", "max_seconds = 0", "max_seconds: is not in 1 to"),
+        ("training", "max_memory_bytes = 5", "max_memory_bytes: is not in"),
+        ("training", "early_stop_patience = 1.5", "is not a whole number"),
+        ("training", "options = { a = [1] }", "options.a: is not a short text"),
+        ("training", "options = { 'a b' = 1 }", "'a b' is no name of an option"),
+        ("training", "options = { a = nan }", "options.a: is not in"),
+        ("data", 'inputs = [{ name = "x", shape = [3] }]', "begin with -1"),
+        ("data", 'inputs = [{ name = "x", shape = [-1, 0] }]', "neither a size nor -1"),
+        ("data", 'inputs = [{ name = "x", dtype = "object" }]', "'object' is none of"),
+        ("data", "inputs = [{ shape = [-1] }]", "inputs[0].name: is missing"),
+        ("data", 'inputs = [{ name = "x", min = 2, max = 1 }]', "min is not below max"),
+        ("data", 'inputs = [{ name = "x" }, { name = "x" }]', "declared twice"),
+        (
+            "data",
+            'inputs = [{ name = "x" }]\ncolumns = [{ name = "a", min = 0, max = 1 }]',
+            "columns and inputs are both declared",
+        ),
+    ],
+)
+def test_what_no_recipe_with_code_can_say(table, line, sentence):
+    with pytest.raises(ObjectInvalid, match=re.escape(sentence)):
+        parse_recipe(f"[{table}]\n{line}\n")

@@ -249,6 +249,8 @@ def _check_repo(
         raise VerificationError("event 1", "another creator or name than the account's")
     if history.authority != account.authority:
         raise VerificationError("repository", "another authority than by its events")
+    if history.sponsor != account.sponsor:
+        raise VerificationError("repository", "another sponsor than by its events")
     if len(history.policies) != account.policy_count:
         raise VerificationError(
             "repository", "another number of policies than by its events"

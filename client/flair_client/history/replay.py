@@ -229,6 +229,9 @@ def _on_update_withdrawn(history: RepoHistory, event: ev.UpdateWithdrawn) -> Non
     update = live.updates.pop(event.contributor)
     must(live.phase is RoundPhase.OPEN, "the round is closed")
     must(update.commit_id == event.commit_id, "another commit")
+    must(
+        event.actor in (update.contributor, update.signer), "withdrawn by somebody else"
+    )
 
 
 def _on_update_rejected(history: RepoHistory, event: ev.UpdateRejected) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from flair_client.chain import events as ev
+from flair_client.chain.accounts import Scope
 from flair_client.history.folding import must
 from flair_client.history.records import (
     DelegationRecord,
@@ -16,6 +17,9 @@ from flair_client.history.records import (
     RoleRecord,
 )
 from flair_client.ids import ZERO_ADDRESS, Address
+
+# The program's limit: 366 days.
+MAX_DELEGATION_S: Final = 31_622_400
 
 
 def check_signer(history: RepoHistory, event: ev.UpdatePushed) -> None:
@@ -45,6 +49,8 @@ def _on_role_revoked(history: RepoHistory, event: ev.RoleRevoked) -> None:
 def _on_invite_created(history: RepoHistory, event: ev.InviteCreated) -> None:
     must(event.key not in history.invites, "there is such an invite")
     must(event.uses > 0, "without uses")
+    must(event.unix_timestamp < event.expires_at, "expired when it was made")
+    _check_scope(event.scope)
     _check_branch(history, event.branch)
     history.invites[event.key] = InviteRecord(
         event.key,
@@ -68,6 +74,7 @@ def _on_invite_redeemed(history: RepoHistory, event: ev.InviteRedeemed) -> None:
     )
     must(event.unix_timestamp < invite.expires_at, "the invite had expired")
     must(event.uses_left == invite.uses_left - 1, "wrong number of uses")
+    must(event.actor == event.grantee, "taken by somebody else")
     _give(history, event.grantee, event.branch, event.scope, event.role_expires_at)
     if event.uses_left:
         history.invites[event.key] = replace(invite, uses_left=event.uses_left)
@@ -82,6 +89,8 @@ def _on_invite_revoked(history: RepoHistory, event: ev.InviteRevoked) -> None:
 
 def _on_join_requested(history: RepoHistory, event: ev.JoinRequested) -> None:
     must(event.applicant not in history.join_requests, "asked already")
+    must(event.actor == event.applicant, "asked by somebody else")
+    _check_scope(event.scope)
     _check_branch(history, event.branch)
     history.join_requests[event.applicant] = event.branch
 
@@ -95,6 +104,9 @@ def _on_delegation_created(history: RepoHistory, event: ev.DelegationCreated) ->
     name = (event.wallet, event.key)
     must(name not in history.delegations, "there is such a delegation")
     must(event.wallet != event.key, "of a wallet to itself")
+    must(event.actor == event.wallet, "made by somebody else")
+    lasts_s = event.expires_at - event.unix_timestamp
+    must(0 < lasts_s <= MAX_DELEGATION_S, f"lasts {lasts_s} s")
     history.delegations[name] = DelegationRecord(
         event.wallet, event.key, event.expires_at
     )
@@ -103,11 +115,22 @@ def _on_delegation_created(history: RepoHistory, event: ev.DelegationCreated) ->
 def _on_delegation_revoked(history: RepoHistory, event: ev.DelegationRevoked) -> None:
     name = (event.wallet, event.key)
     must(name in history.delegations, "there is no such delegation")
+    must(
+        event.actor in name
+        or history.delegations[name].expires_at <= event.unix_timestamp,
+        "taken back by somebody else",
+    )
     del history.delegations[name]
 
 
 def _on_repo_sponsor_set(history: RepoHistory, event: ev.RepoSponsorSet) -> None:
+    must(event.actor == history.authority, "named by somebody else")
     history.sponsor = event.sponsor
+
+
+def _check_scope(scope: int) -> None:
+    """Invites and requests are for some right, and never for that to administer."""
+    must(bool(scope) and not scope & Scope.ADMINISTER, f"for the right {int(scope)}")
 
 
 def _check_branch(history: RepoHistory, branch: Address) -> None:

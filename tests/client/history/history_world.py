@@ -132,6 +132,7 @@ class World:
             "policy_count": 1,
             "event_seq": len(self.events),
             "history_root": self.root,
+            "sponsor": ZERO_ADDRESS,
         }
         return SimpleNamespace(**(values | self.account_changes))
 

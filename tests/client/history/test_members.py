@@ -117,6 +117,12 @@ def test_an_invite_that_was_revoked_gives_nothing(world):
             {"key": SITES[2].address, "branch": Address(bytes([7]) * 32)},
             "there is no branch",
         ),
+        ({"key": SITES[2].address, "expires_at": 0}, "expired when it was made"),
+        (
+            {"key": SITES[2].address, "scope": Scope.MERGE | Scope.ADMINISTER},
+            "for the right 10",
+        ),
+        ({"key": SITES[2].address, "scope": Scope(0)}, "for the right 0"),
     ],
 )
 def test_an_invite_that_cannot_be_made_is_refused(world, changes, reason):
@@ -167,6 +173,17 @@ def test_the_sponsor_is_the_last_that_was_named(world):
     world.emit(ev.RepoSponsorSet, OWNER, sponsor=BOT.address)
 
     assert world.history.sponsor == BOT.address
+
+
+def test_an_account_with_another_sponsor_than_its_events_is_named(world):
+    world.publish_root()
+    world.account_changes["sponsor"] = BOT.address
+
+    with pytest.raises(VerificationError, match="sponsor"):
+        verify_branch(world, world.store, world.repo_address, "main")
+
+    world.emit(ev.RepoSponsorSet, OWNER, sponsor=BOT.address)
+    verify_branch(world, world.store, world.repo_address, "main")
 
 
 def merged_by_machine(world):
@@ -249,3 +266,85 @@ def test_a_delegation_that_cannot_be_is_refused(world, case):
             key=MACHINE.address,
         )
     assert "there is no such delegation" in refused(world)
+
+
+def wrong_actors(world):
+    """Events that another one signed than the program lets."""
+    site, other = SITES[0].address, SITES[1]
+    update = {"branch": world.main, "round_index": 1, "contributor": site}
+    return {
+        "redeem": lambda: world.emit(
+            ev.InviteRedeemed,
+            other,
+            key=KEY.address,
+            grantee=site,
+            branch=ZERO_ADDRESS,
+            scope=Scope.CONTRIBUTE,
+            role_expires_at=0,
+            uses_left=1,
+        ),
+        "ask": lambda: world.emit(
+            ev.JoinRequested,
+            other,
+            applicant=site,
+            branch=world.main,
+            scope=Scope.CONTRIBUTE,
+            note_digest=NO_DIGEST,
+        ),
+        "delegate": lambda: world.emit(
+            ev.DelegationCreated,
+            other,
+            wallet=site,
+            key=KEY.address,
+            expires_at=world.now + 9,
+        ),
+        "revoke": lambda: world.emit(
+            ev.DelegationRevoked, other, wallet=site, key=MACHINE.address
+        ),
+        "sponsor": lambda: world.emit(ev.RepoSponsorSet, other, sponsor=site),
+        "withdraw": lambda: world.emit(
+            ev.UpdateWithdrawn, other, commit_id=world.pushed_id, **update
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["redeem", "ask", "delegate", "revoke", "sponsor", "withdraw"]
+)
+def test_what_another_one_signed_is_refused(world, name):
+    world.publish_root()
+    invite(world)
+    delegate(world)
+    world.open_round()
+    world.pushed_id = world.push(SITES[0], by=MACHINE)
+    wrong_actors(world)[name]()
+
+    assert "by somebody else" in refused(world)
+
+
+def test_its_key_withdraws_an_update_and_anyone_ends_an_old_delegation(world):
+    world.publish_root()
+    delegate(world)
+    world.open_round()
+    pushed = world.push(SITES[0], by=MACHINE)
+    world.emit(
+        ev.UpdateWithdrawn,
+        MACHINE,
+        branch=world.main,
+        round_index=1,
+        contributor=SITES[0].address,
+        commit_id=pushed,
+    )
+    world.now += HOUR
+    gone = {"wallet": SITES[0].address, "key": MACHINE.address}
+    world.emit(ev.DelegationRevoked, STRANGER, **gone)
+
+    assert world.history.delegations == {}
+    assert world.history.rounds[world.main, 1].updates == {}
+
+
+@pytest.mark.parametrize("hours", [0, 366 * 24 + 1])
+def test_a_delegation_of_no_time_or_too_long_is_refused(world, hours):
+    delegate(world, hours=hours)
+
+    assert "lasts" in refused(world)

@@ -90,6 +90,17 @@ class SiteRules:
         if self.recipes is not None and str(recipe) not in self.recipes:
             raise SiteRefused("limits.recipes", f"this site allows no recipe {recipe}")
 
+    def check_sandbox(self, *, sandboxed: bool) -> None:
+        """Refuses to run a recipe's code as if it were the user's own.
+
+        Raises:
+            SiteRefused: it would run without a sandbox.
+        """
+        if not sandboxed and not self.no_sandbox:
+            raise SiteRefused(
+                "limits.no_sandbox", "this site runs no recipe without a sandbox"
+            )
+
     def check_rows(self, num_samples: int) -> None:
         """Refuses too few rows.
 

@@ -44,7 +44,9 @@ _MAX_LINE: Final = 64 * 1024
 _MAX_SHOWN: Final = 600
 # Room for checkpoints besides a few copies of the model.
 _SPARE_SCRATCH_BYTES: Final = 4 << 30
-_MAX_PROCESSES: Final = 512
+# Threads count as well, and each library of numbers begins one for each processor.
+_MIN_PROCESSES: Final = 256
+_PROCESSES_PER_CPU: Final = 8
 _ENDINGS: Final = {
     "time": "took longer than {max_seconds} s",
     "memory": "took more memory than {max_memory_bytes} bytes",
@@ -224,7 +226,9 @@ def _start(job: RecipeJob, folder: Path, base: Path, said: "_Said") -> "Finished
         limits=SandboxLimits(
             max_seconds=job.recipe.max_seconds,
             max_memory_bytes=job.recipe.max_memory_bytes,
-            max_processes=_MAX_PROCESSES,
+            max_processes=max(
+                _MIN_PROCESSES, _PROCESSES_PER_CPU * (os.cpu_count() or 1)
+            ),
             max_scratch_bytes=4 * job.base.stat().st_size + _SPARE_SCRATCH_BYTES,
         ),
         env=_environment(job, scratch),

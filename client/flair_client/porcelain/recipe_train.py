@@ -48,6 +48,7 @@ def train_recipe(
     Raises:
         As `porcelain.train.train`.
     """
+    ctx.site.check_sandbox(sandboxed=sandbox)
     others = check_installed(given.recipe.requirements)
     folder = scratch_folder(workspace)
     job = RecipeJob(

@@ -83,7 +83,7 @@ def find_sandbox() -> SandboxKind | None:
     """Gives the sandbox of this machine, found by trying; None where there is none."""
     kinds = list(_RUN)
     if os.geteuid() == 0:
-        # Bubblewrap's programs stay root's, for whom no number of processes is too much.
+        # In bubblewrap programs stay root's, whose processes are never too many.
         kinds.reverse()
     return next((kind for kind in kinds if _refusal(kind) is None), None)
 

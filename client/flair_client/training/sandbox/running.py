@@ -24,6 +24,8 @@ _TAIL_BYTES: Final = 16 * 1024
 MAX_LINE_BYTES: Final = 64 * 1024
 # Of both outputs together: far more than any progress is worth.
 MAX_OUTPUT_BYTES: Final = 256 << 20
+# The system's limit only has to hold until the watch sees that ours is reached.
+_SPARE_PROCESSES: Final = 16
 _FIRST_TO_BE_KILLED: Final = "1000"
 
 
@@ -201,6 +203,7 @@ class _Watcher:
     def close(self) -> None:
         """Closes what was listened to."""
         self._selector.close()
+        self._meter.close()
         for one in self._descriptors:
             if isinstance(one, int):
                 os.close(one)
@@ -224,7 +227,7 @@ def system_limits(job: Job) -> dict[str, int]:
         # larger than what they take.
         found["RLIMIT_DATA"] = 2 * limits.max_memory_bytes
     if _counts_by_namespace():
-        found["RLIMIT_NPROC"] = 2 * limits.max_processes
+        found["RLIMIT_NPROC"] = limits.max_processes + _SPARE_PROCESSES
     return found
 
 

@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Literal
 
@@ -26,6 +27,9 @@ _SCRATCH_TICK_S: Final = 0.2
 # What is left to everybody else: of the disk, at most, and of the memory.
 _DISK_RESERVE_BYTES: Final = 1 << 30
 _MEMORY_RESERVE_BYTES: Final = 128 << 20
+# How long the exact count of memory may take, and the pause after it.
+_SHARING_S: Final = 2.0
+_SHARING_PAUSE_S: Final = 0.2
 _MEMORY_FILES: Final = ("dev/shm", "tmp")
 
 
@@ -36,6 +40,9 @@ class Meter:
         self._scratch = scratch
         self._limits = limits
         self._scratch_at = 0.0
+        self._beside = ThreadPoolExecutor(1)
+        self._sharing: Future[int] | None = None
+        self._sharing_at = 0.0
         found = os.statvfs(scratch)
         free = found.f_bavail * found.f_frsize
         self._disk_reserve = min(_DISK_RESERVE_BYTES, free // 2)
@@ -70,21 +77,40 @@ class Meter:
         return "scratch" if fills else None
 
     def _takes_too_much(self, pids: Collection[int], in_files: int) -> bool:
-        if in_files or pids:
-            available = _kib(Path("/proc/meminfo"), ("MemAvailable",))
-            if 0 < available < _MEMORY_RESERVE_BYTES:
-                return True
+        available = _amounts(Path("/proc/meminfo")).get("MemAvailable")
+        if pids and available is not None and available < _MEMORY_RESERVE_BYTES:
+            return True
         # Quick, and too much where processes share.
-        for file, own, shared in (
-            ("status", ("RssAnon", "VmSwap"), ("RssShmem",)),
-            ("smaps_rollup", ("Pss_Anon", "SwapPss"), ("Pss_Shmem",)),
-        ):
-            total = sum(_kib(Path(f"/proc/{pid}/{file}"), own) for pid in pids)
-            # What is mapped lies mostly in those files.
-            mapped = sum(_kib(Path(f"/proc/{pid}/{file}"), shared) for pid in pids)
-            if total + max(mapped, in_files) <= self._limits.max_memory_bytes:
-                return False
-        return True
+        own, shared = ("RssAnon", "VmSwap"), ("RssShmem",)
+        limit = self._limits.max_memory_bytes
+        if _memory("status", pids, own, shared, in_files) <= limit:
+            return False
+        return self._shares_too_much(pids, in_files)
+
+    def _shares_too_much(self, pids: Collection[int], in_files: int) -> bool:
+        """The same with what is shared counted once, a little later.
+
+        A process that forks without end makes us wait for the list of its memory, so it
+        is read beside; what is not told in time is too much.
+        """
+        now = time.monotonic()
+        if self._sharing is None:
+            if now >= self._sharing_at:
+                own, shared = ("Pss_Anon", "SwapPss"), ("Pss_Shmem",)
+                self._sharing = self._beside.submit(
+                    _memory, "smaps_rollup", list(pids), own, shared, in_files
+                )
+                self._sharing_at = now + _SHARING_S
+            return False
+        if not self._sharing.done():
+            return now >= self._sharing_at
+        total = self._sharing.result()
+        self._sharing, self._sharing_at = None, now + _SHARING_PAUSE_S
+        return total > self._limits.max_memory_bytes
+
+    def close(self) -> None:
+        """Ends what is read beside."""
+        self._beside.shutdown(wait=False, cancel_futures=True)
 
     def fills_scratch(self, pids: Collection[int]) -> bool:
         """Whether the scratch folder takes more than it may, or the disk is full.
@@ -129,18 +155,30 @@ def _namespace(pid: int) -> str | None:
         return None
 
 
-def _kib(path: Path, names: Collection[str]) -> int:
-    """Bytes that lines such as `VmSwap:   12 kB` add up to."""
+def _memory(
+    file: str,
+    pids: Collection[int],
+    own: Collection[str],
+    shared: Collection[str],
+    in_files: int,
+) -> int:
+    """Bytes by a file of each process; what is shared lies mostly in those files."""
+    total = mapped = 0
+    for pid in pids:
+        found = _amounts(Path(f"/proc/{pid}/{file}"))
+        total += sum(found.get(name, 0) for name in own)
+        mapped += sum(found.get(name, 0) for name in shared)
+    return total + max(mapped, in_files)
+
+
+def _amounts(path: Path) -> dict[str, int]:
+    """Bytes by name, of lines such as `VmSwap:   12 kB`."""
     try:
         text = path.read_text("utf-8", "replace")
     except OSError:
-        return 0
-    total = 0
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name in names:
-            total += int(value.split()[0]) * _KIB
-    return total
+        return {}
+    lines = (line.split() for line in text.splitlines() if line.endswith(" kB"))
+    return {words[0].rstrip(":"): int(words[1]) * _KIB for words in lines}
 
 
 def _stat(pid: int) -> list[str]:

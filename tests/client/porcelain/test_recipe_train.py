@@ -1,15 +1,17 @@
 """Recipes with code of their own: published, trusted, run in the sandbox."""
 
 import itertools
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
-from flair_client.training.sandbox import find_sandbox
 
 from flair_client.audit import read_audit
+from flair_client.training.sandbox import find_sandbox
 from flair_client.workspace import make_workspace
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
@@ -83,13 +85,13 @@ def owner(net):
     return net.person("owner")
 
 
-def publish(owner, name, train=TRAIN, *, more="", recipe=RECIPE, files=()):
+def publish(owner, name, train=TRAIN, *, more="", recipe=RECIPE, files=(), base=BASE):
     folder = make_workspace(owner.folder / name).folder
     (folder / "flair.toml").write_text(recipe.replace("{more}", more))
     (folder / "train.py").write_text(train)
     for file, text in files:
         (folder / file).write_text(text)
-    safetensors.numpy.save_file(BASE, folder / "weights.safetensors")
+    safetensors.numpy.save_file(base, folder / "weights.safetensors")
     return owner.json("repo", "create", name, cwd=folder)["repo"]
 
 
@@ -396,3 +398,72 @@ def test_without_a_sandbox_only_where_the_user_says_so(site, address):
     assert ran.result["sandboxed"] is False
     assert "ran without a sandbox" in ran.err
     assert read_audit(site.home).lines[-1].details["sandboxed"] is False
+
+
+def test_no_more_epochs_and_no_larger_batches_than_the_policy_allows(site, owner):
+    body = """
+    assert (ctx.epochs, ctx.batch_size) == (2, 8)
+    return TrainResult(weights, 1, {}, ctx.epochs + ctx.round_index - 1)
+"""
+    bounds = "norm_bound = 2.0\nmax_epochs = 2\nmax_batch_size = 8"
+    recipe = RECIPE.replace("norm_bound = 2.0", bounds)
+    text = RETURNS.replace("{body}", body)
+    folder = cloned(site, publish(owner, "bounded", text, recipe=recipe))
+    greedy = text.replace("ctx.epochs + ctx.round_index - 1", "3")
+    other = publish(owner, "greedy", greedy, recipe=recipe)
+    site.json("clone", other, "greedy", "--trust")
+
+    made = train(site, folder, "--json").result
+    refused = train(site, site.folder / "greedy")
+
+    assert made["epochs"] == 2
+    assert refused.code == 1
+    assert "3 epochs were made, the policy allows 2" in refused.err
+
+
+def test_statistics_of_code_come_in_round_zero_and_only_they_are_sent(site, owner):
+    body = """
+    assert ctx.is_statistics and ctx.trained == {"seen"}
+    return TrainResult({**weights, "seen": data.x.mean(axis=0)}, len(data), {}, 0)
+"""
+    recipe = RECIPE.replace(
+        "[tensors]", "[statistics]\nenabled = true\nmin_rows = 3\n[tensors]"
+    ).replace('train = ["*"]', 'average = ["seen"]\ntrain = ["*"]')
+    more = {**BASE, "seen": np.zeros(2, np.float32)}
+    text = RETURNS.replace("{body}", body)
+    address = publish(owner, "counted", text, recipe=recipe, base=more)
+    folder = cloned(site, address)
+
+    made = train(site, folder, "--json").result
+    np.savez(site.folder / "rows.npz", x=np.ones((2, 2), "f4"), y=np.ones(2, "f4"))
+    few = train(site, folder)
+
+    assert made["kind"] == "statistics"
+    assert made["sent_tensors"] == ["seen"]
+    assert update(folder)["seen"] == pytest.approx([2 / 3, 2 / 3])
+    assert few.code == 1
+    assert "2 rows are too few" in few.err
+
+
+def test_killed_in_the_middle_it_goes_on_from_the_checkpoint(site, owner):
+    body = """
+    import time
+    if ctx.resume is None:
+        ctx.checkpoint(lambda path: path.write_text("half"))
+        time.sleep(60)
+    return TrainResult({**weights, "w": weights["w"] + 1}, 3)
+"""
+    folder = cloned(site, publish(owner, "killed", RETURNS.replace("{body}", body)))
+    checkpoint = folder / ".flair" / "scratch" / "run" / "own" / "checkpoint"
+    words = ["train", "--data", str(site.folder / "rows.npz"), "--home", str(site.home)]
+    code = "import sys; from flair_client.cli.app import run; run(sys.argv[1:])"
+    with subprocess.Popen([sys.executable, "-c", code, *words], cwd=folder) as running:
+        deadline = time.monotonic() + 60
+        while not checkpoint.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.kill()
+
+    again = train(site, folder, "--json")
+
+    assert again.result["resumed"] is True
+    assert update(folder)["w"].any()

@@ -58,7 +58,7 @@ KEYS: Final[Mapping[str, Key]] = {
     ),
     "workspace.branch": Key(Kind.TEXT, "the branch that this workspace is on"),
     "workspace.store": Key(Kind.URL, "where this repository's blocks are kept"),
-    "train.data": Key(Kind.TEXT, "the file that `flair train` reads"),
+    "train.data": Key(Kind.TEXT, "the data source or file that `flair train` reads"),
     "train.map": Key(Kind.TEXTS, "its columns, as COLUMN=FIELD"),
     "train.map_file": Key(Kind.TEXT, "a file that maps its columns"),
     "contribute.on_behalf_of": Key(

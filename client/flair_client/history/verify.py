@@ -22,7 +22,8 @@ The rules, in the order in which they are checked. Each has a test that breaks i
     pushed and keeps the policy.
 14. The merge's weights, integers and digests, are what merging gives.
 15. A revert's weights are what taking the merge or the term back gives; never twice.
-16. Weights are complete: every block there, digests right, finite.
+16. Weights are complete: every block there, digests right, finite; light forms are
+    those of their values. With `taking_light` they are read instead of the values.
 17. With `since`, all of this from that commit on, which is trusted.
 18. What follows a wrong commit is wrong as well, until a commit that stands on its own:
     a snapshot that names weights and recipe, or a revert of the first wrong commit that

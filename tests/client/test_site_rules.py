@@ -84,6 +84,13 @@ def test_a_malformed_rule_names_the_file(tmp_path, text, sentence):
     assert "site.toml" in str(caught.value)
 
 
+def test_code_without_a_sandbox_where_the_site_forbids_it():
+    with pytest.raises(SiteRefused, match=r"without a sandbox \(limits.no_sandbox\)"):
+        SiteRules(no_sandbox=False).check_sandbox(sandboxed=False)
+    SiteRules(no_sandbox=False).check_sandbox(sandboxed=True)
+    SiteRules().check_sandbox(sandboxed=False)
+
+
 def test_a_mode_that_is_not_allowed():
     with pytest.raises(SiteRefused, match=r"mode 'public' \(limits.modes\)"):
         SiteRules(modes=("secagg",)).check_train(mode=0, recipe=RECIPE)
@@ -162,3 +169,15 @@ def test_no_context_reaches_a_host_that_is_not_listed(hosts):
     with pytest.raises(SiteRefused, match=r"limits\.hosts"):
         Context(profile, None, None, site=SiteRules(hosts=hosts))
     Context(profile, None, None, site=SiteRules(hosts=("rpc.example", "file:///srv")))
+
+
+def test_no_context_asks_a_sponsor_that_is_not_listed():
+    profile = NetworkProfile(
+        "clinic", "https://rpc.example", None, PROGRAM_ID, "file:///srv/store"
+    )
+    listed = SiteRules(hosts=("rpc.example", "file:///srv"))
+
+    with pytest.raises(SiteRefused, match=r"limits\.hosts"):
+        Context(profile, None, None, site=listed, sponsor_url="https://pay.example")
+    allowed = SiteRules(hosts=("rpc.example", "file:///srv", "pay.example"))
+    Context(profile, None, None, site=allowed, sponsor_url="https://pay.example")

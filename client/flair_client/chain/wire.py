@@ -81,12 +81,6 @@ def read_transaction(wire: bytes) -> WireTransaction:
     signatures = tuple(bytes(one) for one in parsed.signatures)
     if n_signers == 0 or len(signatures) != n_signers:
         raise ObjectInvalid("transaction", "another number of signatures than signers")
-    missing = []
-    for address, signature in zip(keys[:n_signers], signatures, strict=True):
-        if signature == _EMPTY:
-            missing.append(address)
-        else:
-            verify_signature(address, signed_bytes, signature)
     metas = [
         AccountMeta(
             key, place < n_signers, _is_writable(message.header, place, len(keys))
@@ -96,7 +90,7 @@ def read_transaction(wire: bytes) -> WireTransaction:
     return WireTransaction(
         message=signed_bytes,
         signers=keys[:n_signers],
-        missing=tuple(missing),
+        missing=_missing(keys[:n_signers], signatures, signed_bytes),
         writable=frozenset(one.address for one in metas if one.is_writable),
         blockhash=str(message.recent_blockhash),
         instructions=tuple(
@@ -109,6 +103,19 @@ def read_transaction(wire: bytes) -> WireTransaction:
         ),
         signatures=signatures,
     )
+
+
+def _missing(
+    signers: tuple[Address, ...], signatures: tuple[bytes, ...], message: bytes
+) -> tuple[Address, ...]:
+    """Gives who has not signed yet; a signature that is there must be true."""
+    missing = []
+    for address, signature in zip(signers, signatures, strict=True):
+        if signature == _EMPTY:
+            missing.append(address)
+        else:
+            verify_signature(address, message, signature)
+    return tuple(missing)
 
 
 def _is_writable(header: MessageHeader, place: int, n_keys: int) -> bool:

@@ -87,30 +87,11 @@ class Ledger:
             if known.fetchone() is not None:
                 db.execute("ROLLBACK")
                 return False
-            spent = _one(
-                db,
-                "SELECT SUM(lamports) FROM signed WHERE day = ? AND purpose = ?",
-                (day, asked.purpose.value),
-            )
-            mine = _one(
-                db,
-                "SELECT SUM(lamports) FROM signed WHERE day = ? AND wallet = ?",
-                (day, asked.wallet.raw),
-            )
-            if spent + lamports > caps.per_day[asked.purpose]:
+            try:
+                _check_caps(db, asked, lamports, caps, day)
+            except SponsorRefused:
                 db.execute("ROLLBACK")
-                raise SponsorRefused(
-                    "cap",
-                    f"with {lamports} lamports more than the day's "
-                    f"{caps.per_day[asked.purpose]} would go to {asked.purpose.value}",
-                )
-            if mine + lamports > caps.per_wallet:
-                db.execute("ROLLBACK")
-                raise SponsorRefused(
-                    "cap",
-                    f"with {lamports} lamports wallet {asked.wallet} would cost more "
-                    f"than its {caps.per_wallet} of a day",
-                )
+                raise
             db.execute(
                 "INSERT INTO signed VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -161,6 +142,33 @@ class Ledger:
             raise RecordDamaged(self.path, 1, f"is no ledger: {exc}") from exc
         finally:
             db.close()
+
+
+def _check_caps(
+    db: sqlite3.Connection, asked: Asked, lamports: int, caps: Caps, day: int
+) -> None:
+    spent = _one(
+        db,
+        "SELECT SUM(lamports) FROM signed WHERE day = ? AND purpose = ?",
+        (day, asked.purpose.value),
+    )
+    if spent + lamports > caps.per_day[asked.purpose]:
+        raise SponsorRefused(
+            "cap",
+            f"with {lamports} lamports more than the day's "
+            f"{caps.per_day[asked.purpose]} would go to {asked.purpose.value}",
+        )
+    mine = _one(
+        db,
+        "SELECT SUM(lamports) FROM signed WHERE day = ? AND wallet = ?",
+        (day, asked.wallet.raw),
+    )
+    if mine + lamports > caps.per_wallet:
+        raise SponsorRefused(
+            "cap",
+            f"with {lamports} lamports wallet {asked.wallet} would cost more "
+            f"than its {caps.per_wallet} of a day",
+        )
 
 
 def _one(db: sqlite3.Connection, question: str, values: tuple[object, ...]) -> int:

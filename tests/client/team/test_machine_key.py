@@ -16,6 +16,7 @@ from joining_world import (
 from flair_client.chain.signer import KeypairSigner
 from flair_client.errors import (
     NotDelegated,
+    UsageError,
     VerificationError,
 )
 from flair_client.history.checked import terms_of
@@ -34,6 +35,7 @@ from flair_client.porcelain.join import (
 )
 from flair_client.porcelain.pull import pull
 from flair_client.porcelain.push import push
+from flair_client.porcelain.revert import revert
 from flair_client.porcelain.verify import verify
 from flair_client.workspace import Workspace
 
@@ -111,3 +113,22 @@ def test_an_update_signed_by_a_key_that_was_never_delegated_to_does_not_verify(t
         verify_update(
             team.owner.remote, terms, live.updates[update.contributor], manifest
         )
+
+
+def test_what_a_machine_key_pushed_is_taken_back_by_its_wallets_name(team, poor):
+    (wallet, workspace), machine = team.sites[0], poor(58)
+    team.fund(str(machine.wallet.address))
+    delegation_create(wallet, team.repo, machine.wallet.address, lasts_s=DAY)
+    here = replace(machine, on_behalf_of=wallet.wallet.address)
+    commit_step(here, workspace)
+    push(here, workspace)
+    team.push_updates_of(1, 0.5)
+    merged(team)
+    pull(team.owner, team.workspace)
+
+    done = revert(team.owner, team.workspace, contributor=wallet.wallet.address)
+
+    assert done.contributor == wallet.wallet.address
+    with pytest.raises(UsageError, match="no merge of this branch"):
+        revert(team.owner, team.workspace, contributor=machine.wallet.address)
+    assert verify(team.owner, team.repo).fault is None

@@ -177,15 +177,17 @@ def _bwrap_options(job: Job, status: int) -> list[str]:
     ]
     for link, to in links():
         options += ["--symlink", to, link]
-    for source, target in readable_paths(job.readable, job.device):
-        options += ["--ro-bind", source, target]
     # Whoever is root outside may change the kernel's settings there, rights or no.
     options += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
-    options += ["--size", str(_TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108 - its own
     for one in devices(job.device):
         options += ["--dev-bind", one, one]
     shared = str(_shared_bytes(job))
-    options += ["--size", shared, "--tmpfs", "/dev/shm"]  # noqa: S108 - as above
+    options += ["--size", shared, "--tmpfs", "/dev/shm"]  # noqa: S108 - its own
+    options += ["--remount-ro", "/dev"]
+    # Before the paths that may lie below it.
+    options += ["--size", str(_TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108 - as above
+    for source, target in readable_paths(job.readable, job.device):
+        options += ["--ro-bind", source, target]
     scratch = str(job.scratch)
     options += ["--bind", scratch, scratch, "--chdir", scratch]
     return [*options, "--remount-ro", "/", "--clearenv"]

@@ -163,7 +163,10 @@ def own_tests(stem: str) -> list[str]:
     """Gives the test files of an instruction."""
     names = sorted(path.name for path in TESTS.glob(f"test_{stem}*.py"))
     return [
-        name for name in names if name in (f"test_{stem}.py", f"test_{stem}_passes.py")
+        name
+        for name in names
+        if name.removesuffix(".py").removeprefix(f"test_{stem}")
+        in ("", "_passes", "_delegated")
     ]
 
 

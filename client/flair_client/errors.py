@@ -57,6 +57,7 @@
         * NotDelegated: the wallet has not delegated to this key here
         * NoSponsor: the repository has no sponsor, or another than is asked
         * SponsorRefused: the sponsor does not sign this; carries its reason
+            * SponsorForesees: since it would fail on chain
 """
 
 from typing import Any
@@ -441,6 +442,10 @@ class SponsorRefused(Refused):
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
         self.code = code
+
+
+class SponsorForesees(SponsorRefused):
+    """The sponsor does not sign what would fail on chain."""
 
 
 class RecordDamaged(FlairError):

@@ -196,6 +196,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
             "or pay yourself: `flair config unset sponsor.url --local`"
         ),
     ),
+    errors.SponsorForesees: (
+        NEGATIVE,
+        "do what the sentence asks for, then run the command again",
+    ),
     errors.SponsorUnavailable: (
         NETWORK,
         "check its URL: `flair config get sponsor.url`; or ask whoever runs it",

@@ -9,10 +9,11 @@ from flair_client.chain.accounts import PolicyAccount, decode_account_as
 from flair_client.chain.errors import transaction_error
 from flair_client.chain.signer import Signer
 from flair_client.chain.wire import read_transaction, with_signature
-from flair_client.errors import SponsorRefused
+from flair_client.errors import SponsorForesees, SponsorRefused
 from flair_client.ids import Address
 from flair_client.sponsor.ledger import Caps, Ledger
 from flair_client.sponsor.rules import Asked, Terms, examine
+from flair_client.sponsor.signer import FORESEEN
 
 if TYPE_CHECKING:
     from flair_client.chain.client import ChainClient
@@ -74,7 +75,7 @@ class Desk:
                 raise SponsorRefused("stale", "its blockhash has expired")
             if outcome.err is not None:
                 reason = transaction_error(outcome.err)
-                raise SponsorRefused("fails", f"it would fail: {reason}")
+                raise SponsorForesees(FORESEEN, f"it would fail: {reason}")
             is_good = True
         finally:
             if not is_good:

@@ -14,10 +14,17 @@ from typing import Any, Final
 import base58
 import httpx
 
-from flair_client.errors import SponsorRefused, SponsorUnavailable, UsageError
+from flair_client.errors import (
+    SponsorForesees,
+    SponsorRefused,
+    SponsorUnavailable,
+    UsageError,
+)
 from flair_client.ids import Address
 
 SIGN_PATH: Final = "/sign"
+# Code of a refusal because it would fail on chain.
+FORESEEN: Final = "fails"
 SIGNATURE_SIZE: Final = 64
 _ANSWER_LIMIT: Final = 4096
 _ATTEMPTS: Final = 3
@@ -73,7 +80,8 @@ class SponsorSigner:
             said = _printable(error["message"])
             if status < httpx.codes.INTERNAL_SERVER_ERROR:
                 code = _printable(str(error.get("code", "")), 40)
-                raise SponsorRefused(code, f"the sponsor does not sign: {said}")
+                kind = SponsorForesees if code == FORESEEN else SponsorRefused
+                raise kind(code, f"the sponsor does not sign: {said}")
             raise SponsorUnavailable(f"the sponsor at {self.url} says: {said}")
         raise SponsorUnavailable(f"{self.url} answers with status {status}")
 

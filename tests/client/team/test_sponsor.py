@@ -20,6 +20,7 @@ from flair_client.chain.pdas import SYSTEM_PROGRAM_ID
 from flair_client.chain.signer import KeypairSigner
 from flair_client.errors import (
     NoSponsor,
+    SponsorForesees,
     SponsorRefused,
     SponsorUnavailable,
 )
@@ -69,7 +70,7 @@ def test_a_sponsor_signs_nothing_that_would_fail(team, poor, sponsor):
     with pytest.raises(SponsorRefused, match="sponsor itself") as caught:
         delegation_create(guest, team.repo, sponsor.wallet.address, lasts_s=DAY)
     assert caught.value.code == "self"
-    with pytest.raises(SponsorRefused, match="366 days") as caught:
+    with pytest.raises(SponsorForesees, match="366 days") as caught:
         delegation_create(
             guest, team.repo, KeypairSigner(bytes(32)).address, lasts_s=400 * DAY
         )

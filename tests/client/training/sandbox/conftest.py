@@ -11,18 +11,24 @@ import pytest
 
 from flair_client.training.sandbox import Finished, SandboxLimits, choosing, run
 
+# Bubblewrap is tried where it is installed; test_parts.py says so where it is not.
+KINDS = ["namespaces", *(["bwrap"] if shutil.which("bwrap") else [])]
+# What a kernel says that allows no namespaces; whatever else is a fault of ours.
+REFUSALS = (
+    "Operation not permitted",
+    "Permission denied",
+    "No space left",
+    "No filter",
+)
 
-def _refusal(kind):
-    if not sys.platform.startswith("linux"):
-        return "only Linux has namespaces"
-    if kind == "bwrap" and shutil.which("bwrap") is None:
-        return "bubblewrap is not installed"
+
+def _skip_where_the_kernel_refuses(kind):
     refusal = choosing._refusal(kind)
-    # Whatever else goes wrong is a fault of ours, and no reason to skip.
-    kernels = ("Operation not permitted", "Permission denied", "No space left")
-    if refusal is not None and not any(one in refusal for one in kernels):
-        pytest.fail(refusal)
-    return refusal
+    if refusal is None:
+        return
+    if not sys.platform.startswith("linux") or any(one in refusal for one in REFUSALS):
+        pytest.skip(refusal)
+    pytest.fail(refusal)
 
 
 @dataclass
@@ -68,11 +74,9 @@ class Sandbox:
         return [line for line in found if self.mark in line]
 
 
-@pytest.fixture(params=["namespaces", "bwrap"])
+@pytest.fixture(params=KINDS)
 def sandbox(request, tmp_path, monkeypatch):
-    refusal = _refusal(request.param)
-    if refusal is not None:
-        pytest.skip(refusal)
+    _skip_where_the_kernel_refuses(request.param)
     monkeypatch.setattr(choosing, "find_sandbox", lambda: request.param)
     scratch = tmp_path / "own"
     scratch.mkdir()

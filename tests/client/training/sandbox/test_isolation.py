@@ -39,23 +39,28 @@ def test_a_tcp_connection_to_the_machine_itself_is_refused(sandbox, listener):
     assert line.startswith("PermissionError")
 
 
-@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET"])
-@pytest.mark.parametrize("kind", ["SOCK_DGRAM", "SOCK_RAW"])
-def test_no_socket_of_a_network_is_even_made(sandbox, family, kind):
-    line = tried(
-        sandbox, f"import socket; socket.socket(socket.{family}, socket.{kind})"
+def test_no_socket_of_a_network_is_even_made(sandbox):
+    # AF_VSOCK leads out of a virtual machine, and belongs to no network namespace.
+    families = {
+        "INET": 2,
+        "INET6": 10,
+        "NETLINK": 16,
+        "PACKET": 17,
+        "BLUETOOTH": 31,
+        "ALG": 38,
+        "VSOCK": 40,
+    }
+    sandbox.run(
+        "import socket\n"
+        f"for name, family in {families}.items():\n"
+        "    for kind in (1, 2, 3):\n"
+        "        try: socket.socket(family, kind)\n"
+        "        except PermissionError: pass\n"
+        "        else: print(name, kind)\n"
+        "print('tried')"
     )
 
-    assert line.startswith("PermissionError")
-
-
-def test_no_socket_leads_to_the_host_of_a_virtual_machine(sandbox):
-    line = tried(
-        sandbox,
-        "import socket; socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)",
-    )
-
-    assert line.startswith("PermissionError")
+    assert sandbox.lines == ["tried"]
 
 
 def test_no_name_is_looked_up(sandbox):
@@ -254,20 +259,22 @@ SYSTEM_CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", SYSTEM_CALLS)
-def test_system_calls_that_training_never_needs_are_refused(sandbox, name):
+def test_system_calls_that_training_never_needs_are_refused(sandbox):
     machine = os.uname().machine
-    if machine not in ("x86_64", "aarch64"):
-        pytest.skip(f"no filter for {machine}")
-    number = SYSTEM_CALLS[name][machine == "aarch64"]
+    column = ("x86_64", "aarch64").index(machine)
+    numbers = {name: both[column] for name, both in SYSTEM_CALLS.items()}
 
     sandbox.run(
         "import ctypes; libc = ctypes.CDLL(None, use_errno=True)\n"
-        # Arguments for which the system itself would answer something else than this.
-        f"print(libc.syscall({number}, 0x10000000, 0, 0, 0, 0), ctypes.get_errno())"
+        f"for name, number in {numbers}.items():\n"
+        # An argument for which the system itself would answer something else.
+        "    ended = libc.syscall(number, 0x10000000, 0, 0, 0, 0)\n"
+        "    if (ended, ctypes.get_errno()) not in ((-1, 1), (-1, 38)):\n"
+        "        print(name, ended, ctypes.get_errno())\n"
+        "print('tried')"
     )
 
-    assert sandbox.lines in (["-1 1"], ["-1 38"])
+    assert sandbox.lines == ["tried"]
 
 
 def test_no_right_is_held_nor_won(sandbox):

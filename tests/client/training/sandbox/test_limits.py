@@ -5,7 +5,23 @@ import os
 import pytest
 
 from flair_client.porcelain.recipe_run import forget_run
+from flair_client.training.sandbox import running
 
+# Forks without end, as far as anybody can see; it stops by itself before it starves a
+# machine on which the limit does not hold.
+BOMB = """
+import mmap, os, time
+count = mmap.mmap(-1, 4096)
+end = time.monotonic() + 15
+while time.monotonic() < end:
+    n = int.from_bytes(count[:8], "little")
+    if n < 500:
+        count[:8] = (n + 1).to_bytes(8, "little")
+        try: os.fork()
+        except OSError: pass
+    else:
+        time.sleep(0.1)
+"""
 FORKED = """
 import os, time
 for _ in range({n}):
@@ -47,12 +63,34 @@ def test_grandchildren_in_sessions_of_their_own_end_with_it(sandbox):
 def test_a_program_that_forks_without_end_is_stopped(sandbox):
     if sandbox.kind == "bwrap" and os.geteuid() == 0:
         pytest.skip("root's programs do not run in bubblewrap, for this reason")
-    ended = sandbox.run(
-        "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
-        processes=32,
-    )
+    ended = sandbox.run(BOMB, processes=32)
 
     assert ended.ended_by == "processes"
+
+
+def test_the_system_itself_refuses_more_processes_than_there_may_be(
+    sandbox, monkeypatch
+):
+    if sandbox.kind == "bwrap" and os.geteuid() == 0:
+        pytest.skip("root's programs do not run in bubblewrap, for this reason")
+    if not running._counts_by_namespace():
+        pytest.skip("this kernel counts all processes of a user together")
+    monkeypatch.setattr(running.Meter, "exceeded", lambda *_, **__: None)
+
+    ended = sandbox.run(
+        "import os, time\n"
+        "n = 0\n"
+        "while n < 500:\n"
+        "    try:\n"
+        "        if os.fork() == 0: time.sleep(60)\n"
+        "    except BlockingIOError: break\n"
+        "    n += 1\n"
+        "print(n)",
+        processes=8,
+    )
+
+    assert (ended.exit_code, ended.ended_by) == (0, "exit")
+    assert 8 <= int(sandbox.lines[0]) <= 8 + 16
 
 
 def test_threads_count_as_processes_do(sandbox):

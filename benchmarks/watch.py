@@ -64,6 +64,11 @@ class Watched:
     child: "subprocess.Popen[bytes] | None" = None
     samples: list[Sample] = field(default_factory=list)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is not there any more."""
+        return self.child is not None and self.child.poll() is not None
+
     def look(self) -> None:
         """Takes a sample.
 
@@ -162,8 +167,7 @@ def follow(
 ) -> list[float]:
     """Takes samples at each new head; gives the time of each, in seconds.
 
-    Raises:
-        RuntimeError: nothing happened for long, or a process ended.
+    Where a process ends, or nothing happens for long, that is all there is.
     """
     address = find_repo_pda(repo.creator, repo.name)[0]
     begun = last = time.monotonic()
@@ -178,11 +182,10 @@ def follow(
             for one in processes:
                 one.look()
             tell(_line(len(times), times[-1], processes))
-        for one in processes:
-            if one.child is not None and one.child.poll() is not None:
-                raise RuntimeError(f"{one.name} ended")
-        if now - last > _STANDSTILL_S:
-            raise RuntimeError(f"no round was merged for {_STANDSTILL_S:g} s")
+        ended = [one.name for one in processes if one.has_ended]
+        if ended or now - last > _STANDSTILL_S:
+            tell(f"cut off: {', '.join(ended) or 'nothing'} ended")
+            break
         time.sleep(_POLL_S)
     return times
 
@@ -235,7 +238,9 @@ def measure(
             processes.append(Watched(who, child.pid, child))
         times = follow(ground, repo, n_rounds, processes, tell)
         stack.close()
-        missed = missed_rounds(ground, repo, n_sites, n_rounds)
+        if not times:
+            raise RuntimeError("no round was merged")
+        missed = missed_rounds(ground, repo, n_sites, len(times))
     return _figures(n_sites, times, missed, processes)
 
 
@@ -272,7 +277,7 @@ def _figures(
 
 
 def main() -> int:
-    """Measures and prints; 1 when somebody missed a round."""
+    """Measures and prints; 1 when somebody missed a round, or it was cut off."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     parser.add_argument("--contributors", type=int, default=20, help="default 20")
@@ -295,7 +300,7 @@ def main() -> int:
     else:
         for name, value in values.items():
             print(f"{name.replace('_', ' '):24} {value}")
-    return 1 if found.missed else 0
+    return 1 if found.missed or found.rounds < arguments.rounds else 0
 
 
 if __name__ == "__main__":

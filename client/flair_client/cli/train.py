@@ -85,6 +85,12 @@ def train_command(
         app.out.warn(f"the recipe pins {printable(text)}")
     if trained.sandboxed is False:
         app.out.warn("the recipe's code ran without a sandbox")
+    if trained.noisy_steps is not None:
+        n_steps = trained.noisy_steps.steps
+        app.out.note(
+            f"by its own word the code trained with noise, in {n_steps} steps; "
+            "flair commit counts what they give away"
+        )
     app.out.note("nothing has left this machine; next: flair commit -m MESSAGE")
 
 

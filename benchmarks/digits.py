@@ -331,7 +331,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     parser.add_argument("--rounds", type=int, default=10, help="default 10")
-    parser.add_argument("--epochs", type=int, default=20, help="a round; default 20")
+    parser.add_argument("--epochs", type=int, default=25, help="a round; default 25")
     parser.add_argument("--folder", type=Path, help="kept afterwards")
     arguments = parser.parse_args()
     with ExitStack() as stack:

@@ -133,3 +133,12 @@ def test_a_full_disk_is_not_silent(home, monkeypatch):
     monkeypatch.setattr("os.write", full)
     with pytest.raises(OSError, match="No space"):
         write_audit(home, AuditKind.PUSH, 1, {})
+
+
+def test_a_line_longer_than_what_is_read_from_the_end_is_followed_all_the_same(home):
+    write_audit(home, AuditKind.TRAIN, 104, {"text": "x" * (1 << 18)})
+    write_audit(home, AuditKind.TRAIN, 105, {})
+    write_audit(home, AuditKind.TRAIN, 106, {"text": "y" * ((1 << 18) - 200)})
+    write_audit(home, AuditKind.TRAIN, 107, {})
+
+    assert [line.seq for line in read_audit(home).lines] == list(range(1, 9))

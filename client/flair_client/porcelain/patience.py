@@ -14,6 +14,9 @@ from flair_client.errors import (
     ProgramRefused,
     RpcTimeout,
     RpcUnavailable,
+    SponsorForesees,
+    SponsorRefused,
+    SponsorUnavailable,
     StaleBase,
     StoreError,
     StoreFull,
@@ -32,6 +35,7 @@ _OUTAGES: Final = (
     RpcUnavailable,
     RpcTimeout,
     StoreUnavailable,
+    SponsorUnavailable,
     WorkspaceLocked,
     AlreadyPushed,
     StaleBase,
@@ -53,6 +57,9 @@ _PASSING: Final = frozenset(
         "UpdateMismatch",
     )
 )
+# Refusals of a sponsor that another day, or another try, may not see again.
+_SPONSOR_PASSING: Final = ("cap", "stale")
+_DOUBTFUL: Final = (ChainError, StoreError, VerificationError, SponsorForesees)
 _FINAL: Final = (StoreFull, ClusterMismatch)
 
 
@@ -104,9 +111,11 @@ class Patience:
             return True
         if isinstance(error, ProgramRefused) and error.number is not None:
             return error.name in _PASSING
+        if isinstance(error, SponsorRefused) and error.code in _SPONSOR_PASSING:
+            return True
         if "insufficient" in str(error).lower() or isinstance(error, _FINAL):
             return False
-        if isinstance(error, ChainError | StoreError | VerificationError):
+        if isinstance(error, _DOUBTFUL):
             self._n_doubts += 1
             return self._n_doubts < _MAX_DOUBTS
         return False

@@ -25,6 +25,7 @@ from flair_client.porcelain.contribute import (
     Listener,
     contribute,
 )
+from flair_client.porcelain.delegation import delegation_create
 from flair_client.porcelain.policy import policy_list, policy_make, policy_use
 from flair_client.porcelain.protection import PrivacyAsked
 from flair_client.porcelain.pull import pull
@@ -329,3 +330,24 @@ def test_outages_and_too_many_requests_are_waited_out(team):
     assert slept
     (update,) = updates(team)
     assert update.contributor == ctx.wallet.address
+
+
+def test_a_machine_key_contributes_for_its_wallet(team):
+    opened(team)
+    wallet, _ = team.sites[0]
+    machine = team.context("machine")
+    delegation_create(wallet, team.repo, machine.wallet.address, lasts_s=86_400)
+    here = replace(machine, on_behalf_of=wallet.wallet.address)
+
+    run(team, 0, ctx=here)
+    (update,) = updates(team)
+    assert update.contributor == wallet.wallet.address
+    assert run(team, 0, ctx=here)[1] == [
+        "round 1 has the update and takes those of others"
+    ]
+    run(team, 1)
+    merged(team)
+    result, _, _ = run(team, 0, ctx=here)
+    machine.chain.close()
+
+    assert [one.outcome for one in result.rounds] == [PushOutcome.MERGED]

@@ -1,0 +1,55 @@
+"""The file of figures is only ever appended to, also after a line that was cut off."""
+
+import json
+
+import pytest
+
+from flair_client.ids import CommitId
+from flair_client.porcelain.evaluate import (
+    Evaluated,
+    _append,
+    last_evaluated,
+    last_metrics,
+)
+from flair_client.workspace import make_workspace
+
+ONE, TWO = CommitId(b"\1" * 32), CommitId(b"\2" * 32)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return make_workspace(tmp_path)
+
+
+def path(workspace):
+    return workspace.state_folder / "metrics.jsonl"
+
+
+def test_the_last_line_tells_what_was_measured_last(workspace):
+    assert last_evaluated(workspace) is None
+    _append(workspace, 7, Evaluated(ONE, "main", 40, {"auc": 0.5}))
+    _append(workspace, 8, Evaluated(TWO, "main", 40, {}))
+
+    assert last_evaluated(workspace) == TWO
+    lines = [json.loads(line) for line in path(workspace).read_text().splitlines()]
+    assert [line["commit"] for line in lines] == [str(ONE), str(TWO)]
+    assert lines[0]["metrics"] == {"auc": 0.5}
+
+
+@pytest.mark.parametrize("cut", [1, 5, 60])
+def test_a_line_that_was_cut_off_does_not_count_and_is_not_continued(workspace, cut):
+    _append(workspace, 7, Evaluated(ONE, "main", 40, {}))
+    _append(workspace, 8, Evaluated(TWO, "main", 40, {}))
+    whole = path(workspace).read_bytes()
+    path(workspace).write_bytes(whole[:-cut])
+    assert last_evaluated(workspace) is None
+    _append(workspace, 9, Evaluated(TWO, "main", 40, {}))
+
+    assert last_metrics(workspace)["time"] == 9
+
+
+@pytest.mark.parametrize("text", ["[]\n", "{}\n", '{"commit": 7}\n', "no json\n", "\n"])
+def test_a_line_of_somebody_else_does_not_count(workspace, text):
+    path(workspace).write_text(text)
+
+    assert last_evaluated(workspace) is None

@@ -187,3 +187,53 @@ def test_nonsense_of_a_recipe_about_its_noise(site, owner, lie, reason):
     assert ran.code != 0
     assert reason in ran.err
     assert not (folder / "update.safetensors").exists()
+
+
+DP_SGD = """
+import torch
+from torch import nn
+from torch.nn import functional
+from flair_client.privacy.dp_sgd import DpSgd
+from flair_client.training.doors import TrainResult
+
+def train(weights, data, ctx):
+    model = nn.Linear(1, 2)
+    model.load_state_dict(weights)
+    x = torch.from_numpy(data["x"])[:, None]
+    y = (x[:, 0] > 0).long()
+    dp = DpSgd(
+        model, functional.cross_entropy, n_rows=len(data), batch_size=ctx.batch_size,
+        clip=1.0, noise_multiplier=2.0, trained=ctx.trained,
+    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=ctx.learning_rate)
+    for _ in range(dp.steps_of(ctx.epochs)):
+        dp.set_gradients(x, y)
+        optimizer.step()
+    return TrainResult(model.state_dict(), len(data), noisy_steps=dp.noisy_steps)
+"""
+
+
+def test_dp_sgd_within_the_sandbox(site, owner):
+    pytest.importorskip("torch", reason="PyTorch is an extra: flair-hub[torch]")
+    folder = make_workspace(owner.folder / "dp-sgd").folder
+    recipe = RECIPE.replace("[[data", '[model]\nframework = "torch"\n[[data', 1)
+    recipe = recipe.replace("epochs = 1", "epochs = 3\nbatch_size = 4")
+    (folder / "flair.toml").write_text(recipe)
+    (folder / "train.py").write_text(DP_SGD)
+    weights = {"weight": np.zeros((2, 1), "f4"), "bias": np.zeros(2, "f4")}
+    safetensors.numpy.save_file(weights, folder / "weights.safetensors")
+    ran = owner("repo", "create", "dp-sgd", "--json", cwd=folder)
+    assert ran.code == 0, ran.out[:1500]
+    address = ran.result["repo"]
+    clone = cloned(site, address)
+
+    trained = site("train", "--data", "../rows.npz", cwd=clone)
+
+    assert trained.code == 0, trained.err
+    assert "the code trained with noise, in 6 steps" in trained.err
+    made = site.json("commit", "-m", "with noise", cwd=clone)
+    # Four of eight rows a step, three times over.
+    steps = NoisySteps(2.0, 0.5, 6)
+    assert made["privacy"]["accountant"] == steps.text
+    assert made["privacy"]["epsilon"] == epsilon_of((steps,), 1e-6)
+    assert made["n_tensors"] == 2

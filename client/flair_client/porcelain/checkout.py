@@ -116,7 +116,8 @@ def code_files(recipe: TrainingRecipe) -> tuple[str, ...]:
     """
     needed = {recipe.model_class.partition(":")[0]}
     if recipe.has_code:
-        needed |= {recipe.entry.partition(":")[0], TRAIN_FILE.removesuffix(".py")}
+        named = (recipe.entry, recipe.evaluation, TRAIN_FILE.replace(".py", ":"))
+        needed |= {one.partition(":")[0] for one in named}
     return tuple(
         name for name in (MODEL_FILE, TRAIN_FILE) if name.removesuffix(".py") in needed
     )

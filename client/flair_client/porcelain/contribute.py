@@ -315,7 +315,14 @@ def _do(run: _Run, known: Situation, decision: Decision) -> None:
             _pull(run)
         case Step.EVALUATE:
             plan = run.plan
-            evaluate(run.ctx, run.workspace, plan.data, column_map=plan.column_map)
+            evaluate(
+                run.ctx,
+                run.workspace,
+                plan.data,
+                column_map=plan.column_map,
+                device=plan.device,
+                sandbox=plan.sandbox,
+            )
         case Step.SETTLE:
             _settle(run, known)
         case Step.TRAIN:

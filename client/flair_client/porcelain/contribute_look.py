@@ -21,7 +21,7 @@ from flair_client.errors import (
 from flair_client.history.graph import read_commit, walk
 from flair_client.ids import Cid, CommitId
 from flair_client.objects import CommitKind
-from flair_client.porcelain.checkout import blocks_of, recipe_at
+from flair_client.porcelain.checkout import blocks_of, recipe_at, training_recipe
 from flair_client.porcelain.commit import PENDING, TRAINED
 from flair_client.porcelain.contribute_state import (
     LiveRound,
@@ -29,7 +29,7 @@ from flair_client.porcelain.contribute_state import (
     SentUpdate,
     Situation,
 )
-from flair_client.porcelain.evaluate import last_evaluated
+from flair_client.porcelain.evaluate import is_measurable, last_evaluated
 from flair_client.porcelain.push import held_commits
 from flair_client.porcelain.pushed import PushOutcome
 from flair_client.porcelain.revert import MARKER as REVERT
@@ -138,14 +138,25 @@ class Looker:
             pending=_pending(workspace, store),
             n_held=len(held_commits(workspace)),
             sent=progressed.sent,
-            is_evaluated=last_evaluated(workspace) == head.commit,
+            is_evaluated=self._is_evaluated(store, head.commit),
         )
 
-    def _distrust(self, store: Store, terms: Terms, head: CommitId) -> str | None:
+    def _is_evaluated(self, store: Store, head: CommitId) -> bool:
+        """Whether nothing is to be measured any more, or can be."""
+        if last_evaluated(self.workspace) == head:
+            return True
+        recipe = self._recipe_at(store, head)
+        return not is_measurable(training_recipe(store, recipe))
+
+    def _recipe_at(self, store: Store, head: CommitId) -> Cid:
         if self._recipe is None or self._recipe[0] != head:
             self._recipe = (head, recipe_at(store, head))
+        return self._recipe[1]
+
+    def _distrust(self, store: Store, terms: Terms, head: CommitId) -> str | None:
+        recipe = self._recipe_at(store, head)
         try:
-            require_trust(self.ctx, self.workspace, terms, self._recipe[1])
+            require_trust(self.ctx, self.workspace, terms, recipe)
         except TrustRequired as exc:
             return str(exc)
         return None

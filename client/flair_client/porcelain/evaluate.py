@@ -22,9 +22,11 @@ from flair_client.porcelain.checkout import (
     recipe_at,
     training_recipe,
 )
+from flair_client.porcelain.recipe_train import measure_by_code
+from flair_client.store.base import Store
 from flair_client.training.data import ColumnMap
 from flair_client.training.reading import read_plain_table
-from flair_client.training.recipe import LOGISTIC_REGRESSION
+from flair_client.training.recipe import LOGISTIC_REGRESSION, TrainingRecipe
 from flair_client.training.run import check_weights
 from flair_client.training.run import evaluate as measure
 from flair_client.weights import load_tensor
@@ -40,7 +42,8 @@ class Evaluated:
     """What a model does on this machine's data.
 
     Attributes:
-        metrics: empty where the recipe brings its own code: Flair cannot measure that.
+        metrics: empty where nothing can measure the model: the recipe's code has no
+            function for it.
     """
 
     commit: CommitId
@@ -49,25 +52,41 @@ class Evaluated:
     metrics: Mapping[str, float]
 
 
+def is_measurable(recipe: TrainingRecipe) -> bool:
+    """Whether models of a recipe can be measured, by Flair or by the recipe's code."""
+    if recipe.has_code:
+        return bool(recipe.evaluation)
+    return recipe.model == LOGISTIC_REGRESSION
+
+
 def evaluate(
     ctx: Context,
     workspace: Workspace,
     data: DataSource | Path,
     *,
     column_map: ColumnMap | None = None,
+    device: str = "auto",
+    sandbox: bool = True,
 ) -> Evaluated:
     """Measures the model at HEAD and appends a line to `.flair/metrics.jsonl`.
+
+    Where nothing can measure it, no line is written. A recipe's own code runs as in
+    `flair train`, and only where it was accepted.
 
     Args:
         ctx: the chain is not asked, and nothing is signed.
         workspace: a clone.
         data: as for `flair train`.
         column_map: likewise.
+        device: likewise.
+        sandbox: likewise.
 
     Raises:
         WorkspaceError: nothing was checked out.
         DataError: the file cannot be used.
         TensorMismatch: the model is not the recipe's.
+        TrustRequired, StaleBase, SiteRefused, RequirementsMissing, NoSandbox,
+            RecipeFailed: as for `flair train`, where the recipe's code measures.
     """
     with workspace.lock():
         head = workspace.head()
@@ -75,23 +94,32 @@ def evaluate(
             raise WorkspaceError("nothing was checked out here yet")
         store = blocks_of(ctx, workspace)
         recipe = training_recipe(store, recipe_at(store, head.commit))
-        num_samples, metrics = 0, {}
-        if recipe.model == LOGISTIC_REGRESSION:
-            manifest = manifest_of(store, head.commit)
-            weights = {
-                entry.name: load_tensor(manifest, entry, store)
-                for entry in manifest.tensors
-            }
-            check_weights(recipe, weights)
-            source = as_source(ctx.home, data).with_map(column_map)
-            table = read_plain_table(source.plain(), recipe)
-            num_samples = table.y.size
-            # Weights that ran off to infinity give metrics that are left out.
-            with np.errstate(over="ignore", invalid="ignore"):
-                metrics = measure(recipe, weights, table)
+        if not is_measurable(recipe):
+            return Evaluated(head.commit, head.branch, 0, {})
+        source = as_source(ctx.home, data).with_map(column_map)
+        if recipe.has_code:
+            num_samples, metrics = measure_by_code(
+                ctx, workspace, source, device=device, sandbox=sandbox
+            )
+        else:
+            num_samples, metrics = _measured(store, head.commit, recipe, source)
         found = Evaluated(head.commit, head.branch, num_samples, metrics)
         _append(workspace, ctx.now(), found)
         return found
+
+
+def _measured(
+    store: Store, commit_id: CommitId, recipe: TrainingRecipe, source: DataSource
+) -> tuple[int, Mapping[str, float]]:
+    manifest = manifest_of(store, commit_id)
+    weights = {
+        entry.name: load_tensor(manifest, entry, store) for entry in manifest.tensors
+    }
+    check_weights(recipe, weights)
+    table = read_plain_table(source.plain(), recipe)
+    # Weights that ran off to infinity give metrics that are left out.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return table.y.size, measure(recipe, weights, table)
 
 
 def _append(workspace: Workspace, time: int, found: Evaluated) -> None:

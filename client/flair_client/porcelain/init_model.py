@@ -294,6 +294,7 @@ def _recipe(
     return replace(
         recipe,
         model=PYTHON,
+        evaluation="train:evaluate",
         requirements=code.requirements,
         model_class=f"model:{code.class_name}",
         framework="torch",

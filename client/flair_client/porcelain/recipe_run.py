@@ -84,6 +84,7 @@ class RecipeJob:
         roles: of its tensors, by name.
         device: `auto`, `cpu`, `cuda` or `mps`.
         sandboxed: False where the user takes the risk.
+        is_evaluation: whether the weights are measured, and nothing is trained.
         hidden: folders that nothing readable may hold, besides the home folder.
     """
 
@@ -98,6 +99,7 @@ class RecipeJob:
     round_index: int
     is_statistics: bool
     sandboxed: bool = True
+    is_evaluation: bool = False
     hidden: tuple[Path, ...] = ()
 
 
@@ -159,13 +161,14 @@ def run_recipe(
         batch_size=job.recipe.batch_size,
         round_index=job.round_index,
         is_statistics=job.is_statistics,
+        is_evaluation=job.is_evaluation,
     )
     spec.save(folder / "spec.json")
     said = _Said(progress)
     with said:
         finished = _start(job, folder, base, said)
     _check_end(job, finished, said)
-    return _result(scratch, resumed=resumed)
+    return _result(scratch, resumed=resumed, has_weights=not job.is_evaluation)
 
 
 def forget_run(folder: Path) -> None:
@@ -198,7 +201,10 @@ def _prepare(job: RecipeJob, folder: Path) -> Path:
 
 def _key(job: RecipeJob) -> str:
     digest = hashlib.sha256()
-    settings = (job.recipe.epochs, job.recipe.batch_size, job.is_statistics)
+    settings = (
+        *(job.recipe.epochs, job.recipe.batch_size),
+        *(job.is_statistics, job.is_evaluation),
+    )
     for part in (
         *(job.identity, job.source.fingerprint, str(job.seed), job.device),
         *(str(one) for one in settings),
@@ -332,7 +338,7 @@ def _last_line(text: str) -> str:
     return f": {lines[-1][:_MAX_SHOWN]}" if lines else ""
 
 
-def _result(scratch: Path, *, resumed: bool) -> RecipeRun:
+def _result(scratch: Path, *, resumed: bool, has_weights: bool) -> RecipeRun:
     told = _read_result(scratch / RESULT_FILE)
     metrics = told.get("metrics")
     if not isinstance(metrics, dict) or len(metrics) > _MAX_METRICS:
@@ -343,7 +349,7 @@ def _result(scratch: Path, *, resumed: bool) -> RecipeRun:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ObjectInvalid(f"{RESULT_FILE}.metrics.{name}", "is not a number")
     weights = scratch / RESULT_WEIGHTS
-    if weights.is_symlink() or not weights.is_file():
+    if has_weights and (weights.is_symlink() or not weights.is_file()):
         raise RecipeFailed("the recipe's code left no weights behind")
     return RecipeRun(
         weights=weights,

@@ -3,6 +3,7 @@
 No verb itself.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from flair_client.audit import AuditKind
@@ -23,6 +24,7 @@ from flair_client.porcelain.trained import (
     Given,
     Trained,
     check_epochs,
+    given_now,
     keep_marker,
     summary,
 )
@@ -95,6 +97,47 @@ def train_recipe(
 def _noisy_steps(given: Given, run: RecipeRun) -> NoisySteps | None:
     # Statistics are no training: the steps say nothing of them.
     return None if given.terms.is_statistics else run.noisy_steps
+
+
+def measure_by_code(
+    ctx: Context,
+    workspace: Workspace,
+    source: DataSource,
+    *,
+    device: str,
+    sandbox: bool,
+) -> tuple[int, Mapping[str, float]]:
+    """Measures the model at HEAD with the recipe's own code; rows, and finite numbers.
+
+    The caller holds the lock.
+
+    Raises:
+        As `porcelain.train.train`.
+    """
+    ctx.site.check_sandbox(sandboxed=sandbox)
+    given = given_now(ctx, workspace)
+    check_installed(given.recipe.requirements)
+    folder = scratch_folder(workspace) / "evaluation"
+    job = RecipeJob(
+        files=given.files,
+        recipe=given.recipe,
+        identity=f"evaluation of {given.terms.base}",
+        base=base_file(ctx, workspace, given),
+        roles=given.roles,
+        source=run_source(source),
+        seed=given.recipe.seed,
+        device=device,
+        round_index=given.terms.round_index,
+        is_statistics=False,
+        sandboxed=sandbox,
+        is_evaluation=True,
+        hidden=() if ctx.home is None else (ctx.home,),
+    )
+    try:
+        run = run_recipe(job, folder, progress=ctx.progress)
+    finally:
+        forget_run(folder)
+    return run.num_samples, run.metrics
 
 
 def run_source(source: DataSource) -> RunSource:

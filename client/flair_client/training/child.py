@@ -202,6 +202,32 @@ def run(spec: RunSpec, data: TrainData, tell: Callable[..., None]) -> TrainResul
     return result
 
 
+def evaluate(spec: RunSpec, data: TrainData, tell: Callable[..., None]) -> None:
+    """Calls the recipe's function that measures weights.
+
+    Raises:
+        TypeError, ValueError: it gave back something else than numbers by name.
+        Exception: whatever the recipe raises.
+    """
+    folder = Path(spec.recipe)
+    recipe = parse_recipe((folder / "flair.toml").read_bytes())
+    measure = load_recipe_object(folder, recipe.evaluation)
+    weights = load_values(Path(spec.base), spec.ties, recipe.framework)
+    context = make_context(spec, recipe, weights, tell)
+    seed_everything(spec.seed, recipe.framework)
+    found = measure(weights, data, context)
+    if not isinstance(found, Mapping):
+        raise TypeError(
+            f"{recipe.evaluation} gave {type(found).__name__}, no numbers by name"
+        )
+    told = {
+        "num_samples": len(data),
+        "epochs": 0,
+        "metrics": {str(name): float(value) for name, value in found.items()},
+    }
+    (Path(spec.scratch) / RESULT_FILE).write_text(json.dumps(told), "utf-8")
+
+
 def main(path: Path) -> int:
     """Runs a spec; what went wrong is the last line, and in the exit code."""
     say = _speaker()
@@ -217,7 +243,7 @@ def main(path: Path) -> int:
         say({"done": done, "total": total, "losses": dict(losses)})
 
     try:
-        run(spec, data, tell)
+        (evaluate if spec.is_evaluation else run)(spec, data, tell)
     except Exception as exc:  # noqa: BLE001 - whatever a recipe raises
         traceback.print_exc(file=sys.stderr)
         say({"error": _told(exc, Path(spec.recipe))})

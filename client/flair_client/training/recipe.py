@@ -135,6 +135,7 @@ def _recipe_fields(table: TomlTable) -> dict[str, Any]:
     if model not in ("", LOGISTIC_REGRESSION, PYTHON):
         raise ObjectInvalid(f"{table.path}.model", f"{model!r} is not a known model")
     entry = _object(table, "entry", DEFAULT_ENTRY)
+    evaluation = _object(table, "evaluation", "")
     requirements = table.texts("requirements", ())
     path = f"{table.path}.requirements"
     if len(requirements) > MAX_REQUIREMENTS:
@@ -143,7 +144,12 @@ def _recipe_fields(table: TomlTable) -> dict[str, Any]:
         if _REQUIREMENT.fullmatch(one) is None:
             raise ObjectInvalid(path, f"{one!r} is not pinned as NAME==VERSION")
     table.done()
-    return {"model": model, "entry": entry, "requirements": requirements}
+    return {
+        "model": model,
+        "entry": entry,
+        "evaluation": evaluation,
+        "requirements": requirements,
+    }
 
 
 def _object(table: TomlTable, key: str, default: str) -> str:
@@ -314,6 +320,8 @@ def recipe_text(recipe: TrainingRecipe) -> str:
     head: dict[str, Any] = {"version": 1, "model": recipe.model}
     if recipe.has_code or recipe.entry != DEFAULT_ENTRY:
         head["entry"] = recipe.entry
+    if recipe.evaluation:
+        head["evaluation"] = recipe.evaluation
     if recipe.requirements:
         head["requirements"] = list(recipe.requirements)
     document["recipe"] = head

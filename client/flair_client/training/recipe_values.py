@@ -87,6 +87,8 @@ class TrainingRecipe:
         metrics: names that may leave with a commit.
         policy: the `[policy]` table as written, for `flair repo create`.
         entry: `train:FUNCTION` that a recipe with code is trained by.
+        evaluation: `train:FUNCTION` that measures a model on a site's rows; empty
+            where the code has none.
         requirements: what its code imports, each pinned to one version.
         model_class: `model:NAME` of the model's class; empty where there is none.
         framework: what its weights are handed over as; empty is NumPy.
@@ -113,6 +115,7 @@ class TrainingRecipe:
     metrics: tuple[str, ...]
     policy: Mapping[str, Any]
     entry: str = DEFAULT_ENTRY
+    evaluation: str = ""
     requirements: tuple[str, ...] = ()
     model_class: str = ""
     framework: str = ""

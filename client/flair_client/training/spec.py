@@ -27,6 +27,7 @@ class RunSpec:
         device: `auto`, `cpu`, `cuda` or `mps`.
         epochs, batch_size: the recipe's, within the policy's bounds.
         is_statistics: whether the round collects statistics.
+        is_evaluation: whether the weights are measured, and nothing is trained.
     """
 
     recipe: str
@@ -41,6 +42,7 @@ class RunSpec:
     batch_size: int
     round_index: int
     is_statistics: bool = False
+    is_evaluation: bool = False
 
     def save(self, path: Path) -> None:
         """Writes it."""

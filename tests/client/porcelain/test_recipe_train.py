@@ -1,6 +1,7 @@
 """Recipes with code of their own: published, trusted, run in the sandbox."""
 
 import itertools
+import json
 import subprocess
 import sys
 import time
@@ -11,8 +12,12 @@ import pytest
 import safetensors.numpy
 
 from flair_client.audit import read_audit
+from flair_client.errors import RecipeFailed, TrustRequired
+from flair_client.opening import open_context
+from flair_client.porcelain.evaluate import evaluate
+from flair_client.settings import Flags, load_settings
 from flair_client.training.sandbox import find_sandbox
-from flair_client.workspace import make_workspace
+from flair_client.workspace import find_workspace, make_workspace
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
@@ -467,3 +472,57 @@ def test_killed_in_the_middle_it_goes_on_from_the_checkpoint(site, owner):
 
     assert again.result["resumed"] is True
     assert update(folder)["w"].any()
+
+
+MEASURES = (
+    TRAIN
+    + """
+
+def evaluate(weights, data, ctx):
+    if ctx.options.get("wrong"):
+        return 7
+    return {"mean": weights["w"].mean() + len(data), "odd": float("nan")}
+"""
+)
+
+
+def evaluated(site, folder):
+    """Calls what `flair contribute` calls, as this person."""
+    settings = load_settings(Flags(home=site.home), folder=folder)
+    workspace = find_workspace(folder)
+    ctx = open_context(settings, network=workspace.repo().network)
+    try:
+        return evaluate(ctx, workspace, site.folder / "rows.npz")
+    finally:
+        ctx.chain.close()
+
+
+def test_a_recipe_measures_a_model_with_code_of_its_own(site, owner):
+    more = 'evaluation = "train:evaluate"'
+    folder = cloned(site, publish(owner, "measured", MEASURES, more=more))
+
+    found = evaluated(site, folder)
+
+    assert (found.num_samples, found.metrics) == (3, {"mean": 3.0})
+    (line,) = (folder / ".flair" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line)["metrics"] == {"mean": 3.0}
+    assert not (folder / ".flair" / "scratch" / "evaluation").exists()
+    (folder / ".flair" / "trust.toml").unlink()
+    with pytest.raises(TrustRequired):
+        evaluated(site, folder)
+
+
+def test_where_nothing_measures_no_line_is_written(site, address):
+    folder = cloned(site, address)
+
+    assert evaluated(site, folder).metrics == {}
+    assert not (folder / ".flair" / "metrics.jsonl").exists()
+
+
+def test_a_measure_that_is_no_numbers_by_name_is_told(site, owner):
+    more = 'evaluation = "train:evaluate"'
+    recipe = RECIPE.replace("[tensors]", "options = { wrong = true }\n[tensors]")
+    address = publish(owner, "mismeasured", MEASURES, more=more, recipe=recipe)
+
+    with pytest.raises(RecipeFailed, match="train:evaluate gave int, no numbers"):
+        evaluated(site, cloned(site, address))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flair_client.porcelain.init_model import ModelSource, init_model
-from flair_client.training.child import run
+from flair_client.training.child import evaluate, run
 from flair_client.training.reading import read_plain
 from flair_client.training.recipe import parse_recipe
 from flair_client.training.spec import RESULT_FILE, RESULT_WEIGHTS, RunSpec
@@ -100,6 +100,34 @@ class Made:
             for name in ("model", "train"):
                 sys.modules.pop(name, None)
 
+    def evaluate(self) -> dict[str, float]:
+        """Measures what was trained."""
+        measured = self.scratch / "measured"
+        measured.mkdir()
+        spec = RunSpec(
+            recipe=str(self.folder),
+            base=str(self.scratch / RESULT_WEIGHTS),
+            scratch=str(measured),
+            source={"path": str(self.rows)},
+            ties={},
+            trained=(),
+            seed=1,
+            device="cpu",
+            epochs=1,
+            batch_size=8,
+            round_index=2,
+            is_evaluation=True,
+        )
+        recipe = parse_recipe((self.folder / "flair.toml").read_bytes())
+        found = list(sys.meta_path)
+        try:
+            evaluate(spec, read_plain(spec.source, recipe), lambda *_: None)
+        finally:
+            sys.meta_path[:] = found
+            for name in ("model", "train"):
+                sys.modules.pop(name, None)
+        return json.loads((measured / RESULT_FILE).read_text())["metrics"]
+
     def weights(self):
         from safetensors.torch import load_file
 
@@ -131,6 +159,7 @@ def test_what_was_written_trains_at_once(made):
     assert (made.folder / "model.py").read_text() == NET
     assert made.result()["metrics"]["accuracy"] > 0.9
     assert made.result()["epochs"] == 6
+    assert made.evaluate() == pytest.approx(made.result()["metrics"])
     new = made.weights()
     # Every tensor, and no other.
     model = net()

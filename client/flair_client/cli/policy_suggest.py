@@ -11,8 +11,10 @@ from flair_client.cli.session import App
 from flair_client.cli.text import printable
 from flair_client.data_sources import find_source
 from flair_client.errors import UsageError
+from flair_client.porcelain.policy_code import CodeRun
 from flair_client.porcelain.policy_fit import Proposal, RunFit
 from flair_client.porcelain.policy_suggest import PolicySuggested, policy_suggest
+from flair_client.site_rules import load_site_rules
 from flair_client.training.data import ColumnMap
 
 
@@ -77,8 +79,7 @@ def suggest(
         column_map=None if map_file is None else ColumnMap.load(map_file),
         seed=seed,
         allow_one_class=allow_one_class,
-        device=device,
-        sandbox=not no_sandbox,
+        code=CodeRun(device, not no_sandbox, (app.settings.home,), load_site_rules()),
         headroom=headroom,
         write=write,
         progress=app.progress,

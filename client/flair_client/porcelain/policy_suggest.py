@@ -25,7 +25,7 @@ from flair_client.errors import (
     UsageError,
 )
 from flair_client.objects import DType, Role
-from flair_client.porcelain.policy_code import code_update
+from flair_client.porcelain.policy_code import CodeRun, code_update
 from flair_client.porcelain.policy_fit import Pairs, Proposal, Update, measure, propose
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.training.data import ColumnMap
@@ -90,8 +90,7 @@ def policy_suggest(
     column_map: ColumnMap | None = None,
     seed: int | None = None,
     allow_one_class: bool = False,
-    device: str = "auto",
-    sandbox: bool = True,
+    code: CodeRun | None = None,
     headroom: float = 2.0,
     write: bool = False,
     progress: Progress = NO_PROGRESS,
@@ -107,19 +106,19 @@ def policy_suggest(
         column_map: how the data's columns give the recipe's.
         seed: of the order of the rows.
         allow_one_class: whether rows of one class will do.
-        device: where the recipe's code trains.
-        sandbox: False runs the recipe's code without a sandbox.
+        code: how the recipe's code is run.
         headroom: how much larger other contributors' updates may be.
         write: whether to put the fields into the recipe.
         progress: of the training.
 
     Raises:
         UsageError: there is no model, no run to look at, or nothing changed in it; or
-            the recipe belongs to a published repository and cannot be written.
+            the recipe belongs to a published repository and cannot be written, nor its
+            code be run here.
         NotTrainable: data was given, and the recipe has neither a built-in model nor
             code.
-        NoSandbox, RecipeFailed, RequirementsMissing: the recipe's code cannot run, or
-            failed.
+        NoSandbox, RecipeFailed, RequirementsMissing, SiteRefused: the recipe's code
+            cannot run, or failed.
         DataError, TensorMismatch, ObjectInvalid: of the data, weights or recipe.
     """
     if data is not None and update is not None:
@@ -143,8 +142,7 @@ def policy_suggest(
                 rows,
                 Path(folder),
                 seed=seed,
-                device=device,
-                sandbox=sandbox,
+                how=code or CodeRun(),
                 progress=progress,
             )
             updates = stack.enter_context(_from_file(workspace, recipe, made))

@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from flair_client.errors import SiteRefused
+from flair_client.ids import Address
+from flair_client.porcelain.policy_code import CodeRun
+from flair_client.porcelain.policy_suggest import policy_suggest
+from flair_client.repo_address import RepoAddress
+from flair_client.site_rules import SiteRules
 from flair_client.training.recipe import parse_recipe
 from flair_client.training.sandbox import find_sandbox
-from flair_client.workspace import make_workspace
+from flair_client.workspace import Workspace, make_workspace
 
 ROWS = "age,sex,target\n" + "\n".join(
     f"{40 + n % 37},{n % 3 % 2},{int(n % 37 > 18)}" for n in range(60)
@@ -172,15 +178,20 @@ def train(weights, data, ctx):
 """
 
 
-@pytest.mark.skipif(find_sandbox() is None, reason="this machine has no sandbox")
-def test_code_of_the_workspaces_own_is_run_once(flair, home, monkeypatch):
+def code_folder(monkeypatch, train):
     folder = make_workspace(Path("code")).folder
     monkeypatch.chdir(folder)
     (folder / "flair.toml").write_text(CODE)
-    (folder / "train.py").write_text(TRAIN)
+    (folder / "train.py").write_text(train)
     base = {"w": np.zeros(4, np.float32), "seen": np.zeros(2, np.float32)}
     safetensors.numpy.save_file(base, folder / "weights.safetensors")
     np.savez(folder / "rows.npz", x=np.array([[3, 4]] * 12, "f4"), target=np.ones(12))
+    return folder
+
+
+@pytest.mark.skipif(find_sandbox() is None, reason="this machine has no sandbox")
+def test_code_of_the_workspaces_own_is_run_once(flair, home, monkeypatch):
+    folder = code_folder(monkeypatch, TRAIN)
 
     told = flair("policy", "suggest", "--data", "rows.npz", "--write", "--json")
 
@@ -193,3 +204,22 @@ def test_code_of_the_workspaces_own_is_run_once(flair, home, monkeypatch):
     assert {one.name for one in folder.iterdir()} == {
         *(".flair", "flair.toml", "train.py", "weights.safetensors", "rows.npz")
     }
+
+
+def test_code_of_a_repository_is_not_run(flair, home, monkeypatch):
+    folder = code_folder(monkeypatch, "raise SystemExit('this must not run')")
+    repo = RepoAddress("localnet", Address(bytes([1]) * 32), "heart")
+    Workspace(folder).bind(repo, "main", "file:///nowhere")
+
+    ran = flair("policy", "suggest", "--data", "rows.npz")
+
+    assert ran.code == 2
+    assert "only `flair train` runs it, once it is trusted" in ran.err
+
+
+def test_a_site_may_forbid_running_without_a_sandbox(home, monkeypatch):
+    folder = code_folder(monkeypatch, "raise SystemExit('this must not run')")
+    run = CodeRun(sandboxed=False, site=SiteRules(no_sandbox=False))
+
+    with pytest.raises(SiteRefused, match="no recipe without a sandbox"):
+        policy_suggest(Workspace(folder), data=folder / "rows.npz", code=run)

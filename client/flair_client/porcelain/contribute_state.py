@@ -173,7 +173,11 @@ def _about_round(known: Situation, aim: Aim) -> Decision:
     live = known.live
     if live is None:
         if not aim.open_rounds:
-            return Decision(Step.WAIT, f"round {known.next_round_index} is not open")
+            return Decision(
+                Step.WAIT,
+                f"round {known.next_round_index} is not open yet; with --open-rounds "
+                "it would be opened",
+            )
     elif not live.takes_mine:
         return Decision(Step.WAIT, _why_wait(live, known.sent))
     if known.is_trained:

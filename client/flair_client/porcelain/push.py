@@ -8,6 +8,7 @@ from flair_client.audit import AuditKind
 from flair_client.chain.accounts import RoundState
 from flair_client.context import Context
 from flair_client.errors import (
+    AlreadyPushed,
     ProgramRefused,
     StaleBase,
     WalletError,
@@ -67,7 +68,8 @@ def push(
         approve: asked before a snapshot ends a round; raises where the answer is no.
 
     Raises:
-        WorkspaceError: nothing was committed.
+        WorkspaceError: nothing was committed, and what was pushed last is in no round
+            in progress.
         TrustRequired: recipe, policy or owner changed since they were accepted.
         StaleBase: the branch or the round moved on.
         AlreadyPushed: another update of this contributor is in the round.
@@ -83,9 +85,10 @@ def push(
         pending = workspace.marker(PENDING)
         held = None if dry_run else _reveal(ctx, workspace)
         if pending is None:
-            if held is None:
+            done = held or _pushed_before(ctx, workspace)
+            if done is None:
                 raise WorkspaceError(_nothing(workspace))
-            return held
+            return done
         store = blocks_of(ctx, workspace)
         update = read_pending(store, workspace)
         commit_id, commit = update.commit_id, update.commit
@@ -109,12 +112,41 @@ def push(
         return _push_update(ctx, workspace, store, update, dry_run=dry_run)
 
 
-def _nothing(workspace: Workspace) -> str:
+def _pushed_before(ctx: Context, workspace: Workspace) -> Pushed | None:
+    """The update that was pushed last, as long as its round is in progress.
+
+    Cut off after everything was sent, the same command ends well.
+    """
+    commit_id = _last_pushed(workspace)
+    if commit_id is None:
+        return None
+    store = blocks_of(ctx, workspace)
+    commit = read_commit(store, commit_id)
+    if commit.kind is not CommitKind.UPDATE:
+        return None
+    place = find_repo(ctx, workspace.repo()).branch(commit.branch)
+    try:
+        fate = find_fate(ctx, store, place, commit_id, commit)
+    except AlreadyPushed:
+        # Taken back meanwhile, and another one is there.
+        return None
+    if fate is None or fate.outcome is not PushOutcome.ACCEPTED:
+        return None
+    blocks = tuple(blocks_of_commit(store, commit_id))
+    return _pushed(ctx, commit_id, commit, fate.weight, blocks, fate.outcome)
+
+
+def _last_pushed(workspace: Workspace) -> CommitId | None:
     last = (workspace.marker(PUSHED) or {}).get("commit")
-    already = ""
-    if last is not None:
-        with _damage():
-            already = f"; {CommitId.parse(str(last)).short} was pushed already"
+    if last is None:
+        return None
+    with _damage():
+        return CommitId.parse(str(last))
+
+
+def _nothing(workspace: Workspace) -> str:
+    last = _last_pushed(workspace)
+    already = "" if last is None else f"; {last.short} was pushed already"
     return f"nothing is committed that could be pushed{already}"
 
 

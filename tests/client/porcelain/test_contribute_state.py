@@ -78,7 +78,9 @@ def test_waits_say_why():
     def why(**changes):
         return next_step(replace(HERE, **changes), WATCH).why
 
-    assert why(live=None) == "round 5 is not open"
+    assert why(live=None) == (
+        "round 5 is not open yet; with --open-rounds it would be opened"
+    )
     assert why(live=CLOSED) == "round 5 was closed without this contributor"
     assert why(live=replace(OPEN, is_full=True)) == "round 5 is full"
     assert why(live=replace(OPEN, is_late=True)) == "round 5 is over its deadline"

@@ -110,7 +110,7 @@ def test_it_waits_for_a_round_that_nobody_opened(team):
     result, said, _ = run(team, 0)
 
     assert result.ending is Ending.WAITING
-    assert said == ["round 1 is not open"]
+    assert said == ["round 1 is not open yet; with --open-rounds it would be opened"]
     assert not team.place.account.round_live
 
 

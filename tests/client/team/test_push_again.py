@@ -15,6 +15,7 @@ from flair_client.porcelain.policy import policy_list, policy_make, policy_use
 from flair_client.porcelain.pull import pull
 from flair_client.porcelain.push import push
 from flair_client.porcelain.pushed import PushOutcome, public_url
+from flair_client.porcelain.target import find_repo
 from flair_client.porcelain.trust import trust
 from flair_client.porcelain.update import RejectReason, update_reject, update_withdraw
 from flair_client.porcelain.verify import verify
@@ -107,6 +108,21 @@ def test_an_update_that_was_withdrawn_is_pushed_anew(team):
     again = push_again(team, pending)
 
     assert (again.outcome, again.sent) == (PushOutcome.ACCEPTED, True)
+
+
+def test_with_nothing_new_it_tells_where_the_last_one_is(team):
+    pushed_by(team, 0)
+    site, workspace = team.sites[0]
+    where = find_repo(site, team.repo).address
+    before = site.chain.repo(where).event_seq
+
+    again = push(site, workspace)
+
+    assert (again.outcome, again.sent) == (PushOutcome.ACCEPTED, False)
+    assert site.chain.repo(where).event_seq == before
+    update_withdraw(site, team.repo, "main")
+    with pytest.raises(WorkspaceError, match="nothing is committed"):
+        push(site, workspace)
 
 
 def test_an_update_that_never_came_through_is_stale(team):
@@ -252,9 +268,11 @@ def test_values_come_only_after_the_close(late):
         revealed = push(ctx, workspace)
         assert (revealed.outcome, revealed.sent) == (PushOutcome.ACCEPTED, False)
         assert revealed.n_blocks == len([b for b in revealed.blocks if b.holds_values])
-        with pytest.raises(WorkspaceError, match="nothing is committed"):
-            push(ctx, workspace)
+        once_more = push(ctx, workspace)
+        assert (once_more.outcome, once_more.n_blocks) == (PushOutcome.ACCEPTED, 0)
     late.finish_round(late.good_merge())
+    with pytest.raises(WorkspaceError, match="was pushed already"):
+        push(*late.sites[0])
     assert verify(late.owner, late.repo).valid
 
 

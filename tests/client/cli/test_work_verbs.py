@@ -59,7 +59,8 @@ def test_init_to_pull(site, heart, owner):
     pulled = site("pull", cwd=folder)
     assert pulled.code == 0
     assert "nothing new" in pulled.out
-    assert site("push", cwd=folder).code == 1
+    again = site.json("push", cwd=folder)
+    assert (again["outcome"], again["sent"]) == ("accepted", False)
 
 
 def test_commands_work_from_a_folder_below(site, heart):

@@ -60,10 +60,12 @@ def test_a_program_that_is_not_there_is_told(sandbox):
 
 
 PARENT = """
-import sys, threading
+import signal, sys
 from pathlib import Path
 from flair_client.training.sandbox import SandboxLimits, choosing, run
 choosing.find_sandbox = lambda: {kind!r}
+# Whoever runs in the background of a shell has it ignored, and hands that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 run([sys.executable, "-c", {code!r}, {mark!r}], readable=(), scratch=Path({scratch!r}),
     limits=SandboxLimits(60, 1 << 29, 64, 1 << 24), env={{}},
     on_line=lambda line: print(line, flush=True))

@@ -43,13 +43,16 @@ class Scratch:
 
 
 def _make_locked(parent: Path) -> tuple[Path, int]:
+    # At any moment before it is locked another process may take the new folder for an
+    # abandoned one, and remove it.
     while True:
         path = Path(tempfile.mkdtemp(dir=parent))
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Between the two lines above another process may have taken it for an
-            # abandoned one.
             if os.path.samestat(path.stat(), os.fstat(fd)):
                 return path, fd
         except (BlockingIOError, FileNotFoundError):

@@ -117,4 +117,7 @@ def test_doubts_begin_anew_once_something_went_well():
         made.after(error)
     made.went_well()
 
-    made.after(error)
+    # Five more, each with its pause, before the sixth gives up.
+    assert [made.after(error) for _ in range(5)] == [4.0, 8.0, 16.0, 32.0, 64.0]
+    with pytest.raises(VerificationError):
+        made.after(error)

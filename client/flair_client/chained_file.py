@@ -159,7 +159,7 @@ def _tail(path: Path) -> bytes | None:
 def _parse(raw: bytes) -> dict[str, Any] | None:
     try:
         fields = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return fields if isinstance(fields, dict) else None
 

@@ -7,7 +7,6 @@ import math
 import os
 import re
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +19,7 @@ import tomlkit.items
 from flair_client.errors import UsageError
 from flair_client.ids import Address
 from flair_client.names import is_name
+from flair_client.toml_text import TomlInvalid, parse_toml
 
 Value: TypeAlias = str | bool | int | float | tuple[str, ...]
 # A settings file is written by people; anything longer is something else.
@@ -177,8 +177,8 @@ def read_config(path: Path) -> dict[str, Value]:
     if len(raw) > MAX_CONFIG_BYTES:
         raise UsageError(f"{path}: longer than any configuration file")
     try:
-        tables = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        tables = parse_toml(raw)
+    except TomlInvalid as exc:
         raise UsageError(f"{path}: not TOML: {exc}") from exc
     try:
         return {name: check_value(name, value) for name, value in _flat(tables)}

@@ -17,7 +17,6 @@ Each file is replaced at once: a reader, or a kill, finds the old one or the new
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ from flair_client.names import check_name
 from flair_client.repo_address import RepoAddress
 from flair_client.settings import WORKSPACE_FOLDER, find_workspace_folder
 from flair_client.store.disk import DiskStore
+from flair_client.toml_text import TomlInvalid, parse_toml
 
 RECIPE_FILE: Final = "flair.toml"
 CARD_FILE: Final = "CARD.md"
@@ -249,8 +249,8 @@ def read_table(path: Path) -> dict[str, Any] | None:
     try:
         if len(raw) > _MAX_STATE_BYTES:
             raise WorkspaceError(f"{path} is damaged: too long")
-        return tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        return parse_toml(raw)
+    except TomlInvalid as exc:
         raise WorkspaceError(f"{path} is damaged: {exc}") from exc
 
 

@@ -61,8 +61,13 @@ def spoil(lines, at):
     lines[at] = b"gone\n"
 
 
+def bury(lines, at):
+    lines[at] = b"[" * 20_000 + b"\n"
+
+
 @pytest.mark.parametrize(
-    ("edit", "line"), [(replace, 3), (remove, 2), (repeat, 3), (swap, 2), (spoil, 3)]
+    ("edit", "line"),
+    [(replace, 3), (remove, 2), (repeat, 3), (swap, 2), (spoil, 3), (bury, 3)],
 )
 def test_a_changed_log_names_the_line(home, edit, line):
     change(home / AUDIT_FILE, 1, edit)

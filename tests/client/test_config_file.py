@@ -103,3 +103,14 @@ def test_values_that_cannot_be_are_refused(name, text):
 
 def test_a_profile_field_is_found_by_its_last_word():
     assert find_key("network.clinic.store").help == "where blocks are kept"
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 9_000, "a" + ".a" * 9_000 + " = 1"], ids=["lists", "dotted"]
+)
+def test_tables_in_tables_without_end_name_the_file(tmp_path, text):
+    path = tmp_path / "config"
+    path.write_text(text)
+
+    with pytest.raises(UsageError, match=str(path)):
+        read_config(path)

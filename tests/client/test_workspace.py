@@ -57,6 +57,7 @@ def test_head_comes_back(tmp_path: Path, commit: CommitId | None) -> None:
         b"= =",
         b"\xff\xfe",
         b"x" * 2**21,
+        b"a = " + b"[" * 50_000,
     ],
 )
 def test_head_that_was_damaged(tmp_path: Path, raw: bytes) -> None:

@@ -154,7 +154,7 @@ def last_metrics(workspace: Workspace) -> dict[str, Any] | None:
     try:
         line = json.loads(last)
         CommitId.parse(line["commit"])
-    except (ValueError, KeyError, TypeError, IdentifierInvalid):
+    except (ValueError, RecursionError, KeyError, TypeError, IdentifierInvalid):
         return None
     return line if isinstance(line, dict) else None
 

@@ -206,7 +206,7 @@ def forked_from(ctx: Context, root: CommitId) -> RepoAddress | None:
         told = json.loads(ctx.remote.get(commit.report, max_size=_MAX_REPORT_SIZE))
         address = RepoAddress.parse(str(told["fork"]["upstream"]))
         return address.at(str(told["fork"]["commit"]))
-    except (ValueError, KeyError, TypeError, FlairError):
+    except (ValueError, RecursionError, KeyError, TypeError, FlairError):
         return None
 
 

@@ -5,7 +5,6 @@ The data stays here: nothing in this module writes or sends anything.
 
 import csv
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flair_client.errors import DataError
+from flair_client.toml_text import TomlInvalid, parse_toml
 from flair_client.training.recipe import Column
 
 DEFAULT_MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")
@@ -58,8 +58,8 @@ class ColumnMap:
             DataError: not such a file.
         """
         try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+            tables = parse_toml(path.read_bytes())
+        except (OSError, TomlInvalid) as exc:
             raise DataError(f"column map {path} cannot be read: {exc}") from exc
         missing = tables.pop("missing", list(DEFAULT_MISSING))
         columns = tables.pop("columns", {})

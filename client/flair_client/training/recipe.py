@@ -4,12 +4,12 @@ Only the text form of values; nothing here reads data or runs code.
 """
 
 import re
-import tomllib
 from typing import Any, Final
 
 import tomlkit
 
 from flair_client.errors import ObjectInvalid, ObjectTooLarge
+from flair_client.toml_text import TomlInvalid, parse_toml
 from flair_client.training.recipe_values import (
     BIAS,
     DEFAULT_ENTRY,
@@ -106,8 +106,8 @@ def parse_recipe(text: str | bytes) -> TrainingRecipe:
     if len(raw) > MAX_RECIPE_BYTES:
         raise ObjectTooLarge(RECIPE_FILE, len(raw), MAX_RECIPE_BYTES)
     try:
-        tables = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        tables = parse_toml(raw)
+    except TomlInvalid as exc:
         raise ObjectInvalid(RECIPE_FILE, f"is not TOML: {exc}") from exc
     top = TomlTable(RECIPE_FILE, tables)
     fields = {
@@ -122,6 +122,10 @@ def parse_recipe(text: str | bytes) -> TrainingRecipe:
     policy = top.take("policy", {})
     if not isinstance(policy, dict):
         raise ObjectInvalid(f"{RECIPE_FILE}.policy", "is not a table")
+    for name, value in policy.items():
+        # However deep it goes on: nobody compares or prints that.
+        if isinstance(value, dict | list):
+            raise ObjectInvalid(f"{RECIPE_FILE}.policy.{name}", "is not a single value")
     top.done()
     parsed = TrainingRecipe(**fields, policy=policy)
     if parsed.model == LOGISTIC_REGRESSION and not parsed.columns:

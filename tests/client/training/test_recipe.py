@@ -95,6 +95,26 @@ def test_refuses_a_recipe_and_names_the_field(change, place):
     assert refused.value.path == place
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a = " + "[" * 50_000, "flair.toml"),
+        ("a = " + "{b=" * 20_000, "flair.toml"),
+        ("[policy]\na" + ".a" * 100_000 + " = 1", "flair.toml"),
+        ("[a" + ' . "a"' * 20_000 + "]", "flair.toml"),
+        ("[policy]\na.b.c = 1", "flair.toml.policy.a"),
+        ("a = " + "9" * 5_000, "flair.toml"),
+        ("[policy]\nbits = [16]", "flair.toml.policy.bits"),
+    ],
+    ids=["lists", "tables", "dotted", "header", "nested", "digits", "a list"],
+)
+def test_refuses_what_goes_on_within_itself_without_end(text, place):
+    with pytest.raises(ObjectInvalid) as refused:
+        parse_recipe(text)
+
+    assert refused.value.path == place
+
+
 def test_refuses_a_recipe_longer_than_any():
     with pytest.raises(ObjectTooLarge):
         parse_recipe("#" * (MAX_RECIPE_BYTES + 1))

@@ -131,9 +131,11 @@ class DpSgd:
         expected = self._rate * self._n_rows
         for name, value in self._parameters.items():
             noise = noise_of(
-                self._gaussian, self._key, f"{self._steps} {name}", tuple(value.shape)
+                *(self._gaussian, self._key, f"{self._steps} noise {name}"),
+                tuple(value.shape),
             )
-            total = (sums[name] + noise) * (self._unit / expected)
+            # A sum of single numbers is no array any more.
+            total = np.asarray((sums[name] + noise) * (self._unit / expected))
             value.grad = torch.from_numpy(total).to(value.device, value.dtype)
         self._steps += 1
         return len(rows)

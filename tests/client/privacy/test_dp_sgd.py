@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from flair_client.errors import ObjectInvalid, UsageError
-from flair_client.privacy import dp_sgd
+from flair_client.privacy import dp_sgd, noise
 from flair_client.privacy.dp_sgd import DpSgd
 from flair_client.training.noisy_steps import NoisySteps
 
@@ -159,6 +159,52 @@ def test_each_row_takes_part_by_its_own_chance(rows):
     assert np.abs(counts - 250).max() < 7 * math.sqrt(187.5)
     assert np.mean(sizes) == pytest.approx(10, abs=0.6)
     assert np.var(sizes) == pytest.approx(7.5, rel=0.4)
+
+
+class Plane(nn.Module):
+    """Parameters of unlucky names and shapes."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = nn.Parameter(torch.zeros(16, 2))
+        self.shift = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x):
+        return x.flatten(1) @ self.rows + self.shift
+
+
+def test_rows_and_noise_share_no_random_bits_whatever_parameters_are_called(
+    monkeypatch, rows
+):
+    streams = []
+
+    class Recorded(noise.RandomStream):
+        def __init__(self, key, name):
+            super().__init__(key, name)
+            streams.append(self.read(64))
+            super().__init__(key, name)
+
+    monkeypatch.setattr(noise, "RandomStream", Recorded)
+    monkeypatch.setattr(dp_sgd, "RandomStream", Recorded)
+    dp = made(Plane(), rows)
+    dp.set_gradients(*rows)
+    dp.set_gradients(*rows)
+
+    # In each step one for the rows, and one for each parameter.
+    assert len(streams) == 6
+    assert len(set(streams)) == 6
+
+
+def test_a_parameter_that_is_a_single_number(monkeypatch, rows):
+    without_noise(monkeypatch)
+    model = Plane()
+    wanted = by_one_row_after_another(model, *rows, 0.7)
+
+    made(model, rows, batch_size=40, clip=0.7).set_gradients(*rows)
+
+    assert model.shift.grad.shape == ()
+    for name, found in gradients(model).items():
+        np.testing.assert_allclose(found * 40, wanted[name], atol=0.7 * 40 * 1e-3)
 
 
 def test_steps_are_counted_and_told(rows):

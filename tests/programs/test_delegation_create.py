@@ -202,6 +202,10 @@ def test_two_keys_may_delegate_to_each_other():
 
     place.chain.send(place.delegation_create("b", "a"))
 
+    for who, key in (("a", "b"), ("b", "a")):
+        held = place.chain.read(place.find_delegation(who, key))
+        assert (held.wallet, held.key) == (wallet(who).pubkey(), wallet(key).pubkey())
+
 
 def test_a_key_cannot_pass_on_what_it_was_given():
     place = make_place().opened()

@@ -43,6 +43,8 @@ def test_refuses_anyone_else_until_it_expires(who: str):
     place.chain.wait(1)
     place.chain.send(call)
 
+    assert not place.chain.exists(call.accounts["delegation"])
+
 
 @pytest.mark.parametrize("make", [scene, expired])
 def test_refuses_another_receiver_of_the_rent(make):
@@ -108,6 +110,8 @@ def test_an_expired_one_is_revoked_by_its_wallet_too():
 
     place.chain.send(call.signed_by(actor=place.chain.party("a")))
 
+    assert not place.chain.exists(call.accounts["delegation"])
+
 
 def test_a_revoked_one_is_made_anew_in_the_same_transaction():
     place = make_place()
@@ -144,3 +148,5 @@ def test_what_was_pushed_before_stays_and_its_signer_may_withdraw_it():
     place.chain.send(
         place.update_withdraw("a").signed_by(actor=place.chain.party("machine"))
     )
+
+    assert not place.chain.exists(place.find_update("a"))

@@ -275,6 +275,9 @@ def test_an_invite_outlives_the_role_of_whoever_made_it():
 
     place.chain.send(place.invite_redeem("key", "a"))
 
+    role = place.chain.read(place.find_role(wallet("a").pubkey()))
+    assert (role.granted_by, role.scope) == (wallet("helper").pubkey(), CONTRIBUTE)
+
 
 def test_the_role_of_an_invite_lets_its_holder_push():
     place = make_place(params={"contribute": 1}).opened()
@@ -284,6 +287,9 @@ def test_the_role_of_an_invite_lets_its_holder_push():
 
     place.chain.send(place.update_push("a").with_accounts(role=role))
 
+    assert place.chain.read(place.find_round(1)).n_accepted == 1
+    assert place.chain.exists(place.find_update("a"))
+
 
 def test_the_authority_revokes_a_role_that_came_by_an_invite():
     place = make_place()
@@ -291,3 +297,5 @@ def test_the_authority_revokes_a_role_that_came_by_an_invite():
     payer = place.chain.party("redeem payer").pubkey()
 
     place.chain.send(place.role_revoke("a").with_accounts(rent_payer=payer))
+
+    assert not place.chain.exists(place.find_role(wallet("a").pubkey()))

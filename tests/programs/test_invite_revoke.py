@@ -137,6 +137,8 @@ def test_the_authority_revokes_one_from_before_its_time():
 
     place.chain.send(call)
 
+    assert not place.chain.exists(call.accounts["invite"])
+
 
 def test_a_revoked_invite_may_be_made_anew_in_the_same_transaction():
     place = make_place()

@@ -135,6 +135,8 @@ def test_the_applicant_closes_with_whatever_role_it_brings():
         call.signed_by(actor=place.chain.party("a")).with_accounts(role=role)
     )
 
+    assert not place.chain.exists(call.accounts["request"])
+
 
 def test_a_grant_and_the_end_of_its_request_share_a_transaction():
     place = make_place()

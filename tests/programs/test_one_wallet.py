@@ -6,7 +6,7 @@ instruction, as it does for most people.
 
 import pytest
 from program_harness.acts import config_create, config_set, repo_create
-from program_harness.call import Call, wallet
+from program_harness.call import CONFIG, Call, wallet
 from program_harness.chain import MAX_TRANSACTION, Chain
 from program_harness.protocol import ACCOUNTS
 from program_harness.values import ADMINISTER, CONTRIBUTE, MERGE, ROOT, SNAPSHOT, digest
@@ -125,6 +125,8 @@ def test_an_admin_sets_the_config_with_its_own_fee():
     chain.sponsor = chain.party("upgrade authority")
     chain.send(config_create(chain))
     chain.send(config_set(chain))
+
+    assert chain.read(CONFIG).event_seq == 2
 
 
 @pytest.mark.parametrize("n_updates", [1, 8, 20])

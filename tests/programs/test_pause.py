@@ -62,3 +62,5 @@ def test_the_config_itself_is_made_with_any_bits():
     chain = Chain()
 
     chain.send(config_create(chain, pause_bits=63))
+
+    assert chain.read(CONFIG).pause_bits == 63

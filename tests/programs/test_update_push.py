@@ -335,3 +335,7 @@ def test_the_authority_needs_no_invitation():
     place = make_place()
 
     place.chain.send(invited(place))
+
+    update = place.chain.read(place.find_update("owner"))
+    assert update.contributor == place.owner.pubkey()
+    assert place.chain.read(place.find_round(1)).n_accepted == 1

@@ -141,9 +141,9 @@ def _join(
     accept: bool,
 ) -> None:
     link = InviteLink.parse(text)
-    ctx = app.context(signer=True, network=link.repo.network, new_workspace=True)
     if sponsor is not None:
-        ctx = replace(ctx, sponsor_url=check_sponsor_url(sponsor))
+        link = replace(link, sponsor_url=check_sponsor_url(sponsor))
+    ctx = app.context(signer=True, network=link.repo.network, new_workspace=True)
     place = None if no_clone else folder or Path(link.repo.name)
     done = join(ctx, link, place, trust=accept)
     if done.cloned is not None:

@@ -35,7 +35,7 @@ class Joined:
     Attributes:
         branch: where the role holds; None is the whole repository.
         expires_at: seconds since 1970; None is never.
-        paid_by: who paid fee and rent.
+        paid_by: who paid fee and rent; None where nothing had to be paid.
         tx_signature: None where the wallet had the role before.
         cloned: the workspace; None where none was wanted.
     """
@@ -45,7 +45,7 @@ class Joined:
     branch: str | None
     scope: Scope
     expires_at: int | None
-    paid_by: Address
+    paid_by: Address | None
     tx_signature: str | None
     cloned: Cloned | None
 
@@ -110,7 +110,7 @@ def join(
 
     Args:
         ctx: with the wallet that joins.
-        link: the invitation.
+        link: the invitation; its sponsor goes before the one of the settings.
         folder: of the new workspace; None makes none.
         trust: whether to accept recipe, policy and owner without a look.
 
@@ -120,7 +120,7 @@ def join(
         SponsorRefused, SponsorUnavailable: the sponsor of the link does not pay.
         UsageError, VerificationError: as `clone`.
     """
-    if ctx.sponsor_url is None and link.sponsor_url is not None:
+    if link.sponsor_url is not None:
         ctx = replace(ctx, sponsor_url=link.sponsor_url)
     target = find_repo(ctx, link.repo)
     signer = KeypairSigner(link.seed)
@@ -143,7 +143,7 @@ def join(
         branch=_branch_name(target, branch),
         scope=scope,
         expires_at=expires_at or None,
-        paid_by=target.payer,
+        paid_by=None if tx_signature is None else target.payer,
         tx_signature=tx_signature,
         cloned=cloned,
     )

@@ -34,7 +34,7 @@ from flair_client.porcelain.push import push
 from flair_client.porcelain.pushed import PushOutcome
 from flair_client.porcelain.role import role_grant, role_list
 from flair_client.porcelain.round import round_open
-from flair_client.porcelain.sponsor import sponsor_status
+from flair_client.porcelain.sponsor import sponsor_set, sponsor_status
 from flair_client.porcelain.trust import trust
 from flair_client.porcelain.update import update_withdraw
 from flair_client.porcelain.verify import verify
@@ -137,6 +137,26 @@ def test_a_link_works_as_often_as_it_says(team, poor, sponsor):
         join(third, link, None)
     assert join(second, link, None).tx_signature is None
     assert not invite_list(team.owner, team.repo).invites
+
+
+def test_the_sponsor_of_the_link_goes_before_the_one_of_the_settings(
+    team, poor, sponsor
+):
+    guest = replace(poor(58), sponsor_url="http://127.0.0.1:9")
+
+    joined = join(guest, link_of(team, sponsor_url=sponsor.sponsor_url), None)
+
+    assert joined.paid_by == sponsor.wallet.address
+
+
+def test_a_role_that_is_held_needs_no_sponsor_any_more(team, poor, sponsor):
+    link, guest = link_of(team, uses=2, sponsor_url=sponsor.sponsor_url), poor(59)
+    join(guest, link, None)
+    sponsor_set(team.owner, team.repo, None)
+
+    again = join(guest, link, None)
+
+    assert (again.tx_signature, again.paid_by) == (None, None)
 
 
 def test_a_forged_or_revoked_link_is_refused(team, poor, sponsor):

@@ -62,9 +62,13 @@ class SponsorSigner:
         Raises:
             SponsorRefused: in the sponsor's words.
             SponsorUnavailable: it does not answer, or not as a sponsor does.
+            UsageError: its URL names no host that there can be.
         """
         question = {"transaction": base64.b64encode(wire).decode("ascii")}
-        target = httpx.URL(self.url.rstrip("/") + SIGN_PATH)
+        try:
+            target = httpx.URL(self.url.rstrip("/") + SIGN_PATH)
+        except httpx.InvalidURL as exc:
+            raise UsageError(f"the sponsor's URL {self.url}: {exc}") from exc
         with httpx.Client(
             transport=self.http,
             timeout=self.timeout_s,

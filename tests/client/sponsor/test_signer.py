@@ -138,3 +138,11 @@ def test_one_that_is_not_there_is_named():
 def test_it_signs_no_bare_message():
     with pytest.raises(UsageError):
         SponsorSigner("http://127.0.0.1:1", SPONSOR.address).sign(b"pay")
+
+
+@pytest.mark.parametrize("url", ["http://1.2.3.999", "http://[v1.x]"])
+def test_a_url_of_no_possible_host_is_named(url):
+    signer = SponsorSigner(url, SPONSOR.address)
+
+    with pytest.raises(UsageError, match="sponsor's URL"):
+        signer.cosign(bytes(1))

@@ -154,28 +154,28 @@ def _held_role(
 ) -> tuple[Scope, Address, int] | None:
     """Gives scope, branch and expiry of the role that the wallet has already.
 
-    Without an invite that tells the branch, any role for the whole repository counts:
-    the link was used up, perhaps by this very wallet.
+    Without an invite that tells the branch, any role that holds counts: the link was
+    used up, perhaps by this very wallet.
     """
     ctx = target.ctx
     branch = None
     if invite is not None and invite.branch != ZERO_ADDRESS:
         branch = invite.branch
     role = ctx.chain.role_for(target.address, branch, ctx.wallet.address)
-    if role is None and invite is None:
-        mine = [
+    roles = [] if role is None else [role]
+    if invite is None:
+        roles += [
             one
             for one in ctx.chain.roles(target.address)
             if one.grantee == ctx.wallet.address
         ]
-        role = mine[0] if mine else None
-    if role is None or role.authority_epoch != target.account.authority_epoch:
-        return None
-    if role.expires_at and role.expires_at <= ctx.now():
-        return None
-    if invite is not None and invite.scope & ~role.scope:
-        return None
-    return role.scope, role.branch, role.expires_at
+    for one in roles:
+        is_void = one.authority_epoch != target.account.authority_epoch
+        is_over = one.expires_at != 0 and one.expires_at <= ctx.now()
+        is_less = invite is not None and bool(invite.scope & ~one.scope)
+        if not (is_void or is_over or is_less):
+            return one.scope, one.branch, one.expires_at
+    return None
 
 
 def _redeem(target: RepoTarget, invite: InviteAccount, signer: KeypairSigner) -> str:

@@ -114,6 +114,9 @@ def enumeration(kind: type[IntEnum] | type[IntFlag], size: int) -> Codec:
 
     def decode(raw: bytes) -> Any:
         value = int.from_bytes(raw, "little")
+        # An IntFlag takes any bits by itself.
+        if issubclass(kind, IntFlag) and value & ~sum(kind):
+            raise LayoutError(f"{value} is no {kind.__name__}")
         try:
             return kind(value)
         except ValueError as exc:

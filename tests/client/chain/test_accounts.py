@@ -18,6 +18,7 @@ from flair_client.chain.accounts import (
     RawAccount,
     RepoAccount,
     RoundAccount,
+    Scope,
     account_discriminator,
     account_offset,
     account_size,
@@ -25,7 +26,14 @@ from flair_client.chain.accounts import (
     decode_account_as,
     encode_account,
 )
-from flair_client.chain.layout import Codec, LayoutError, encode, fields_of, size_of
+from flair_client.chain.layout import (
+    Codec,
+    LayoutError,
+    encode,
+    enumeration,
+    fields_of,
+    size_of,
+)
 from flair_client.chain.pdas import PROGRAM_ID
 from flair_client.errors import AccountInvalid
 from flair_client.ids import Address, CommitId, Digest
@@ -197,6 +205,15 @@ def test_an_unknown_round_state_is_refused():
 
     with pytest.raises(AccountInvalid, match="state: 9 is no RoundState"):
         decode_account(raw(data))
+
+
+@pytest.mark.parametrize("bits", [16, 17, 1 << 15])
+def test_bits_that_no_flag_has_are_refused(bits):
+    codec = enumeration(Scope, 2)
+    assert codec.decode((15).to_bytes(2, "little")) == Scope(15)
+
+    with pytest.raises(LayoutError, match=f"{bits} is no Scope"):
+        codec.decode(bits.to_bytes(2, "little"))
 
 
 @pytest.mark.parametrize("name", ["", "A", "-a", "a" * 65, "a b", "ä"])

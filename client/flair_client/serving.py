@@ -3,6 +3,7 @@
 import signal
 import socket
 import threading
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from flair_client.errors import UsageError
@@ -44,15 +45,21 @@ def serve(app: "Starlette", listener: socket.socket) -> None:
     import uvicorn
 
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
-    # uvicorn ends in good order and then raises the signal once more; this process
-    # still has files to close.
+    server = uvicorn.Server(config)
+
+    # One that comes before uvicorn listens for signals is not lost. uvicorn ends in
+    # good order and then raises its own once more; this process still has files to
+    # close.
+    def end(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
     held = {
-        one: signal.signal(one, lambda *_: None)
+        one: signal.signal(one, end)
         for one in (signal.SIGTERM, signal.SIGINT)
         if threading.current_thread() is threading.main_thread()
     }
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         for one, handler in held.items():
             signal.signal(one, handler)

@@ -12,7 +12,6 @@ from flair_client.errors import AccountMissing, NotDelegated
 from flair_client.ids import Address
 from flair_client.porcelain.target import RepoTarget, find_repo
 from flair_client.repo_address import RepoAddress
-from flair_client.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +62,6 @@ class DelegationRevoked:
     wallet: Address
     machine_key: Address
     tx_signature: str
-
-
-def contributor_of(ctx: Context, workspace: Workspace | None = None) -> Address:
-    """Gives who updates made here belong to: the wallet, or whom it contributes for.
-
-    Args:
-        ctx: holds the setting `contribute.on_behalf_of`.
-        workspace: for callers that have several; the setting is in the context.
-
-    Raises:
-        WalletError: there is no wallet.
-    """
-    del workspace
-    return ctx.contributor
 
 
 def require_delegation(target: RepoTarget, contributor: Address) -> None:

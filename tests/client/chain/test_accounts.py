@@ -210,7 +210,7 @@ def test_an_unknown_round_state_is_refused():
 @pytest.mark.parametrize("bits", [16, 17, 1 << 15])
 def test_bits_that_no_flag_has_are_refused(bits):
     codec = enumeration(Scope, 2)
-    assert codec.decode((15).to_bytes(2, "little")) == Scope(15)
+    assert codec.decode((15).to_bytes(2, "little")) == (Scope(15), 2)
 
     with pytest.raises(LayoutError, match=f"{bits} is no Scope"):
         codec.decode(bits.to_bytes(2, "little"))

@@ -62,6 +62,7 @@ class InviteRecord:
     expires_at: int
     role_expires_at: int
     uses_left: int
+    created_by: Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flair_client.chain import events as ev
 from flair_client.chain.accounts import Scope
-from flair_client.history.folding import must
+from flair_client.history.folding import ImpossibleEvent, must
 from flair_client.history.records import (
     DelegationRecord,
     InviteRecord,
@@ -18,8 +18,9 @@ from flair_client.history.records import (
 )
 from flair_client.ids import ZERO_ADDRESS, Address
 
-# The program's limit: 366 days.
+# The program's limits; a delegation's is 366 days.
 MAX_DELEGATION_S: Final = 31_622_400
+MAX_INVITE_USES: Final = 1_000
 
 
 def check_signer(history: RepoHistory, event: ev.UpdatePushed) -> None:
@@ -38,18 +39,26 @@ def check_signer(history: RepoHistory, event: ev.UpdatePushed) -> None:
 
 
 def _on_role_granted(history: RepoHistory, event: ev.RoleGranted) -> None:
-    _give(history, event.grantee, event.branch, event.scope, event.expires_at)
+    must(bool(event.scope), "for the right 0")
+    _check_right(history, event, event.branch, event.scope)
+    _give(history, event, event.expires_at)
 
 
 def _on_role_revoked(history: RepoHistory, event: ev.RoleRevoked) -> None:
-    must((event.grantee, event.branch) in history.roles, "there is no such role")
+    role = history.roles.get((event.grantee, event.branch))
+    if role is None:
+        raise ImpossibleEvent("there is no such role")
+    _check_right(history, event, event.branch, role.scope)
     del history.roles[event.grantee, event.branch]
 
 
 def _on_invite_created(history: RepoHistory, event: ev.InviteCreated) -> None:
     must(event.key not in history.invites, "there is such an invite")
     must(event.uses > 0, "without uses")
+    must(event.uses <= MAX_INVITE_USES, f"for {event.uses} uses")
     must(event.unix_timestamp < event.expires_at, "expired when it was made")
+    must(not _is_over(event, event.role_expires_at), "its roles have expired")
+    _check_right(history, event, event.branch)
     _check_scope(event.scope)
     _check_branch(history, event.branch)
     history.invites[event.key] = InviteRecord(
@@ -59,15 +68,13 @@ def _on_invite_created(history: RepoHistory, event: ev.InviteCreated) -> None:
         event.expires_at,
         event.role_expires_at,
         event.uses,
+        event.actor,
     )
 
 
 def _on_invite_redeemed(history: RepoHistory, event: ev.InviteRedeemed) -> None:
-    invite = history.invites.get(event.key)
+    invite = _invite(history, event.key)
     offered = (event.branch, int(event.scope), event.role_expires_at)
-    must(invite is not None, "there is no such invite")
-    if invite is None:
-        return
     must(
         offered == (invite.branch, invite.scope, invite.role_expires_at),
         "not what the invite offers",
@@ -75,7 +82,7 @@ def _on_invite_redeemed(history: RepoHistory, event: ev.InviteRedeemed) -> None:
     must(event.unix_timestamp < invite.expires_at, "the invite had expired")
     must(event.uses_left == invite.uses_left - 1, "wrong number of uses")
     must(event.actor == event.grantee, "taken by somebody else")
-    _give(history, event.grantee, event.branch, event.scope, event.role_expires_at)
+    _give(history, event, event.role_expires_at)
     if event.uses_left:
         history.invites[event.key] = replace(invite, uses_left=event.uses_left)
     else:
@@ -83,8 +90,19 @@ def _on_invite_redeemed(history: RepoHistory, event: ev.InviteRedeemed) -> None:
 
 
 def _on_invite_revoked(history: RepoHistory, event: ev.InviteRevoked) -> None:
-    must(event.key in history.invites, "there is no such invite")
+    invite = _invite(history, event.key)
+    may_end = event.actor == invite.created_by or (
+        invite.expires_at <= event.unix_timestamp
+    )
+    _check_right(history, event, invite.branch, or_else=may_end)
     del history.invites[event.key]
+
+
+def _invite(history: RepoHistory, key: Address) -> InviteRecord:
+    invite = history.invites.get(key)
+    if invite is None:
+        raise ImpossibleEvent("there is no such invite")
+    return invite
 
 
 def _on_join_requested(history: RepoHistory, event: ev.JoinRequested) -> None:
@@ -98,6 +116,8 @@ def _on_join_requested(history: RepoHistory, event: ev.JoinRequested) -> None:
 def _on_join_closed(history: RepoHistory, event: ev.JoinClosed) -> None:
     asked = history.join_requests.pop(event.applicant, None)
     must(asked == event.branch, "there is no such request")
+    is_own = event.actor == event.applicant
+    _check_right(history, event, event.branch, or_else=is_own)
 
 
 def _on_delegation_created(history: RepoHistory, event: ev.DelegationCreated) -> None:
@@ -140,11 +160,50 @@ def _check_branch(history: RepoHistory, branch: Address) -> None:
     )
 
 
-def _give(
-    history: RepoHistory, grantee: Address, branch: Address, scope: int, until: int
+def _is_over(event: ev.EventHeader, until: int) -> bool:
+    """Whether a role with this expiry is none by now; 0 is never."""
+    return until != 0 and until <= event.unix_timestamp
+
+
+def _check_right(
+    history: RepoHistory,
+    event: ev.EventHeader,
+    branch: Address,
+    scope: int = 0,
+    *,
+    or_else: bool = False,
 ) -> None:
-    _check_branch(history, branch)
-    history.roles[grantee, branch] = RoleRecord(grantee, branch, int(scope), until)
+    """Refuses an actor that is not the owner and does not administer there.
+
+    Args:
+        history: what was folded so far.
+        event: of the actor.
+        branch: where the event takes effect; zero: the whole repository.
+        scope: of the role that is given or ended: administrators are the owner's.
+        or_else: whether the actor may for another reason than its right.
+    """
+    if or_else:
+        return
+    places = {ZERO_ADDRESS, branch}
+    roles = (history.roles.get((event.actor, place)) for place in places)
+    administers = not scope & Scope.ADMINISTER and any(
+        role is not None and role.holds(branch, Scope.ADMINISTER, event.unix_timestamp)
+        for role in roles
+    )
+    must(
+        event.actor == history.authority or administers,
+        f"by {event.actor}, who may not",
+    )
+
+
+def _give(
+    history: RepoHistory, event: ev.RoleGranted | ev.InviteRedeemed, until: int
+) -> None:
+    name = (event.grantee, event.branch)
+    must(name not in history.roles, "there is such a role")
+    must(not _is_over(event, until), "expired when it was given")
+    _check_branch(history, event.branch)
+    history.roles[name] = RoleRecord(*name, int(event.scope), until)
 
 
 HANDLERS: Final[dict[type, Callable[[RepoHistory, Any], None]]] = {

@@ -33,8 +33,9 @@ from flair_client.weights import load_tensor
 from flair_client.workspace import Workspace
 
 METRICS_FILE: Final = "metrics.jsonl"
-# A line is far shorter; more of a file's end is not read.
-_MAX_LINE_BYTES: Final = 1 << 16
+# The longest line that a recipe's code can bring about is shorter: 256 names of 128
+# characters, each up to 12 bytes in JSON. More of a file's end is not read.
+_MAX_LINE_BYTES: Final = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import pytest
 from history_world import BOT, NO_DIGEST, OWNER, SITES, STRANGER, World
+from member_events import HOUR, KEY, MACHINE, ask, delegate, invite, redeem, refused
 
 from flair_client.chain import events as ev
 from flair_client.chain.accounts import Scope
@@ -9,56 +10,10 @@ from flair_client.errors import VerificationError
 from flair_client.history.verify import verify_branch
 from flair_client.ids import ZERO_ADDRESS, Address
 
-KEY = STRANGER
-MACHINE = BOT
-HOUR = 3600
-
 
 @pytest.fixture
 def world():
     return World()
-
-
-def invite(world, **changes):
-    offered = {
-        "key": KEY.address,
-        "branch": ZERO_ADDRESS,
-        "scope": Scope.CONTRIBUTE,
-        "expires_at": world.now + HOUR,
-        "role_expires_at": 0,
-        "uses": 2,
-    }
-    world.emit(ev.InviteCreated, OWNER, **(offered | changes))
-
-
-def redeem(world, who=SITES[0], **changes):
-    taken = {
-        "key": KEY.address,
-        "grantee": who.address,
-        "branch": ZERO_ADDRESS,
-        "scope": Scope.CONTRIBUTE,
-        "role_expires_at": 0,
-        "uses_left": 1,
-    }
-    world.emit(ev.InviteRedeemed, who, **(taken | changes))
-
-
-def delegate(world, wallet=SITES[0], key=MACHINE, hours=1):
-    world.emit(
-        ev.DelegationCreated,
-        wallet,
-        wallet=wallet.address,
-        key=key.address,
-        expires_at=world.now + hours * HOUR,
-    )
-
-
-def refused(world):
-    """Why the last event cannot have happened."""
-    with pytest.raises(VerificationError) as caught:
-        _ = world.history
-    assert caught.value.where == f"event {len(world.events)}"
-    return caught.value.reason
 
 
 def test_an_invite_gives_its_role_until_it_is_used_up(world):
@@ -136,17 +91,6 @@ def test_revoking_what_is_not_there_is_refused(world):
     world.emit(ev.InviteRevoked, OWNER, key=KEY.address)
 
     assert "there is no such invite" in refused(world)
-
-
-def ask(world, who=SITES[0]):
-    world.emit(
-        ev.JoinRequested,
-        who,
-        applicant=who.address,
-        branch=world.main,
-        scope=Scope.CONTRIBUTE,
-        note_digest=NO_DIGEST,
-    )
 
 
 def test_a_request_waits_until_it_is_closed(world):

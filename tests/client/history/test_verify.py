@@ -198,7 +198,8 @@ def test_root_by_an_administrator_checks_and_not_after_the_role_expired():
     verify(world)
 
     world = World()
-    world.grant(BOT, Scope.ADMINISTER, expires_at=world.now)
+    world.grant(BOT, Scope.ADMINISTER, expires_at=world.now + 1)
+    world.now += 1
     world.publish_root(BOT)
     assert "had no right" in fault(world).reason
 

@@ -53,3 +53,11 @@ def test_a_line_of_somebody_else_does_not_count(workspace, text):
     path(workspace).write_text(text)
 
     assert last_evaluated(workspace) is None
+
+
+def test_the_longest_line_that_code_can_bring_about_counts(workspace):
+    names = [chr(0x1F600) * 125 + f"{index:03}" for index in range(256)]
+    found = Evaluated(ONE, "main", 40, dict.fromkeys(names, -1.2345678901234567e-300))
+    _append(workspace, 7, found)
+
+    assert last_evaluated(workspace) == ONE

@@ -138,13 +138,13 @@ class Context:
         from flair_client.sponsor.signer import SponsorSigner
 
         return self.chain.send(
-            _signed_by(instructions, wallet.address),
+            signed_by(instructions, wallet.address),
             [SponsorSigner(self.sponsor_url, payer), wallet, *more],
             publish=self.publish,
         )
 
 
-def _signed_by(
+def signed_by(
     instructions: "Sequence[Instruction]", wallet: Address
 ) -> "list[Instruction]":
     """Adds the wallet behind the accounts where no instruction has it sign.

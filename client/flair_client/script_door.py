@@ -20,7 +20,7 @@ from flair_client.opening import open_context
 from flair_client.porcelain.auditing import refusals_written_down
 from flair_client.porcelain.base_file import base_file, scratch_folder, without_bf16
 from flair_client.porcelain.commit import allowed_metrics
-from flair_client.porcelain.local_tensors import keep_local
+from flair_client.porcelain.local_tensors import check_published, keep_local
 from flair_client.porcelain.new_update import write_update
 from flair_client.porcelain.recipe_run import forget_run
 from flair_client.porcelain.trained import (
@@ -142,7 +142,7 @@ class Training:
         }
         stated = None if self.is_statistics else noisy_steps
         self._write_audit(num_samples)
-        length = self._write(model)
+        length = self._write(model, has_noise=stated is not None)
         keep_marker(
             self._workspace,
             self._given,
@@ -171,7 +171,7 @@ class Training:
         )
         return self.result
 
-    def _write(self, model: Any) -> float:
+    def _write(self, model: Any, *, has_noise: bool) -> float:
         header = header_at(self._base)
         path = scratch_folder(self._workspace) / "made.safetensors"
         save_foreign(path, fit(weights_of(model), header.spans, ties_of(header)))
@@ -184,6 +184,8 @@ class Training:
             norm_bound=bound,
             is_sent=lambda role: is_sent(role, is_statistics=self.is_statistics),
         )
+        if has_noise:
+            check_published(self._workspace.update_path, self._given.manifest)
         if not self.is_statistics:
             keep_local(
                 self._workspace,

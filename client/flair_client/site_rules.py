@@ -182,10 +182,12 @@ def site_rules_from(values: Mapping[str, Value]) -> SiteRules:
                 f"limits.modes: {mode!r} is not a mode: {', '.join(MODES)}"
             )
     recipes = _texts(values, "limits.recipes")
-    approvers = _texts(values, "limits.second_approver") or ()
+    approvers = _texts(values, "limits.second_approver")
+    if approvers == ():
+        raise UsageError("limits.second_approver names nobody who could approve")
     try:
         digests = recipes and tuple(str(Digest.parse(text)) for text in recipes)
-        wallets = tuple(Address.parse(text) for text in approvers)
+        wallets = tuple(Address.parse(text) for text in approvers or ())
     except IdentifierInvalid as exc:
         raise UsageError(f"limits: {exc}") from exc
     return SiteRules(

@@ -18,6 +18,7 @@ from flair_client.errors import (
     TrustRequired,
     UsageError,
 )
+from flair_client.training.noisy_steps import NoisySteps
 from flair_client.training.recipe import parse_recipe
 from flair_client.workspace import find_workspace, make_workspace
 
@@ -163,6 +164,31 @@ def test_local_tensors_stay_from_round_to_round(site):
     assert first == again == ([1, 1], [2, 2])
     assert later == ([2, 2], [4, 4])
     assert {one.stem for one in path.parent.iterdir()} == {str(other), str(base)}
+
+
+def test_noise_in_the_training_covers_no_local_tensors(site):
+    def train(has_noise, **changes):
+        steps = NoisySteps(2.0, 0.5, 20) if has_noise else None
+        with flair_client.training() as t:
+            new = {**t.weights(), "w": np.ones((2, 3), np.float32), **changes}
+            t.finish(new, num_samples=4, noisy_steps=steps)
+
+    train(has_noise=True)
+    moved = np.full(2, 3, np.float32)
+    with pytest.raises(UsageError, match="does not cover the local tensor 'running'"):
+        train(has_noise=True, running=moved)
+    workspace = find_workspace(site.folder / "model")
+    base = workspace.head().commit
+    train(has_noise=False, running=moved)
+    # As if the round had been merged: what was kept is of the head before.
+    other = type(base)(bytes(32))
+    path = workspace.state_folder / "local" / f"{base}.safetensors"
+    path.rename(path.with_name(f"{other}.safetensors"))
+    workspace.set_marker("local", {"bases": [str(other)]})
+
+    # What an earlier training left there would be handed on.
+    with pytest.raises(UsageError, match="'running', which is not the published one"):
+        train(has_noise=True)
 
 
 def nan(base):

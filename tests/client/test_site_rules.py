@@ -181,3 +181,11 @@ def test_no_context_asks_a_sponsor_that_is_not_listed():
         Context(profile, None, None, site=listed, sponsor_url="https://pay.example")
     allowed = SiteRules(hosts=("rpc.example", "file:///srv", "pay.example"))
     Context(profile, None, None, site=allowed, sponsor_url="https://pay.example")
+
+
+def test_a_rule_that_names_nobody_who_could_approve_is_refused(tmp_path):
+    path = tmp_path / "site.toml"
+    path.write_text("[limits]\nsecond_approver = []\n")
+
+    with pytest.raises(UsageError, match="names nobody who could approve"):
+        load_site_rules(path)

@@ -52,14 +52,18 @@ def approve_outbox(ctx: Context, workspace: Workspace) -> Approval:
     """Signs what the next push sends, as the second person.
 
     Raises:
-        Refused: the wallet is the commit's own, or not one of the site's approvers.
+        Refused: the wallet is the commit's own or its contributor's, or not one of the
+            site's approvers.
         WorkspaceError: nothing was committed.
     """
     with workspace.lock():
         planned = outbox(ctx, workspace)
         wallet = ctx.wallet
-        if wallet.address == planned.author:
-            raise Refused("whoever signed the commit cannot be its second person")
+        if wallet.address in (planned.author, planned.contributor):
+            raise Refused(
+                "whoever signed the commit, or contributes it, cannot be its second "
+                "person"
+            )
         approvers = ctx.site.second_approver
         if approvers and wallet.address not in approvers:
             raise SiteRefused(_RULE, f"wallet {wallet.address} is no approver here")
@@ -104,6 +108,8 @@ def _fault(
         return "its file is damaged"
     if approver == planned.author:
         return "it is by the commit's own author"
+    if approver == planned.contributor:
+        return "it is by the wallet that contributes the commit"
     if approver not in approvers:
         return f"wallet {approver} is no approver here"
     try:

@@ -5,15 +5,16 @@ the commit that they were trained on, so that training once more from the same c
 begins with the same values as the first time.
 """
 
+import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from flair_client.errors import ObjectInvalid
+from flair_client.errors import ObjectInvalid, UsageError
 from flair_client.ids import CommitId
-from flair_client.objects import Role
+from flair_client.objects import Manifest, Role
 from flair_client.weights import SafetensorsFile, TensorSpan, read_safetensors
 from flair_client.weights.foreign import (
     ForeignWeights,
@@ -51,6 +52,26 @@ def keep_local(
     for path in folder.iterdir():
         if path.stem not in (*before, str(base)):
             path.unlink()
+
+
+def check_published(update: Path, manifest: Manifest) -> None:
+    """Refuses local tensors that are not the published ones, for training with noise.
+
+    Steps with noise are counted by what one row changes. Tensors that other training
+    made, in this run or before, hand on what they saw of other rows without noise.
+
+    Raises:
+        UsageError: names the first tensor that differs.
+    """
+    with read_safetensors(update) as file:
+        for entry in manifest.tensors:
+            if entry.role is not Role.LOCAL:
+                continue
+            if hashlib.sha256(file.tensor(entry.name)).digest() != entry.digest.raw:
+                raise UsageError(
+                    f"noise in the training does not cover the local tensor "
+                    f"{entry.name!r}, which is not the published one"
+                )
 
 
 def write_base(

@@ -8,7 +8,7 @@ store once the chain has made them.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ from flair_client.chain.events import (
 from flair_client.chain.instructions import Instruction, account_flags
 from flair_client.chain.layout import DISCRIMINATOR_SIZE, decode
 from flair_client.config_file import write_text
-from flair_client.context import Context
+from flair_client.context import Context, signed_by
 from flair_client.encoding import decode_delta
 from flair_client.errors import OutputExists, WorkspaceError
 from flair_client.history.graph import read_commit
@@ -87,6 +87,7 @@ class Outbox:
     """Everything that a push sends.
 
     Attributes:
+        contributor: who it belongs to: its author, or whom the author pushes for.
         hosts: where it goes. They see this machine's address as well, and which
             accounts and blocks are asked for.
         blocks: what is put into the store, where it is not there already.
@@ -102,6 +103,7 @@ class Outbox:
     repo: str
     branch: str
     author: Address
+    contributor: Address
     hosts: tuple[Destination, ...]
     blocks: tuple[Outgoing, ...]
     fields: tuple[tuple[str, str], ...]
@@ -200,13 +202,14 @@ def plan_push(
     if commit.kind is CommitKind.SNAPSHOT:
         planned = [advance_instruction(ctx, place, MoveKind.SNAPSHOT, commit_id)]
     else:
-        planned = list(update_instructions(ctx, place, pending))
+        planned = _sent(ctx, place, update_instructions(ctx, place, pending))
     return Outbox(
         commit=commit_id,
         kind=commit.kind,
         repo=str(place.repo.name),
         branch=commit.branch,
         author=commit.author,
+        contributor=pending.contributor,
         hosts=hosts,
         blocks=blocks,
         fields=said,
@@ -215,6 +218,16 @@ def plan_push(
         n_bytes=sum(one.size for one in blocks),
         digest=_digest(commit_id, hosts, blocks, said),
     )
+
+
+def _sent(
+    ctx: Context, place: BranchTarget, planned: Iterable[Instruction]
+) -> list[Instruction]:
+    """The instructions as they are sent, each in a transaction of its own."""
+    if place.repo.payer == ctx.wallet.address:
+        return list(planned)
+    # A sponsor wants to know who asks.
+    return [one for each in planned for one in signed_by([each], ctx.wallet.address)]
 
 
 def update_instructions(
@@ -287,7 +300,7 @@ def _describe(instruction: Instruction) -> OutgoingTransaction:
         ARGUMENTS[instruction.name], instruction.data[DISCRIMINATOR_SIZE:]
     )
     names = [name for name, _ in account_flags(instruction.name)]
-    names += ["event_authority", "program"]
+    names += ["event_authority", "program", "signer"]
     return OutgoingTransaction(
         instruction.name,
         instruction.program_id,

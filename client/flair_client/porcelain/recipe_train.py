@@ -11,7 +11,7 @@ from flair_client.context import Context
 from flair_client.data_sources import DataSource
 from flair_client.porcelain.base_file import base_file, scratch_folder
 from flair_client.porcelain.commit import allowed_metrics
-from flair_client.porcelain.local_tensors import keep_local
+from flair_client.porcelain.local_tensors import check_published, keep_local
 from flair_client.porcelain.new_update import write_update
 from flair_client.porcelain.recipe_run import (
     RecipeJob,
@@ -164,6 +164,8 @@ def _keep(
         norm_bound=bound,
         is_sent=lambda role: is_sent(role, is_statistics=is_statistics),
     )
+    if _noisy_steps(given, run) is not None:
+        check_published(workspace.update_path, given.manifest)
     if not is_statistics:
         keep_local(workspace, given.terms.base, workspace.update_path, job.roles)
     keep_marker(

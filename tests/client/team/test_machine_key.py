@@ -15,13 +15,20 @@ from joining_world import (
 
 from flair_client.chain.signer import KeypairSigner
 from flair_client.errors import (
+    ApprovalMissing,
     NotDelegated,
+    Refused,
     UsageError,
     VerificationError,
 )
 from flair_client.history.checked import terms_of
 from flair_client.history.graph import read_commit
 from flair_client.history.verify_update import verify_update
+from flair_client.porcelain.approval import (
+    approval_file,
+    approval_text,
+    approve_outbox,
+)
 from flair_client.porcelain.checkout import manifest_of
 from flair_client.porcelain.clone import clone
 from flair_client.porcelain.delegation import (
@@ -33,11 +40,13 @@ from flair_client.porcelain.delegation import (
 from flair_client.porcelain.join import (
     join,
 )
+from flair_client.porcelain.outbox import outbox
 from flair_client.porcelain.pull import pull
 from flair_client.porcelain.push import push
 from flair_client.porcelain.revert import revert
 from flair_client.porcelain.verify import verify
-from flair_client.workspace import Workspace
+from flair_client.site_rules import SiteRules
+from flair_client.workspace import Workspace, write_table
 
 
 def test_a_machine_key_pushes_for_the_wallet_until_it_is_rotated(team, poor):
@@ -132,3 +141,24 @@ def test_what_a_machine_key_pushed_is_taken_back_by_its_wallets_name(team, poor)
     with pytest.raises(UsageError, match="no merge of this branch"):
         revert(team.owner, team.workspace, contributor=machine.wallet.address)
     assert verify(team.owner, team.repo).fault is None
+
+
+def test_a_wallet_is_no_second_person_for_its_own_machine(team, poor):
+    (wallet, workspace), machine = team.sites[0], poor(58)
+    mine = wallet.wallet.address
+    rules = SiteRules(second_approver=(mine,))
+    delegation_create(wallet, team.repo, machine.wallet.address, lasts_s=DAY)
+    here = replace(machine, on_behalf_of=mine, site=rules)
+    made = commit_step(here, workspace)
+
+    with pytest.raises(Refused, match="or contributes it"):
+        approve_outbox(replace(wallet, site=rules), workspace)
+
+    # Signed all the same, as by another program.
+    text = approval_text(outbox(here, workspace).digest)
+    write_table(
+        approval_file(workspace, made.commit),
+        {"approver": str(mine), "signature": wallet.wallet.sign(text).hex()},
+    )
+    with pytest.raises(ApprovalMissing, match="by the wallet that contributes"):
+        push(here, workspace)

@@ -14,7 +14,7 @@ from joining_world import (
     serving,
 )
 
-from flair_client.chain import instructions
+from flair_client.chain import client, instructions
 from flair_client.chain.accounts import Scope
 from flair_client.chain.pdas import SYSTEM_PROGRAM_ID
 from flair_client.chain.signer import KeypairSigner
@@ -31,6 +31,7 @@ from flair_client.porcelain.join import (
     join,
     join_request,
 )
+from flair_client.porcelain.outbox import outbox
 from flair_client.porcelain.policy import policy_list, policy_make, policy_use
 from flair_client.porcelain.push import push
 from flair_client.porcelain.repo import repo_create
@@ -183,3 +184,29 @@ def test_a_deposit_counts_against_the_caps(team, poor, sponsor, tmp_path):
         push(guest, workspace)
 
     assert caught.value.code == "cap"
+
+
+def test_the_outbox_lists_the_accounts_that_are_sent_through_a_sponsor(
+    team, poor, sponsor, tmp_path, monkeypatch
+):
+    guest = replace(poor(69), sponsor_url=sponsor.sponsor_url)
+    join(guest, link_of(team), tmp_path / "guest", trust=True)
+    workspace = Workspace(tmp_path / "guest")
+    commit_step(guest, workspace)
+    listed = outbox(guest, workspace).transactions
+    sent = []
+    send = client.send_instructions
+
+    def record(rpc, given, *args, **kwargs):
+        sent.extend(given)
+        return send(rpc, given, *args, **kwargs)
+
+    monkeypatch.setattr(client, "send_instructions", record)
+    push(guest, workspace)
+
+    assert [one.name for one in sent] == ["round_open", "update_push"]
+    for told, one in zip(listed, sent, strict=True):
+        accounts = [address for _, address in told.accounts]
+        assert accounts == [meta.address for meta in one.accounts]
+        assert told.data == one.data.hex()
+    assert listed[0].accounts[-1] == ("signer", guest.wallet.address)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import filelock
 from sqlalchemy import (
     Connection,
     Engine,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from flair_client.errors import FlairError, OutboxDamaged, StoreFull, WorkspaceLocked
@@ -41,8 +42,6 @@ _NAMING = {
 
 
 _WAITS_LIMIT: Final = 2000
-# As many processes as may start at the same moment, and then some.
-_TRIES: Final = 20
 _LOCK_TIMEOUT_S: Final = 30.0
 
 
@@ -271,24 +270,18 @@ def open_outbox(path: Path, *, now: Callable[[], int] | None = None) -> Outbox:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     try:
-        _make_tables(engine)
+        # Of several that make the file at once, SQLite lets some fail unheard: it waits
+        # for no lock while a file begins to keep its journal apart.
+        with filelock.FileLock(f"{path}.lock", timeout=_LOCK_TIMEOUT_S):
+            Base.metadata.create_all(engine)
         _read_all_tables(engine)
+    except filelock.Timeout as exc:
+        engine.dispose()
+        raise WorkspaceLocked(f"outbox {path} is held by another process") from exc
     except DatabaseError as exc:
         engine.dispose()
         raise _unusable(path, exc) from exc
     return Outbox(engine, path, now=now or _wall_clock)
-
-
-def _make_tables(engine: Engine) -> None:
-    """Makes what is missing; another process may do so at the same moment."""
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            Base.metadata.create_all(engine)
-        except OperationalError as exc:
-            if "already exists" not in str(exc.orig) or not tries_left:
-                raise
-        else:
-            return
 
 
 def _unusable(path: Path, error: DatabaseError) -> FlairError:

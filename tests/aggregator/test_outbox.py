@@ -105,8 +105,9 @@ def test_file_that_is_cut_off_is_named(tmp_path):
         open_outbox(path)
 
 
-def test_many_processes_may_begin_at_once(tmp_path):
-    path = tmp_path / "outbox.sqlite"
+@pytest.mark.parametrize("number", range(3))
+def test_many_may_begin_at_once(tmp_path, number):
+    path = tmp_path / f"{number}.sqlite"
     begin = threading.Barrier(8)
 
     def open_and_note(number):

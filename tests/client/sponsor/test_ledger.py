@@ -1,6 +1,7 @@
 """The ledger counts each signature once, and no day's beyond its caps."""
 
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -86,6 +87,20 @@ def test_many_at_once_stay_within_the_cap(ledger):
 
     assert given == 60 // 7
     assert ledger.spent(NOW).by_purpose[Purpose.CONTRIBUTE] == 56
+
+
+def test_many_may_begin_it_at_once(tmp_path):
+    path = tmp_path / "ledger.db"
+    begin = threading.Barrier(8)
+
+    def ask(number):
+        begin.wait()
+        return Ledger(path).reserve(one(number), 1, CAPS, NOW)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(8)))
+
+    assert Ledger(path).spent(NOW).n_signed == 8
 
 
 def test_it_is_kept_over_a_restart(ledger):

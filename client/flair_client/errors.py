@@ -40,7 +40,8 @@
         * StaleBase: the branch moved since the work began
         * AlreadyPushed: this contributor's update of this round is on chain already
         * NotTrained: there is no update here that `flair train` made
-        * RefUnknown: no such branch, commit or prefix
+        * RefUnknown: no such branch, tag, commit or prefix
+        * TagExists: there is a tag of this name already
     * OutboxDamaged: an aggregator's notebook cannot be read; names the file
     * NotSeparable: one contributor's term cannot be taken out of a merge
     * VerificationError: history, head or merge is wrong; names the first thing
@@ -323,7 +324,11 @@ class NotTrained(WorkspaceError):
 
 
 class RefUnknown(WorkspaceError):
-    """No such branch, commit or prefix."""
+    """No such branch, tag, commit or prefix."""
+
+
+class TagExists(WorkspaceError):
+    """There is a tag of this name already."""
 
 
 class OutboxDamaged(FlairError):

@@ -47,9 +47,9 @@ def diff_command(
 ) -> None:
     """Compares the tensors of two commits.
 
-    A and B, or A..B, are branches, HEAD, the first six or more digits of a commit, or
-    one of them with ~N. Without B: A and HEAD. Without both: what the newest move of
-    the head changed. Equal tensors are counted, not listed.
+    A and B, or A..B, are branches, tags, HEAD, the first six or more digits of a
+    commit, or one of them with ~N. Without B: A and HEAD. Without both: what the
+    newest move of the head changed. Equal tensors are counted, not listed.
     """
     before, after = _pair(a, b)
     if repo is not None and "/" not in repo:

@@ -133,7 +133,11 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         NEGATIVE,
         "`flair train` makes one; for a file made elsewhere `flair commit --weights`",
     ),
-    errors.RefUnknown: (NEGATIVE, "see `flair log` and `flair branch list`"),
+    errors.RefUnknown: (
+        NEGATIVE,
+        "see `flair log`, `flair tag` and `flair branch list`",
+    ),
+    errors.TagExists: (NEGATIVE, "--force moves it; or choose another name"),
     errors.OutboxDamaged: (
         INTEGRITY,
         "move the file away and start again; the chain tells where each round stands",

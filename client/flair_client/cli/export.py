@@ -66,9 +66,9 @@ def export_command(
 ) -> None:
     """Writes the weights of a commit as a file.
 
-    REF is a branch, HEAD, the first six or more digits of a commit, or one of them with
-    ~N; without it HEAD. A .pt file is a state dict, with tied weights tied again, that
-    `load_state_dict` takes; it needs PyTorch.
+    REF is a branch, a tag, HEAD, the first six or more digits of a commit, or one of
+    them with ~N; without it HEAD. A .pt file is a state dict, with tied weights
+    tied again, that `load_state_dict` takes; it needs PyTorch.
     """
     if hf_folder is not None and (output is not None or weights_format is not None):
         raise UsageError("--hf names its files itself; -o and --format go without it")

@@ -39,11 +39,11 @@ def log_command(
 ) -> None:
     """Lists the commits of a branch.
 
-    REF is a branch, HEAD, the first six or more digits of a commit, or one of them with
-    ~N; or the address of a repository with or without @REF. Without it HEAD. Works
-    without a network on what the workspace has; commits that are not here are fetched
-    from the shared store. What is shown is not verified: `flair pull` and
-    `flair verify` do that.
+    REF is a branch, a tag, HEAD, the first six or more digits of a commit, or one of
+    them with ~N; or the address of a repository with or without @REF. Without it
+    HEAD. Works without a network on what the workspace has; commits that are not
+    here are fetched from the shared store. What is shown is not verified: `flair
+    pull` and `flair verify` do that.
     """
     reading, chosen = open_reading(app, ref)
     entries: list[LogEntry | LogGap] = []

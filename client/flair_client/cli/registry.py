@@ -53,6 +53,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("log", "Lists the commits of a branch.", _HISTORY, None),
         ("show", "Shows a commit.", _HISTORY, None),
         ("diff", "Compares the tensors of two commits.", _HISTORY, None),
+        ("tag", "Gives commits names of your own.", _HISTORY, None),
         ("verify", "Checks a repository's whole history.", _HISTORY, None),
         ("fsck", "Checks the blocks of the workspace.", _HISTORY, None),
         ("revert", "Undoes a merge or one contributor's part.", _HISTORY, None),

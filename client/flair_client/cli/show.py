@@ -32,9 +32,10 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 def show_command(app: App, ref: str | None) -> None:
     """Shows a commit.
 
-    REF is a branch, HEAD, the first six or more digits of a commit, or one of them with
-    ~N; or a repository's address with @REF. Without it HEAD. The signature is checked;
-    whether the commit belongs where it is, is for `flair verify`.
+    REF is a branch, a tag, HEAD, the first six or more digits of a commit, or one of
+    them with ~N; or a repository's address with @REF. Without it HEAD. The
+    signature is checked; whether the commit belongs where it is, is for `flair
+    verify`.
     """
     reading, chosen = open_reading(app, ref)
     found = show(reading, chosen)

@@ -74,6 +74,7 @@ ADDRESS: Final = Kind("address", Address.parse)
 COMMIT_ID: Final = Kind("commit", CommitId.parse)
 REPO_NAME: Final = Kind("name", partial(check_name, "repository name"))
 BRANCH_NAME: Final = Kind("name", partial(check_name, "branch name"))
+TAG_NAME: Final = Kind("name", partial(check_name, "tag name"))
 WALLET_NAME: Final = Kind("name", partial(check_name, "wallet name"))
 NETWORK_NAME: Final = Kind("name", partial(check_name, "network name"))
 

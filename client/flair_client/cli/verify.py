@@ -10,7 +10,9 @@ from flair_client.cli.types import BRANCH_NAME
 from flair_client.errors import VerificationError
 from flair_client.history.checked import InvalidCommit
 from flair_client.history.verify import CommitReport
+from flair_client.porcelain.refs import Tag, known_tags
 from flair_client.porcelain.verify import Verified, VerifiedBranch, verify
+from flair_client.repo_address import RepoAddress
 
 
 @command(
@@ -64,6 +66,7 @@ def verify_command(
         repo,
         branch=branch or repo.ref,
         since=since,
+        tags=_tags(app, repo),
         on_commit=lambda report: app.out.line(commit_line(report)),
     )
     app.out.result(found, lambda: verified_text(found))
@@ -75,6 +78,13 @@ def verify_command(
             app.out.warn(_repaired_text(one))
             if strict:
                 raise VerificationError(one.invalid[0].where, one.invalid[0].reason)
+
+
+def _tags(app: App, repo: RepoAddress) -> dict[str, Tag]:
+    """The user's own names for commits, in a workspace of that repository."""
+    if app.settings.text("workspace.repo") != str(repo.at(None)):
+        return {}
+    return known_tags(app.workspace())
 
 
 def _repaired_text(branch: VerifiedBranch) -> str:

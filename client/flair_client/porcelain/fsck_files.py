@@ -17,7 +17,7 @@ from flair_client.ids import CommitId
 from flair_client.porcelain.commit import PENDING
 from flair_client.porcelain.push import HELD, held_commits
 from flair_client.porcelain.reachable import Kind, Need, commit_need
-from flair_client.porcelain.refs import known_heads, verified_commits
+from flair_client.porcelain.refs import known_heads, known_tags, verified_commits
 from flair_client.porcelain.revert import MARKER as REVERT
 from flair_client.porcelain.terms import saved_terms
 from flair_client.porcelain.trust import read_trust
@@ -126,6 +126,7 @@ def _readers(ctx: Context, workspace: Workspace) -> Mapping[Path, Callable[[], o
     }
     readers |= {
         state / "heads.toml": partial(known_heads, workspace),
+        state / "tags.toml": partial(known_tags, workspace),
         state / "verified.toml": partial(verified_commits, workspace),
         state / "terms.toml": partial(saved_terms, ctx, workspace),
         state / f"{PENDING}.toml": partial(_commit_in, workspace, PENDING),

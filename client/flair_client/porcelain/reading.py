@@ -4,13 +4,20 @@ Used by the verbs that only look; no verb itself.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flair_client.context import Context
 from flair_client.errors import AccountMissing
 from flair_client.ids import CommitId
 from flair_client.porcelain.checkout import blocks_of
-from flair_client.porcelain.refs import known_heads, resolve_commit, verified_commits
+from flair_client.porcelain.refs import (
+    Tag,
+    known_heads,
+    known_tags,
+    names_for,
+    resolve_commit,
+    verified_commits,
+)
 from flair_client.porcelain.target import find_repo
 from flair_client.repo_address import RepoAddress
 from flair_client.store.base import Store
@@ -28,6 +35,7 @@ class Reading:
         current: what HEAD means; None before anything was checked out.
         current_branch: the branch that HEAD is on; None outside a workspace.
         verified: commits that were found right on this machine.
+        tags: the workspace's own names for commits.
     """
 
     store: Store
@@ -35,6 +43,7 @@ class Reading:
     current: CommitId | None
     current_branch: str | None = None
     verified: frozenset[CommitId] = frozenset()
+    tags: Mapping[str, Tag] = field(default_factory=dict)
 
     def resolve(self, text: str | None) -> CommitId:
         """Gives the commit that a text names; without one that of HEAD.
@@ -42,15 +51,19 @@ class Reading:
         Raises:
             RefUnknown: none or several commits have this name.
         """
-        return resolve_commit(self.store, self.heads, self.current, text or "HEAD")
+        names = names_for(self.heads, self.tags)
+        return resolve_commit(self.store, names, self.current, text or "HEAD")
 
     def names_of(self, commit_id: CommitId) -> tuple[str, ...]:
-        """HEAD and the branches whose head a commit is."""
-        branches = sorted(
-            name for name, head in self.heads.items() if head == commit_id
-        )
+        """HEAD, the branches whose head a commit is, and its tags as `tag: NAME`."""
+        branches = [name for name, head in self.heads.items() if head == commit_id]
+        tags = [name for name, tag in self.tags.items() if tag.commit == commit_id]
         is_head = self.current_branch is not None and self.current == commit_id
-        return ("HEAD", *branches) if is_head else tuple(branches)
+        return (
+            *(["HEAD"] if is_head else []),
+            *sorted(branches),
+            *(f"tag: {name}" for name in sorted(tags)),
+        )
 
 
 def reading_here(ctx: Context, workspace: Workspace) -> Reading:
@@ -65,6 +78,7 @@ def reading_here(ctx: Context, workspace: Workspace) -> Reading:
         None if head is None else head.commit,
         None if head is None else head.branch,
         frozenset(verified_commits(workspace)),
+        known_tags(workspace),
     )
 
 

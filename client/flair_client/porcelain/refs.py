@@ -1,19 +1,22 @@
-"""Names of commits: branches, HEAD, `X~N`, ids and their first digits."""
+"""Names of commits: branches, tags, HEAD, `X~N`, ids and their first digits."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from flair_client.errors import IdentifierInvalid, RefUnknown, WorkspaceError
 from flair_client.history.gaps import Unreadable, walk_over_gaps
 from flair_client.ids import CommitId
+from flair_client.names import check_name
 from flair_client.objects import Commit
 from flair_client.store.base import Store
 from flair_client.workspace import Workspace
 
 _HEADS: Final = "heads"
 _VERIFIED: Final = "verified"
+_TAGS: Final = "tags"
 # Fewer digits name no commit: too many would begin with them.
 MIN_DIGITS: Final = 6
 _PREFIX: Final = re.compile(rf"[0-9a-f]{{{MIN_DIGITS},64}}")
@@ -21,11 +24,26 @@ _PARENT: Final = re.compile(r"(?P<name>.*?)~(?P<count>[0-9]{0,6})")
 _MAX_SHOWN: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A name that a user of this workspace gave a commit.
+
+    Attributes:
+        message: what it says about the commit; often nothing.
+        time: when it was made, in seconds since 1970 by this machine's clock.
+    """
+
+    name: str
+    commit: CommitId
+    message: str
+    time: int
+
+
 @contextmanager
 def _undamaged(marker: str) -> Iterator[None]:
     try:
         yield
-    except (TypeError, IdentifierInvalid) as exc:
+    except (KeyError, TypeError, ValueError, IdentifierInvalid) as exc:
         raise WorkspaceError(f".flair/state/{marker}.toml is damaged: {exc}") from exc
 
 
@@ -63,6 +81,53 @@ def remember_verified(workspace: Workspace, commits: Iterable[CommitId]) -> None
     workspace.set_marker(_VERIFIED, {"commits": sorted(map(str, known))})
 
 
+def known_tags(workspace: Workspace) -> dict[str, Tag]:
+    """Gives the workspace's tags by name, in order of their names.
+
+    Raises:
+        WorkspaceError: their file was damaged.
+    """
+    table = workspace.marker(_TAGS) or {}
+    with _undamaged(_TAGS):
+        return {name: _tag(name, table[name]) for name in sorted(table)}
+
+
+def keep_tags(workspace: Workspace, tags: Iterable[Tag]) -> None:
+    """Replaces the workspace's tags at once; the caller holds the lock."""
+    workspace.set_marker(
+        _TAGS,
+        {
+            tag.name: {
+                "commit": str(tag.commit),
+                "message": tag.message,
+                "time": tag.time,
+            }
+            for tag in sorted(tags, key=lambda tag: tag.name)
+        },
+    )
+
+
+def names_for(
+    heads: Mapping[str, CommitId], tags: Mapping[str, Tag]
+) -> dict[str, CommitId]:
+    """Branches and tags together; a branch hides a tag of its name."""
+    return {**{tag.name: tag.commit for tag in tags.values()}, **heads}
+
+
+def is_like_id(text: str) -> bool:
+    """Whether a text could be the first digits of a commit's id."""
+    return _PREFIX.fullmatch(text) is not None
+
+
+def _tag(name: str, table: Mapping[str, Any]) -> Tag:
+    return Tag(
+        check_name("tag name", name),
+        CommitId.parse(str(table["commit"])),
+        str(table["message"]),
+        int(table["time"]),
+    )
+
+
 def resolve(workspace: Workspace, store: Store, text: str | None) -> CommitId:
     """Gives the commit that a text names; without one that of HEAD.
 
@@ -71,41 +136,44 @@ def resolve(workspace: Workspace, store: Store, text: str | None) -> CommitId:
     """
     head = workspace.head()
     current = None if head is None else head.commit
-    return resolve_commit(store, known_heads(workspace), current, text or "HEAD")
+    names = names_for(known_heads(workspace), known_tags(workspace))
+    return resolve_commit(store, names, current, text or "HEAD")
 
 
 def resolve_commit(
-    store: Store, heads: Mapping[str, CommitId], current: CommitId | None, text: str
+    store: Store, names: Mapping[str, CommitId], current: CommitId | None, text: str
 ) -> CommitId:
     """Gives the commit that a text names.
 
     Args:
         store: where commits lie.
-        heads: of branches, by name.
+        names: branches and tags.
         current: what HEAD means.
-        text: a branch, `HEAD`, six or more digits of an id, or one of them with `~N`.
+        text: a branch, a tag, `HEAD`, six or more digits of an id; each also with `~N`.
 
     Raises:
         RefUnknown: none or several commits have this name.
     """
     parent = _PARENT.fullmatch(text)
     if parent is not None:
-        start = resolve_commit(store, heads, current, parent["name"] or "HEAD")
+        start = resolve_commit(store, names, current, parent["name"] or "HEAD")
         return _ancestor(store, start, int(parent["count"] or 1), text)
     if text == "HEAD":
         if current is None:
             raise RefUnknown("HEAD is not set: nothing was checked out yet")
         return current
-    if text in heads:
-        return heads[text]
+    if text in names:
+        return names[text]
     if len(text) == 64:
         try:
             return CommitId.parse(text)
         except IdentifierInvalid as exc:
             raise RefUnknown(f"{text!r} names no commit") from exc
-    if _PREFIX.fullmatch(text) is None:
-        raise RefUnknown(f"{text!r} is neither a branch nor six digits of a commit")
-    return _by_prefix(store, {*heads.values(), *([current] if current else [])}, text)
+    if not is_like_id(text):
+        raise RefUnknown(
+            f"{text!r} is neither a branch, nor a tag, nor six digits of a commit"
+        )
+    return _by_prefix(store, {*names.values(), *([current] if current else [])}, text)
 
 
 def _ancestor(store: Store, start: CommitId, count: int, text: str) -> CommitId:
@@ -120,13 +188,16 @@ def _ancestor(store: Store, start: CommitId, count: int, text: str) -> CommitId:
 
 
 def _by_prefix(store: Store, starts: set[CommitId], text: str) -> CommitId:
-    found = {
-        commit_id
-        for start in starts
-        for one, commit in walk_over_gaps(store, start)
-        for commit_id in (one, *_merged(commit))
-        if str(commit_id).startswith(text)
-    }
+    found: set[CommitId] = set()
+    seen: set[CommitId] = set()
+    for start in starts:
+        for one, commit in walk_over_gaps(store, start):
+            if one in seen:
+                # From here on another start went along already.
+                break
+            seen.add(one)
+            near = (one, *_merged(commit))
+            found.update(it for it in near if str(it).startswith(text))
     if not found:
         raise RefUnknown(f"no commit of this history begins with {text!r}")
     if len(found) > 1:

@@ -1,6 +1,6 @@
 """Verifies a repository as a stranger would: its address, an RPC, a store, no more."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flair_client.chain.pdas import find_repo_pda
@@ -16,7 +16,7 @@ from flair_client.history.evidence import RepoEvidence, gather_repo
 from flair_client.history.line import LineState
 from flair_client.history.verify import CommitReport, report_of, walk_line
 from flair_client.ids import Address, CommitId, Digest
-from flair_client.porcelain.refs import MIN_DIGITS, resolve_commit
+from flair_client.porcelain.refs import MIN_DIGITS, Tag, names_for, resolve_commit
 from flair_client.repo_address import RepoAddress
 
 
@@ -74,6 +74,7 @@ def verify(
     *,
     branch: str | None = None,
     since: str | None = None,
+    tags: Mapping[str, Tag] | None = None,
     on_commit: Callable[[CommitReport | InvalidCommit], None] = lambda _: None,
 ) -> Verified:
     """Checks the history of one branch, or of every branch.
@@ -83,6 +84,7 @@ def verify(
         repo: the repository; `@BRANCH` in it is not looked at.
         branch: its name; without one all of them.
         since: a trusted commit: branches that have it are checked from there on.
+        tags: the user's own names, for `since`.
         on_commit: told of each commit at once.
 
     Raises:
@@ -107,7 +109,7 @@ def verify(
     except AccountInvalid as exc:
         # Whoever answers with such an account lies; that is a verdict, not an outage.
         raise VerificationError(f"account {exc.address}", exc.reason) from exc
-    start = None if since is None else _start(ctx, evidence, since)
+    start = None if since is None else _start(ctx, evidence, since, tags or {})
     found = tuple(
         _verify_branch(evidence, name, start, on_commit) for name in evidence.branches
     )
@@ -142,7 +144,9 @@ def checked_genesis_hash(ctx: Context) -> str:
     return actual
 
 
-def _start(ctx: Context, evidence: RepoEvidence, since: str) -> CommitId:
+def _start(
+    ctx: Context, evidence: RepoEvidence, since: str, tags: Mapping[str, Tag]
+) -> CommitId:
     heads = {
         name: account.head_commit
         for name, account in evidence.branches.items()
@@ -156,7 +160,7 @@ def _start(ctx: Context, evidence: RepoEvidence, since: str) -> CommitId:
     }
     if len(known) == 1 and since not in heads and len(since) >= MIN_DIGITS:
         return known.pop()
-    start = resolve_commit(ctx.remote, heads, None, since)
+    start = resolve_commit(ctx.remote, names_for(heads, tags), None, since)
     for name in heads:
         moves = evidence.branch(name).evidence.moves
         if start in [move.new_head for move in moves]:

@@ -18,7 +18,7 @@ from flair_client.errors import NoSandbox
 from flair_client.training.sandbox.values import EndedBy, Finished, Job
 from flair_client.training.sandbox.watching import Meter, is_elsewhere
 
-_TICK_S: Final = 0.05
+_TICK_S: Final = 0.1
 _DEATH_S: Final = 10.0
 _TAIL_BYTES: Final = 16 * 1024
 MAX_LINE_BYTES: Final = 64 * 1024

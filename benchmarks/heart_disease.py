@@ -1,15 +1,15 @@
 """The four hospitals of FLamby's Fed-Heart-Disease: its FedAvg again, then Flair's.
 
-First FLamby's own setting, in NumPy: each centre normalises by its own rows, FedAvg over
-15 rounds of 100 steps with batches of 4 and a learning rate of 0.001. It shows that rows,
-split and scoring are those of the published table (mean of centres .685, deviation .025
-over five seeds).
+First FLamby's own setting, in NumPy: each centre normalises by its own rows, FedAvg
+over 15 rounds of 100 steps with batches of 4 and a learning rate of 0.001. It shows
+that rows, split and scoring are those of the published table (mean of centres .685,
+deviation .025 over five seeds).
 
-Then Flair's: a round of statistics, so that all centres normalise alike, and 15 rounds of
-the recipe's logistic regression with FedAvg. Training, clipping, integers and the merge
-are the package's own functions; chain, store and signatures change no number and are
-left out, so that 20 seeds take seconds. The pooled model is trained by the same recipe on
-all training rows in one place.
+Then Flair's: a round of statistics, so that all centres normalise alike, and 15 rounds
+of the recipe's logistic regression with FedAvg. Training, clipping, integers and the
+merge are the package's own functions; chain, store and signatures change no number and
+are left out, so that 20 seeds take seconds. The pooled model is trained by the same
+recipe on all training rows in one place.
 
 `--choose` shows how the recipe's settings were chosen: by the log-loss of held-out
 training rows (five folds, four times). Test rows have no part in it.
@@ -209,7 +209,7 @@ def _score(
 
 
 def flamby_fedavg(rows: Sequence[Array], test: Sequence[Array], seed: int) -> float:
-    """Mean of the centres' accuracies by FLamby's setting; the seed is of start and order."""
+    """Mean of the centres' accuracies by FLamby's setting; seeds start and order."""
     rng = np.random.default_rng(seed)
     means = [one[:, :-1].mean(axis=0) for one in rows]
     deviations = [one[:, :-1].std(axis=0, ddof=1) + 1e-9 for one in rows]
@@ -246,7 +246,7 @@ def flamby_fedavg(rows: Sequence[Array], test: Sequence[Array], seed: int) -> fl
 
 
 def _batches(n_rows: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.intp]]:
-    """Batches without end; every pass in an order of its own, goes on between rounds."""
+    """Batches without end, every pass in an order of its own."""
     while True:
         order = rng.permutation(n_rows)
         for start in range(0, n_rows, _FLAMBY_BATCH):

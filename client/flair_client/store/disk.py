@@ -3,6 +3,7 @@
     FOLDER/ab/ab12….raw    a raw block (or .cbor), named by its digest in hexadecimal
     FOLDER/tmp/            files being written, one locked folder for each process
     FOLDER/corrupt/        files whose bytes were not what their name says
+    FOLDER/gc.lock         see `aging`; gc.run is held by whoever clears up
 
 A block is written to `tmp`, forced to the disk, and only then renamed: a name in
 a shard is always a whole block, whenever the process is killed or the power fails.
@@ -25,6 +26,7 @@ from flair_client.errors import (
     StoreUnavailable,
 )
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, DIGEST_SIZE, Cid
+from flair_client.store.aging import is_still_there
 from flair_client.store.base import check_block, check_block_size
 from flair_client.store.scratch import Scratch
 
@@ -71,9 +73,9 @@ class DiskStore:
         with self._lock:
             if self._depth and cid in self._pending:
                 return cid
-        path = self._block_path(cid)
+        path = self.block_path(cid)
         with self._failures():
-            if _has_size(path, len(block)):
+            if is_still_there(self.path, path, len(block)):
                 return cid
             written = self._write(block, sync=not self._depth)
             with self._lock:
@@ -85,14 +87,16 @@ class DiskStore:
         return cid
 
     def has(self, cid: Cid) -> bool:
-        """As `Store.has`."""
+        """As `Store.has`; who asks relies on it, so that it counts as used now."""
         with self._failures():
-            return cid in self._pending or self._block_path(cid).exists()
+            return cid in self._pending or is_still_there(
+                self.path, self.block_path(cid)
+            )
 
     def delete(self, cid: Cid) -> None:
         """As `Store.delete`."""
         with self._failures(), suppress(FileNotFoundError):
-            self._block_path(cid).unlink()
+            self.block_path(cid).unlink()
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -115,6 +119,11 @@ class DiskStore:
             self._scratch.close()
             self._scratch = None
 
+    def block_path(self, cid: Cid) -> Path:
+        """The file of a block, whether it is there or not."""
+        name = cid.digest.hex()
+        return self.path / name[:2] / (name + _SUFFIXES[cid.codec])
+
     def __iter__(self) -> Iterator[Cid]:
         with self._failures():
             shards = sorted(self.path.glob("[0-9a-f][0-9a-f]"))
@@ -130,7 +139,7 @@ class DiskStore:
 
     def _read(self, cid: Cid, max_size: int) -> tuple[Path, bytes]:
         # A batch of another thread may end between the two: then it is in its place.
-        for path in (self._pending.get(cid), self._block_path(cid)):
+        for path in (self._pending.get(cid), self.block_path(cid)):
             try:
                 if path is not None:
                     with path.open("rb") as file:
@@ -140,10 +149,6 @@ class DiskStore:
             except FileNotFoundError:
                 continue
         raise BlockMissing(cid)
-
-    def _block_path(self, cid: Cid) -> Path:
-        name = cid.digest.hex()
-        return self.path / name[:2] / (name + _SUFFIXES[cid.codec])
 
     def _write(self, block: bytes | memoryview, *, sync: bool) -> Path:
         with self._lock:
@@ -172,7 +177,7 @@ class DiskStore:
                 list(pool.map(_sync_file, pending.values()))
             folders = set()
             for cid, written in pending.items():
-                path = self._block_path(cid)
+                path = self.block_path(cid)
                 _show(written, path)
                 folders.add(path.parent)
             with ThreadPoolExecutor(_N_SYNC_THREADS) as pool:
@@ -201,13 +206,6 @@ class DiskStore:
                 raise StoreFull(f"no room in {self.path}: {exc.strerror}") from exc
             reason = exc.strerror or str(exc)
             raise StoreUnavailable(f"store {self.path}: {reason}") from exc
-
-
-def _has_size(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except FileNotFoundError:
-        return False
 
 
 def _write_all(fd: int, block: bytes | memoryview) -> None:

@@ -41,6 +41,8 @@ BUDGETS: Final = {
     "delegation_create": 15_000,
     "delegation_revoke": 15_000,
     "repo_set_sponsor": 15_000,
+    "authority_offer": 15_000,
+    "authority_accept": 15_000,
 }
 CONTRIBUTE_INVITED: Final = 1
 ACCUMULATE_BASE: Final = 5_000

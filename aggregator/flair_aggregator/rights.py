@@ -36,7 +36,10 @@ def propose_right(
         return None
     for where in (view.branch.address, ZERO_ADDRESS):
         role = history.roles.get((me, where))
-        if role is None or not role.holds(view.branch.address, Scope.MERGE, view.now):
+        epoch = history.authority_epoch
+        if role is None or not role.holds(
+            view.branch.address, Scope.MERGE, view.now, epoch
+        ):
             continue
         named = None if where == ZERO_ADDRESS else where
         found = find_role_pda(history.repo, named, me, program_id)[0]

@@ -35,6 +35,8 @@ MORE: Final[Mapping[str, tuple[str, ...]]] = {
     "delegation_create": ("payer", "wallet", "repo"),
     "delegation_revoke": ("actor", "repo", "rent_payer"),
     "repo_set_sponsor": ("authority", "repo"),
+    "authority_offer": ("authority", "repo"),
+    "authority_accept": ("new_authority", "repo"),
     "round_open": ("payer", "repo", "branch", "policy"),
     "round_close": ("actor", "repo", "branch", "policy"),
     "round_abort": ("actor", "repo", "branch", "policy", "round_payer"),

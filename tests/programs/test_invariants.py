@@ -30,7 +30,7 @@ def test_refuses_a_config_of_another_version_or_mode(changes: dict[str, int]):
 
 OF_REPOS = [
     *("policy_create", "role_revoke", "merge_expire", "invite_revoke", "join_close"),
-    *("delegation_revoke", "repo_set_sponsor"),
+    *("delegation_revoke", "repo_set_sponsor", "authority_offer", "authority_accept"),
 ]
 
 

@@ -15,7 +15,7 @@ from solders.compute_budget import set_compute_unit_limit, set_compute_unit_pric
 
 ROLES = (
     *("payer", "actor", "creator", "signer", "proposer", "authority", "admin"),
-    *("grantee", "applicant", "wallet"),
+    *("grantee", "applicant", "wallet", "new_authority"),
 )
 RECEIVERS = ("rent_payer", "round_payer", "candidate_payer", "invite_payer")
 
@@ -65,6 +65,8 @@ def start(one: OneWallet) -> None:
     one.send(place.delegation_create("owner", "machine"))
     one.send(place.delegation_revoke("owner", "machine"))
     one.send(place.repo_set_sponsor("owner"))
+    one.send(place.authority_offer("heir"))
+    one.send(place.authority_offer(""))
     one.send(place.round_open())
     one.send(place.update_push("owner"))
 

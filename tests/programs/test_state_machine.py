@@ -28,6 +28,8 @@ from solders.pubkey import Pubkey
 # What the start calls, and not the users.
 OTHERS: Final = {
     *("config_create", "config_set", "repo_create", "policy_create", "branch_create"),
+    # Their own story: test_authority.py.
+    *("authority_offer", "authority_accept"),
 }
 REACHED: Final = sorted(set(INSTRUCTIONS) - OTHERS)
 

@@ -125,6 +125,13 @@ class RepoSetSponsorArgs:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthorityOfferArgs:
+    """Arguments of `authority_offer`; zero takes the offer back."""
+
+    new_authority: AddressField
+
+
+@dataclass(frozen=True, slots=True)
 class UpdatePushArgs:
     """Arguments of `update_push`."""
 
@@ -178,6 +185,8 @@ ARGUMENTS: Final[dict[str, type[Any]]] = {
     "delegation_create": DelegationCreateArgs,
     "delegation_revoke": NoArgs,
     "repo_set_sponsor": RepoSetSponsorArgs,
+    "authority_offer": AuthorityOfferArgs,
+    "authority_accept": NoArgs,
     "round_open": NoArgs,
     "round_close": NoArgs,
     "round_abort": NoArgs,

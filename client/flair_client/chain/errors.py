@@ -92,6 +92,14 @@ PROGRAM_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
         "NotContributor",
         "only the update's contributor or its signer may do this",
     ),
+    6056: (
+        "OfferInvalid",
+        (
+            "an offer is to another wallet than the authority's, "
+            "and not the one that stands"
+        ),
+    ),
+    6057: ("NotOffered", "the repository was not offered to this wallet"),
 }
 
 

@@ -232,6 +232,22 @@ class RepoSponsorSet(EventHeader):
 
 
 @dataclass(frozen=True, slots=True)
+class AuthorityOffered(EventHeader):
+    """The repository was offered to a wallet; zero: the offer was taken back."""
+
+    new_authority: AddressField
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityAccepted(EventHeader):
+    """The repository has another authority; roles of older epochs are void."""
+
+    old_authority: AddressField
+    new_authority: AddressField
+    authority_epoch: U32
+
+
+@dataclass(frozen=True, slots=True)
 class RoundOpened(EventHeader):
     """A round began."""
 
@@ -384,6 +400,8 @@ Event: TypeAlias = (
     | DelegationCreated
     | DelegationRevoked
     | RepoSponsorSet
+    | AuthorityOffered
+    | AuthorityAccepted
     | RoundOpened
     | RoundClosed
     | RoundAborted

@@ -247,8 +247,13 @@ def _check_repo(
     """
     if (history.creator, history.name) != (account.creator, account.name):
         raise VerificationError("event 1", "another creator or name than the account's")
-    if history.authority != account.authority:
+    if (history.authority, history.authority_epoch) != (
+        account.authority,
+        account.authority_epoch,
+    ):
         raise VerificationError("repository", "another authority than by its events")
+    if history.offered_to != account.pending_authority:
+        raise VerificationError("repository", "another offer than by its events")
     if history.sponsor != account.sponsor:
         raise VerificationError("repository", "another sponsor than by its events")
     if len(history.policies) != account.policy_count:

@@ -42,11 +42,13 @@ class RoleRecord:
     branch: Address
     scope: int
     expires_at: int
+    authority_epoch: int
 
-    def holds(self, branch: Address, scope: int, now: int) -> bool:
-        """Whether the role gives this right on this branch at this time."""
+    def holds(self, branch: Address, scope: int, now: int, epoch: int) -> bool:
+        """Whether the role gives this right on this branch at this time and epoch."""
         return (
             bool(self.scope & scope)
+            and self.authority_epoch == epoch
             and self.branch in (ZERO_ADDRESS, branch)
             and (self.expires_at == 0 or now < self.expires_at)
         )
@@ -63,6 +65,7 @@ class InviteRecord:
     role_expires_at: int
     uses_left: int
     created_by: Address
+    authority_epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,8 @@ class RepoHistory:
         join_requests: applicant → branch.
         delegations: by wallet and key.
         sponsor: who pays for contributors; zero is nobody.
+        offered_to: whom the owner offered the repository to; zero is nobody.
+        authority_epoch: how often the owner changed; what is older is void.
     """
 
     repo: Address
@@ -204,3 +209,5 @@ class RepoHistory:
         default_factory=dict
     )
     sponsor: Address = ZERO_ADDRESS
+    offered_to: Address = ZERO_ADDRESS
+    authority_epoch: int = 0

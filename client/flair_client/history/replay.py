@@ -110,7 +110,9 @@ def _administrators(
         allowed.update(
             role.grantee
             for role in history.roles.values()
-            if role.holds(branch.address, Scope.ADMINISTER, now)
+            if role.holds(
+                branch.address, Scope.ADMINISTER, now, history.authority_epoch
+            )
         )
     return frozenset(allowed)
 

@@ -1,4 +1,4 @@
-"""Folds events about who may act: roles, invites, requests, delegations, sponsors.
+"""Folds events about who may act: authority, roles, invites, delegations, sponsors.
 
 One function per event; `replay` calls them. Records change in place.
 """
@@ -69,6 +69,7 @@ def _on_invite_created(history: RepoHistory, event: ev.InviteCreated) -> None:
         event.role_expires_at,
         event.uses,
         event.actor,
+        history.authority_epoch,
     )
 
 
@@ -80,6 +81,10 @@ def _on_invite_redeemed(history: RepoHistory, event: ev.InviteRedeemed) -> None:
         "not what the invite offers",
     )
     must(event.unix_timestamp < invite.expires_at, "the invite had expired")
+    must(
+        invite.authority_epoch == history.authority_epoch,
+        "the invite is older than the authority",
+    )
     must(event.uses_left == invite.uses_left - 1, "wrong number of uses")
     must(event.actor == event.grantee, "taken by somebody else")
     _give(history, event, event.role_expires_at)
@@ -148,6 +153,26 @@ def _on_repo_sponsor_set(history: RepoHistory, event: ev.RepoSponsorSet) -> None
     history.sponsor = event.sponsor
 
 
+def _on_authority_offered(history: RepoHistory, event: ev.AuthorityOffered) -> None:
+    must(event.actor == history.authority, "offered by somebody else")
+    must(event.new_authority != history.authority, "offered to its own authority")
+    must(event.new_authority != history.offered_to, "changes no offer")
+    history.offered_to = event.new_authority
+
+
+def _on_authority_accepted(history: RepoHistory, event: ev.AuthorityAccepted) -> None:
+    must(event.old_authority == history.authority, "taken from somebody else")
+    must(event.actor == event.new_authority, "taken for somebody else")
+    must(
+        event.new_authority == history.offered_to != ZERO_ADDRESS,
+        "it was not offered",
+    )
+    must(event.authority_epoch == history.authority_epoch + 1, "wrong epoch")
+    history.authority = event.new_authority
+    history.offered_to = ZERO_ADDRESS
+    history.authority_epoch = event.authority_epoch
+
+
 def _check_scope(scope: int) -> None:
     """Invites and requests are for some right, and never for that to administer."""
     must(bool(scope) and not scope & Scope.ADMINISTER, f"for the right {int(scope)}")
@@ -187,7 +212,10 @@ def _check_right(
     places = {ZERO_ADDRESS, branch}
     roles = (history.roles.get((event.actor, place)) for place in places)
     administers = not scope & Scope.ADMINISTER and any(
-        role is not None and role.holds(branch, Scope.ADMINISTER, event.unix_timestamp)
+        role is not None
+        and role.holds(
+            branch, Scope.ADMINISTER, event.unix_timestamp, history.authority_epoch
+        )
         for role in roles
     )
     must(
@@ -203,7 +231,9 @@ def _give(
     must(name not in history.roles, "there is such a role")
     must(not _is_over(event, until), "expired when it was given")
     _check_branch(history, event.branch)
-    history.roles[name] = RoleRecord(*name, int(event.scope), until)
+    history.roles[name] = RoleRecord(
+        *name, int(event.scope), until, history.authority_epoch
+    )
 
 
 HANDLERS: Final[dict[type, Callable[[RepoHistory, Any], None]]] = {
@@ -217,4 +247,6 @@ HANDLERS: Final[dict[type, Callable[[RepoHistory, Any], None]]] = {
     ev.DelegationCreated: _on_delegation_created,
     ev.DelegationRevoked: _on_delegation_revoked,
     ev.RepoSponsorSet: _on_repo_sponsor_set,
+    ev.AuthorityOffered: _on_authority_offered,
+    ev.AuthorityAccepted: _on_authority_accepted,
 }

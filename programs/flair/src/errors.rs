@@ -174,6 +174,12 @@ pub enum FlairError {
     /// 6055: only the update's contributor or its signer may do this.
     #[msg("only the update's contributor or its signer may do this")]
     NotContributor,
+    /// 6056: an offer is to another wallet than the authority's, and not the one that stands.
+    #[msg("an offer is to another wallet than the authority's, and not the one that stands")]
+    OfferInvalid,
+    /// 6057: the repository was not offered to this wallet.
+    #[msg("the repository was not offered to this wallet")]
+    NotOffered,
 }
 
-const _: () = assert!(FlairError::NotContributor as u32 == 55);
+const _: () = assert!(FlairError::NotOffered as u32 == 57);

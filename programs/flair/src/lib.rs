@@ -121,6 +121,19 @@ pub mod flair {
         instructions::repo_set_sponsor::repo_set_sponsor(ctx, args)
     }
 
+    /// Offers the repository to another wallet, or takes the offer back.
+    pub fn authority_offer(
+        ctx: &mut Context<AuthorityOffer>,
+        args: AuthorityOfferArgs,
+    ) -> Result<()> {
+        instructions::authority_offer::authority_offer(ctx, args)
+    }
+
+    /// Takes the repository that was offered; whatever the old authority allowed is void.
+    pub fn authority_accept(ctx: &mut Context<AuthorityAccept>) -> Result<()> {
+        instructions::authority_accept::authority_accept(ctx)
+    }
+
     /// Opens the next round of a branch; it pins the branch's policy and head.
     pub fn round_open(ctx: &mut Context<RoundOpen>) -> Result<()> {
         instructions::round_open::round_open(ctx)

@@ -128,6 +128,8 @@ class World:
         values = {
             "creator": OWNER.address,
             "authority": OWNER.address,
+            "pending_authority": ZERO_ADDRESS,
+            "authority_epoch": 0,
             "name": "heart",
             "policy_count": 1,
             "event_seq": len(self.events),

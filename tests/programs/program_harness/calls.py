@@ -43,6 +43,12 @@ def _delegated(place: Place) -> Place:
     return place
 
 
+def _offered(place: Place) -> Place:
+    place.created()
+    place.chain.send(place.authority_offer("heir"))
+    return place
+
+
 def _close(place: Place) -> Call:
     place.opened(["a", "b"])
     place.chain.wait(3600)
@@ -83,6 +89,8 @@ CALLS: Final[Mapping[str, Callable[[Place], Call]]] = {
         "a", "machine"
     ),
     "repo_set_sponsor": lambda place: place.created().repo_set_sponsor("sponsor"),
+    "authority_offer": lambda place: place.created().authority_offer("heir"),
+    "authority_accept": lambda place: _offered(place).authority_accept("heir"),
     "round_open": lambda place: place.rooted().round_open(),
     "round_close": _close,
     "round_abort": _abort,

@@ -1,4 +1,4 @@
-"""Calls about invites, requests to join, delegations and sponsors."""
+"""Calls about invites, requests to join, delegations, sponsors and the authority."""
 
 from typing import Any, Final
 
@@ -117,3 +117,16 @@ class Members(Acts):
             {"authority": self.owner},
             arguments={"sponsor": address},
         )
+
+    def authority_offer(self, who: str) -> Call:
+        """The owner offers the repository; by the empty text it takes that back."""
+        address = wallet(who).pubkey() if who else Pubkey.from_bytes(ZERO)
+        return self._call(
+            "authority_offer",
+            {"authority": self.owner},
+            arguments={"new_authority": address},
+        )
+
+    def authority_accept(self, who: str) -> Call:
+        """Somebody takes the repository."""
+        return self._call("authority_accept", {"new_authority": self.chain.party(who)})

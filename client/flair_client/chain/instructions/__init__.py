@@ -4,6 +4,8 @@ Addresses that follow from the arguments are derived; nothing here signs or send
 """
 
 from flair_client.chain.instructions.access import (
+    authority_accept,
+    authority_offer,
     delegation_create,
     delegation_revoke,
     invite_create,
@@ -53,6 +55,8 @@ __all__ = [
     "AccountMeta",
     "Instruction",
     "account_flags",
+    "authority_accept",
+    "authority_offer",
     "branch_advance",
     "branch_create",
     "branch_set_policy",

@@ -1,7 +1,8 @@
-"""Builders for invites, requests to join, delegations and sponsors."""
+"""Builders for invites, requests to join, delegations, sponsors and the authority."""
 
 from flair_client.chain.accounts import Scope
 from flair_client.chain.arguments import (
+    AuthorityOfferArgs,
     DelegationCreateArgs,
     InviteCreateArgs,
     JoinRequestArgs,
@@ -216,5 +217,33 @@ def repo_set_sponsor(
         "repo_set_sponsor",
         RepoSetSponsorArgs(sponsor),
         {"authority": authority, "repo": repo},
+        program_id,
+    )
+
+
+def authority_offer(
+    *,
+    authority: Address,
+    repo: Address,
+    new_authority: Address,
+    program_id: Address = PROGRAM_ID,
+) -> Instruction:
+    """Offers the repository to a wallet; the zero address takes the offer back."""
+    return build(
+        "authority_offer",
+        AuthorityOfferArgs(new_authority),
+        {"authority": authority, "repo": repo},
+        program_id,
+    )
+
+
+def authority_accept(
+    *, new_authority: Address, repo: Address, program_id: Address = PROGRAM_ID
+) -> Instruction:
+    """Takes the repository that was offered; older roles and invites are void."""
+    return build(
+        "authority_accept",
+        NoArgs(),
+        {"new_authority": new_authority, "repo": repo},
         program_id,
     )

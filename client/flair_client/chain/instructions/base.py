@@ -46,6 +46,8 @@ ACCOUNTS: Final[Mapping[str, str]] = {
     "delegation_create": "payer ws, wallet s, config, repo w, delegation w, system",
     "delegation_revoke": "actor s, repo w, delegation w, rent_payer w",
     "repo_set_sponsor": "authority s, repo w",
+    "authority_offer": "authority s, repo w",
+    "authority_accept": "new_authority s, repo w",
     "round_open": "payer ws, config, repo w, branch w, policy, round w, system",
     "round_close": "actor s, repo w, branch, policy, round w",
     "round_abort": "actor s, repo w, branch w, policy, round w, round_payer w",

@@ -1,4 +1,4 @@
-//! Events of invites, requests to join and delegations.
+//! Events of invites, requests to join, delegations and the change of authority.
 
 use anchor_lang::prelude::*;
 
@@ -153,7 +153,43 @@ pub struct DelegationRevoked {
     pub key: Address,
 }
 
+/// The repository was offered to a wallet, or the offer was taken back.
+///
+/// | offset | bytes | field | type |
+/// |---|---|---|---|
+/// | 8 | 121 | header | `EventHeader` |
+/// | 129 | 32 | new_authority | address |
+#[event(bytemuck)]
+pub struct AuthorityOffered {
+    /// What every event begins with.
+    pub header: EventHeader,
+    /// Zero: the offer was taken back.
+    pub new_authority: Address,
+}
+
+/// The repository has another authority; roles and invites of older epochs are void.
+///
+/// | offset | bytes | field | type |
+/// |---|---|---|---|
+/// | 8 | 121 | header | `EventHeader` |
+/// | 129 | 32 | old_authority | address |
+/// | 161 | 32 | new_authority | address |
+/// | 193 | 4 | authority_epoch | u32 |
+#[event(bytemuck)]
+pub struct AuthorityAccepted {
+    /// What every event begins with.
+    pub header: EventHeader,
+    /// Who had the authority.
+    pub old_authority: Address,
+    /// Who has it.
+    pub new_authority: Address,
+    /// From here on.
+    pub authority_epoch: PodU32,
+}
+
 assert_sizes! {
+    AuthorityOffered: 161,
+    AuthorityAccepted: 197,
     InviteCreated: 213,
     InviteRedeemed: 237,
     InviteRevoked: 161,

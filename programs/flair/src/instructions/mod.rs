@@ -4,6 +4,8 @@
 //! fields; accounts that may change are given once (Anchor refuses duplicates), except wallets that only pay or receive
 //! lamports. After the accounts listed in a file come the event authority and the program.
 
+pub mod authority_accept;
+pub mod authority_offer;
 pub mod branch_advance;
 pub mod branch_create;
 pub mod branch_set_policy;
@@ -35,12 +37,13 @@ pub mod update_settle;
 pub mod update_withdraw;
 
 pub use {
-    branch_advance::*, branch_create::*, branch_set_policy::*, config_create::*, config_set::*,
-    delegation_create::*, delegation_revoke::*, invite_create::*, invite_redeem::*,
-    invite_revoke::*, join_close::*, join_request::*, merge_accumulate::*, merge_expire::*,
-    merge_finalize::*, merge_propose::*, policy_create::*, repo_create::*, repo_set_sponsor::*,
-    role_grant::*, role_revoke::*, round_abort::*, round_close::*, round_open::*, update_expire::*,
-    update_push::*, update_reject::*, update_settle::*, update_withdraw::*,
+    authority_accept::*, authority_offer::*, branch_advance::*, branch_create::*,
+    branch_set_policy::*, config_create::*, config_set::*, delegation_create::*,
+    delegation_revoke::*, invite_create::*, invite_redeem::*, invite_revoke::*, join_close::*,
+    join_request::*, merge_accumulate::*, merge_expire::*, merge_finalize::*, merge_propose::*,
+    policy_create::*, repo_create::*, repo_set_sponsor::*, role_grant::*, role_revoke::*,
+    round_abort::*, round_close::*, round_open::*, update_expire::*, update_push::*,
+    update_reject::*, update_settle::*, update_withdraw::*,
 };
 
 use anchor_lang::prelude::*;

@@ -29,9 +29,9 @@ pub struct Repo {
     pub creator: Address,
     /// Who may do everything in it. People call it the owner.
     pub authority: Address,
-    /// Room for a two-step hand-over; zero.
+    /// Whom the repository was offered to; zero: nobody.
     pub pending_authority: Address,
-    /// Raised when the authority changes; roles of an older epoch are void.
+    /// Raised when the authority changes; what the one before allowed is void by it.
     pub authority_epoch: PodU32,
     /// Index of the next policy.
     pub policy_count: PodU32,
@@ -81,6 +81,20 @@ impl Repo {
     /// The name without its filling.
     pub fn name(&self) -> &[u8] {
         name_bytes(&self.name, self.name_len)
+    }
+
+    /// Makes the wallet that it was offered to its authority, in a new epoch.
+    ///
+    /// # Errors
+    /// `Overflow`.
+    pub fn hand_over(&mut self) -> Result<()> {
+        self.authority = self.pending_authority;
+        self.pending_authority = Address::default();
+        self.authority_epoch = self
+            .authority_epoch
+            .checked_add(1u32)
+            .ok_or(FlairError::Overflow)?;
+        Ok(())
     }
 
     /// Restates every rule about the account by itself.

@@ -174,10 +174,11 @@ class TensorMismatch(ObjectError):
 
 
 class NotFinite(ObjectError):
-    """A tensor holds NaN or infinity."""
+    """A tensor holds NaN or infinity; `where` says of which of several models."""
 
-    def __init__(self, name: str, n_bad: int) -> None:
-        super().__init__(f"tensor {name!r}: {n_bad} values are not finite")
+    def __init__(self, name: str, n_bad: int, where: str = "") -> None:
+        place = f" in {where}" if where else ""
+        super().__init__(f"tensor {name!r}{place}: {n_bad} values are not finite")
         self.name = name
         self.n_bad = n_bad
 

@@ -11,9 +11,11 @@ from flair_client.cli.text import printable
 from flair_client.errors import UsageError
 from flair_client.history.diff import Change, TensorDiff
 from flair_client.porcelain.diff import Diff, diff
+from flair_client.porcelain.reading import Reading
 
 _NAME = 24
 _BAR = 24
+_BOTH = 32
 
 
 @command(
@@ -23,6 +25,8 @@ _BAR = 24
         "flair diff",
         "flair diff HEAD~2..HEAD --stat",
         "flair diff 3f9c2a1 main --exit-code",
+        "flair diff HEAD flair://localnet/CREATOR/my-fork@main",
+        "flair diff ../other-clone@v1 HEAD",
     ),
 )
 @click.argument("a", required=False)
@@ -48,14 +52,17 @@ def diff_command(
     """Compares the tensors of two commits.
 
     A and B, or A..B, are branches, tags, HEAD, the first six or more digits of a
-    commit, or one of them with ~N. Without B: A and HEAD. Without both: what the
-    newest move of the head changed. Equal tensors are counted, not listed.
+    commit, or one of them with ~N. Each of A and B may lie elsewhere: the address of
+    another repository, or the path of another workspace (with a / in it), with or
+    without @REF; tensors of the same name are compared. Without B: A and HEAD. Without
+    both: what the newest move of the head changed. Equal tensors are counted, not
+    listed.
     """
     before, after = _pair(a, b)
     if repo is not None and "/" not in repo:
         raise UsageError(f"{repo!r} is no address of a repository")
-    reading, _ = open_reading(app, repo)
-    found = diff(reading, before, after, progress=app.progress)
+    (reading, old), (other, new) = _open(app, repo, before, after)
+    found = diff(reading, old, new, after_reading=other, progress=app.progress)
     is_different = found.n_changed > 0
     app.out.result(
         found,
@@ -65,10 +72,26 @@ def diff_command(
     )
 
 
+def _open(
+    app: App, repo: str | None, before: str, after: str
+) -> list[tuple[Reading, str | None]]:
+    """Where each of the two lies, and what it is called there."""
+    sides = before, after
+    if repo is not None and any("/" in side for side in sides):
+        raise UsageError("--repo is for names without an address of their own")
+    main = None
+    if any("/" not in side for side in sides):
+        main, _ = open_reading(app, repo)
+    return [
+        open_reading(app, side) if "/" in side or main is None else (main, side)
+        for side in sides
+    ]
+
+
 def _pair(a: str | None, b: str | None) -> tuple[str, str]:
     if a is None:
         return "HEAD~1", "HEAD"
-    if ".." not in a:
+    if ".." not in a or "/" in a:
         return a, b or "HEAD"
     if b is not None:
         raise UsageError("give A and B, or A..B")
@@ -97,6 +120,8 @@ _COLUMN_NAMES = ("tensor", "shape", "l2", "max", "cosine", "changed")
 
 def _row(one: TensorDiff) -> tuple[str, ...]:
     name = printable(one.name, _NAME)
+    if one.change is Change.RESHAPED:
+        return (name, *_reshaped(one), one.change.value, "", "", "")
     if one.change is not Change.CHANGED:
         return (name, shape_text(one.shape), one.change.value, "", "", "")
     return (
@@ -111,11 +136,21 @@ def _row(one: TensorDiff) -> tuple[str, ...]:
 
 def _stat_row(one: TensorDiff) -> tuple[str, ...]:
     name = printable(one.name, _NAME + 10)
+    if one.change is Change.RESHAPED:
+        return (name, " ".join((one.change.value, *_reshaped(one))))
     if one.change is not Change.CHANGED:
         return (name, one.change.value)
     share = one.share_changed or 0.0
     bar = "+" * max(1, round(share * _BAR))
     return (name, f"{share:6.1%} {bar}")
+
+
+def _reshaped(one: TensorDiff) -> tuple[str]:
+    """Both shapes, and both dtypes where they differ."""
+    old, new = shape_text(one.old_shape or ()), shape_text(one.shape)
+    if one.old_dtype not in (None, one.dtype):
+        old, new = f"{one.old_dtype} {old}", f"{one.dtype} {new}"
+    return (printable(f"{old} → {new}", _BOTH),)
 
 
 def _number(value: float | None) -> str:

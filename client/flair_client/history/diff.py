@@ -5,7 +5,7 @@ Figures for people: computed in float64 and not part of any digest.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import zip_longest
 
@@ -34,6 +34,7 @@ class TensorDiff:
     Attributes:
         dtype: in the later state, or the last one it had.
         shape: likewise.
+        old_dtype, old_shape: in the earlier state, where they were others.
         l2: length of the difference.
         max_abs: largest difference of one value.
         cosine: between the two states; None where one of them is zero or missing.
@@ -48,10 +49,12 @@ class TensorDiff:
     max_abs: float | None = None
     cosine: float | None = None
     share_changed: float | None = None
+    old_dtype: DType | None = None
+    old_shape: tuple[int, ...] | None = None
 
 
 def diff_weights(
-    store: Store, before: Manifest, after: Manifest
+    store: Store, before: Manifest, after: Manifest, after_store: Store | None = None
 ) -> Iterator[TensorDiff]:
     """Compares two states, tensors in name order; equal tensors are not read.
 
@@ -59,6 +62,7 @@ def diff_weights(
         store: where the blocks of both lie.
         before: the earlier state.
         after: the later one.
+        after_store: where those of the later one lie, if not in the same.
 
     Raises:
         BlockMissing, DigestMismatch: a block is not there or not itself.
@@ -73,9 +77,14 @@ def diff_weights(
         elif old is None:
             yield _bare(new, Change.ADDED)
         elif (old.dtype, old.shape) != (new.dtype, new.shape):
-            yield _bare(new, Change.RESHAPED)
+            yield replace(
+                _bare(new, Change.RESHAPED), old_dtype=old.dtype, old_shape=old.shape
+            )
+        elif old.digest == new.digest:
+            yield _same(new)
         else:
-            yield _diff_tensor(store, (before, old), (after, new))
+            stores = store, after_store or store
+            yield _diff_tensor(stores, (before, old), (after, new))
 
 
 def _bare(entry: TensorEntry, change: Change) -> TensorDiff:
@@ -84,26 +93,28 @@ def _bare(entry: TensorEntry, change: Change) -> TensorDiff:
     )
 
 
+def _same(entry: TensorEntry) -> TensorDiff:
+    return TensorDiff(
+        name=entry.name,
+        change=Change.SAME,
+        dtype=entry.dtype,
+        shape=entry.shape,
+        l2=0.0,
+        max_abs=0.0,
+        cosine=1.0,
+        share_changed=0.0,
+    )
+
+
 def _diff_tensor(
-    store: Store,
+    stores: tuple[Store, Store],
     before: tuple[Manifest, TensorEntry],
     after: tuple[Manifest, TensorEntry],
 ) -> TensorDiff:
     entry = after[1]
-    if before[1].digest == entry.digest:
-        return TensorDiff(
-            name=entry.name,
-            change=Change.SAME,
-            dtype=entry.dtype,
-            shape=entry.shape,
-            l2=0.0,
-            max_abs=0.0,
-            cosine=1.0,
-            share_changed=0.0,
-        )
     sums = _Sums()
     for old, new in zip_longest(
-        value_parts(*before, store), value_parts(*after, store)
+        value_parts(*before, stores[0]), value_parts(*after, stores[1])
     ):
         sums.add(old, new)
     return TensorDiff(

@@ -1,4 +1,4 @@
-"""Compares the weights of two commits, tensor by tensor."""
+"""Compares the weights of two commits, tensor by tensor; they may be strangers."""
 
 import math
 from dataclasses import dataclass
@@ -32,17 +32,20 @@ class Diff:
 
 def diff(
     reading: Reading,
-    before: str,
-    after: str,
+    before: str | None,
+    after: str | None,
     *,
+    after_reading: Reading | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Diff:
     """Compares two commits; equal tensors are not read.
 
     Args:
         reading: where commits lie.
-        before: names the earlier one.
-        after: names the later one.
+        before: names the earlier one; HEAD without it.
+        after: names the later one; likewise.
+        after_reading: where the later one lies, if elsewhere: in a fork, or another
+            workspace. Tensors of the same name are compared.
         progress: counts tensors.
 
     Raises:
@@ -50,11 +53,12 @@ def diff(
         UsageError: one of them is an update, which has no weights.
         BlockMissing, DigestMismatch, ObjectInvalid: blocks are not what they must be.
     """
-    old, new = reading.resolve(before), reading.resolve(after)
-    states = manifest_of(reading.store, old), manifest_of(reading.store, new)
+    other = after_reading or reading
+    old, new = reading.resolve(before), other.resolve(after)
+    states = manifest_of(reading.store, old), manifest_of(other.store, new)
     found: list[TensorDiff] = []
     with progress.task("compare", len(states[1].tensors), "tensors") as task:
-        for one in diff_weights(reading.store, *states):
+        for one in diff_weights(reading.store, *states, other.store):
             found.append(one)
             task.advance(1)
     return Diff(

@@ -13,7 +13,9 @@ The time with Flair runs from the start of the sites' commands until each has th
 round's merge: every start of a process, import, sandbox, digest, signature, transfer,
 merge and check is in it. The time without is that of three plain Python processes, one
 a site, side by side as well, that start once and call the same training function as
-often for the same number of epochs, and exchange nothing. Localnet, aggregator and the
+often for the same number of epochs, and exchange nothing. They train half of their
+rounds before the time with Flair and half after it, and wait in between, so that what
+else the machine does meets both alike. Localnet, aggregator and the
 sites share this machine's processors with each other.
 """
 
@@ -215,39 +217,66 @@ def _wait_for_all(processes: "Sequence[subprocess.Popen[str]]") -> None:
             raise RuntimeError(f"ended with {process.returncode}: {err}")
 
 
-def train_plainly(
-    folder: Path, model: Path, names: Sequence[str], n_rounds: int, epochs: int
-) -> "Spent":
+class Plain:
     """Trains `NAME.npz` without Flair, all side by side.
 
-    The weights are `NAME.plain/made.safetensors` afterwards.
+    The processes are started once, and wait between two calls of `train`. The weights
+    are `NAME.plain/made.safetensors` after `end`.
     """
-    settings = {
-        "EPOCHS": str(epochs),
-        "BATCH_SIZE": str(_BATCH_SIZE),
-        "LEARNING_RATE": str(_LEARNING_RATE),
-    }
-    text = PLAIN
-    for name, value in settings.items():
-        text = text.replace(name, value)
-    (model / "plain.py").write_text(text)
-    clock = _Clock()
-    processes = []
-    for name in names:
-        target = folder / f"{name}.plain"
-        target.mkdir()
-        rows, base = folder / f"{name}.npz", model / "weights.safetensors"
-        files = [str(rows), str(base), str(target / "made.safetensors")]
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, str(model / "plain.py"), *files, str(n_rounds)],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
+
+    def __init__(self, folder: Path, model: Path, epochs: int) -> None:
+        self._folder, self._model = folder, model
+        settings = {
+            "EPOCHS": str(epochs),
+            "BATCH_SIZE": str(_BATCH_SIZE),
+            "LEARNING_RATE": str(_LEARNING_RATE),
+        }
+        text = PLAIN
+        for name, value in settings.items():
+            text = text.replace(name, value)
+        (model / "plain.py").write_text(text)
+        self._processes: list[subprocess.Popen[str]] = []
+        self.wall_s = self.cpu_s = 0.0
+
+    def start(self, names: Sequence[str]) -> None:
+        """Starts a process for each; what they import counts as training."""
+        clock = _Clock()
+        for name in names:
+            target = self._folder / f"{name}.plain"
+            target.mkdir()
+            rows, base = self._folder / f"{name}.npz", "weights.safetensors"
+            files = [rows, self._model / base, target / "made.safetensors"]
+            self._processes.append(
+                subprocess.Popen(
+                    [sys.executable, str(self._model / "plain.py"), *map(str, files)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
             )
-        )
-    _wait_for_all(processes)
-    return clock.spent()
+        self.wall_s += clock.spent().wall_s
+
+    def train(self, n_rounds: int) -> None:
+        """Goes on for some rounds.
+
+        Raises:
+            RuntimeError: one of them ended.
+        """
+        clock = _Clock()
+        for process in self._processes:
+            print(n_rounds, file=process.stdin, flush=True)
+        for process in self._processes:
+            if process.stdout is None or not process.stdout.readline():
+                raise RuntimeError("training without Flair ended")
+        self.wall_s += clock.spent().wall_s
+
+    def end(self) -> None:
+        """Has the weights written."""
+        # The system tells their processor time at their end, all at once.
+        clock = _Clock()
+        _wait_for_all(self._processes)
+        self.wall_s += clock.spent().wall_s
+        self.cpu_s = clock.spent().cpu_s
 
 
 def accuracy(folder: Path, weights: Path, test: Path) -> float:
@@ -278,6 +307,11 @@ def measure(folder: Path, n_rounds: int, epochs: int) -> Figures:
     with open_ground(folder) as ground:
         ground.context("owner")
         model = write_package(ground, epochs)
+        # Half before and half after, so that other load of the machine meets both.
+        alone = Plain(folder, model, epochs)
+        alone.start(names)
+        alone.train(n_rounds // 2)
+        _tell(f"half of it without Flair {alone.wall_s:.1f} s")
         repo = publish(ground, model)
         _tell(f"{N_SITES} sites train {repo}")
         flair = federate(ground, repo, n_rounds)
@@ -287,9 +321,14 @@ def measure(folder: Path, n_rounds: int, epochs: int) -> Figures:
             file = folder / f"{name}.safetensors"
             run(ground, name, folder / name, "export", "--own", "-o", str(file))
             exported.append(file)
-    alone = train_plainly(folder, model, names, n_rounds, epochs)
+    load = os.getloadavg()[0]
+    alone.train(n_rounds - n_rounds // 2)
+    alone.end()
     _tell(f"without Flair {alone.wall_s:.1f} s")
-    train_plainly(folder, model, ["pooled"], n_rounds, epochs)
+    pooled = Plain(folder, model, epochs)
+    pooled.start(["pooled"])
+    pooled.train(n_rounds)
+    pooled.end()
     found = [accuracy(folder, file, test) for file in exported]
     plain = {
         name: accuracy(folder, folder / f"{name}.plain" / "made.safetensors", test)
@@ -309,7 +348,7 @@ def measure(folder: Path, n_rounds: int, epochs: int) -> Figures:
         rounds=n_rounds,
         epochs_per_round=epochs,
         sites=tuple(tuple(int(n) for n in one) for one in counts),
-        load=os.getloadavg()[0],
+        load=load,
     )
 
 

@@ -69,7 +69,10 @@ def loss_of(''',
     ("model(x[rows])", "model(shifted(x[rows]))"),
 )
 
-PLAIN: Final = '''"""The same training without Flair: ROWS BASE RESULT ROUNDS."""
+PLAIN: Final = '''"""The same training without Flair: ROWS BASE RESULT.
+
+Each line of the standard input is a number of rounds to go on for.
+"""
 
 import sys
 from pathlib import Path
@@ -80,11 +83,13 @@ from safetensors.torch import load_file, save_file
 from flair_client.training.doors import TrainContext, TrainData
 from train import train
 
-rows, base, result, n_rounds = sys.argv[1:5]
+rows, base, result = sys.argv[1:4]
 with np.load(rows) as arrays:
     data = TrainData({name: arrays[name] for name in ("x", "y")}, "y")
 weights = load_file(base)
-for number in range(int(n_rounds)):
+
+def go_on(number):
+    global weights
     ctx = TrainContext(
         seed=number, device="cpu", epochs=EPOCHS, batch_size=BATCH_SIZE,
         learning_rate=LEARNING_RATE, l2=0.0, prox_mu=0.0, early_stop_patience=0,
@@ -94,6 +99,14 @@ for number in range(int(n_rounds)):
     weights = dict(train({k: v.clone() for k, v in weights.items()}, data, ctx).weights)
     for left in ctx.scratch.glob("checkpoint*"):
         left.unlink()
+
+
+n_done = 0
+for line in sys.stdin:
+    for number in range(n_done, n_done + int(line)):
+        go_on(number)
+    n_done += int(line)
+    print(n_done, flush=True)
 save_file({name: value.contiguous() for name, value in weights.items()}, result)
 '''
 

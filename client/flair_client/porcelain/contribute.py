@@ -57,6 +57,7 @@ from flair_client.porcelain.pushed import PushOutcome
 from flair_client.porcelain.train import train
 from flair_client.repo_address import RepoAddress
 from flair_client.training.data import ColumnMap
+from flair_client.training.sandbox import keep_template
 from flair_client.workspace import Workspace
 
 _POLL_S: Final = 0.1
@@ -236,7 +237,8 @@ def contribute(
         Patience(plan.interval_s, jitter),
         Looker(ctx, workspace),
     )
-    with _alone(workspace):
+    # Rounds of a recipe with code run one after another, all with the same imports.
+    with _alone(workspace), keep_template():
         _begin(workspace, plan.n_rounds)
         return _go_on(run)
 

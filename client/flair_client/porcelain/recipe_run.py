@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,12 +215,17 @@ def _key(job: RecipeJob) -> str:
 
 def _start(job: RecipeJob, folder: Path, base: Path, said: "_Said") -> "Finished":
     # Only where code of a recipe's runs.
+    from flair_client.porcelain.recipe_process import (
+        command_of,
+        environment,
+        template_of,
+    )
     from flair_client.training.sandbox import SandboxLimits
     from flair_client.training.sandbox import run as run_in_sandbox
 
     spec, scratch = folder.absolute() / "spec.json", folder.absolute() / "own"
     return run_in_sandbox(
-        [sys.executable, "-P", "-m", "flair_client.training.child", str(spec)],
+        command_of(spec),
         readable=[
             folder.absolute() / "recipe",
             spec,
@@ -237,32 +241,13 @@ def _start(job: RecipeJob, folder: Path, base: Path, said: "_Said") -> "Finished
             ),
             max_scratch_bytes=4 * job.base.stat().st_size + _SPARE_SCRATCH_BYTES,
         ),
-        env=_environment(job, scratch),
+        env=environment(job.seed, scratch),
         on_line=said.hear,
         device=job.device,
         sandboxed=job.sandboxed,
         hidden=job.hidden,
+        prepared=template_of(job.recipe.framework),
     )
-
-
-def _environment(job: RecipeJob, scratch: Path) -> dict[str, str]:
-    """What the child sees of the environment: nothing of the user's."""
-    package = Path(__file__).parents[2]
-    env = {
-        "HOME": str(scratch),
-        "TMPDIR": str(scratch),
-        "LANG": "C.UTF-8",
-        "PATH": os.defpath,
-        # Nobody's: there may be no list of users to ask.
-        "USER": "flair",
-        "PYTHONHASHSEED": str(job.seed % 2**32),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # What PyTorch asks for where it is told to be deterministic on a GPU.
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    }
-    if "site-packages" not in package.parts:
-        env["PYTHONPATH"] = str(package)
-    return env
 
 
 class _Said:

@@ -1,9 +1,12 @@
 """Recipes that misbehave: each ends in one sentence and its exit code, and is gone."""
 
+import fcntl
 import itertools
 import os
 import socket
 import subprocess
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from flair_client.porcelain import recipe_run
 from flair_client.porcelain.new_update import write_update
 from flair_client.porcelain.recipe_run import RecipeJob, RunSource, run_recipe
 from flair_client.training.recipe import parse_recipe
-from flair_client.training.sandbox import find_sandbox
+from flair_client.training.sandbox import choosing, find_sandbox, keep_template
 
 pytestmark = pytest.mark.skipif(
     find_sandbox() is None, reason="this machine has neither bwrap nor user namespaces"
@@ -114,16 +117,43 @@ class Site:
         return outcome.exit_code, outcome.message
 
     def leftovers(self):
+        """Processes that name the folder, or have it mounted."""
         folder = str(self.folder)
         found = subprocess.run(
             ["ps", "-eo", "args", "-ww"], capture_output=True, text=True, check=True
         ).stdout.splitlines()
-        return [line for line in found if folder in line]
+        named = [line for line in found if folder in line]
+        processes = Path("/proc").glob("[0-9]*")
+        return named + [one.name for one in processes if folder in _mounts(one)]
+
+
+def _mounts(process):
+    try:
+        return (process / "mountinfo").read_text()
+    except OSError:
+        return ""
+
+
+@pytest.fixture(scope="module", params=["afresh", "from a template"])
+def start(request):
+    """How runs begin; one template is kept for all that come from it."""
+    has_template = request.param == "from a template"
+    with keep_template() if has_template else nullcontext():
+        yield request.param
 
 
 @pytest.fixture
-def site(tmp_path):
+def site(tmp_path, monkeypatch, start):
     made = Site(tmp_path)
+    forked = choosing._forked
+
+    def checked(job):
+        ended = forked(job)
+        wanted = start == "from a template" and find_sandbox() == "namespaces"
+        assert (ended is not None) == wanted
+        return ended
+
+    monkeypatch.setattr(choosing, "_forked", checked)
     yield made
     assert made.leftovers() == []
     assert made.wallet.read_text() == "[1, 2, 3]"
@@ -253,9 +283,29 @@ def test_a_recipe_that_floods_its_output(site):
 
 
 def test_a_recipe_that_leaves_processes_behind(site):
-    site.run(
-        "if os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\n    os._exit(0)"
+    # Each of them holds a lock until it ends, and the recipe sees that both do.
+    run = site.run(
+        "import fcntl\n"
+        "for name in ('child', 'grandchild'):\n"
+        "    told, tell = os.pipe()\n"
+        "    if os.fork() == 0:\n"
+        "        if name == 'grandchild' and os.fork() != 0: os._exit(0)\n"
+        "        os.setsid()\n"
+        "        held = open(ctx.scratch / name, 'w')\n"
+        "        fcntl.flock(held, fcntl.LOCK_EX)\n"
+        "        os.write(tell, b'x')\n"
+        "        time.sleep(600)\n"
+        "        os._exit(0)\n"
+        "    os.read(told, 1)\n"
+        "    try: fcntl.flock(open(ctx.scratch / name, 'w'), 6)\n"
+        "    except BlockingIOError: pass\n"
+        "    else: raise RuntimeError(name)"
     )
+
+    for name in ("child", "grandchild"):
+        with (run.weights.parent / name).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert site.leftovers() == []
 
 
 RESULT = "result.safetensors"

@@ -8,9 +8,11 @@ by bubblewrap where that is installed, else by a launcher of our own.
 """
 
 from flair_client.training.sandbox.choosing import find_sandbox, run
+from flair_client.training.sandbox.keeping import keep_template
 from flair_client.training.sandbox.values import (
     EndedBy,
     Finished,
+    Prepared,
     SandboxKind,
     SandboxLimits,
 )
@@ -18,8 +20,10 @@ from flair_client.training.sandbox.values import (
 __all__ = [
     "EndedBy",
     "Finished",
+    "Prepared",
     "SandboxKind",
     "SandboxLimits",
     "find_sandbox",
+    "keep_template",
     "run",
 ]

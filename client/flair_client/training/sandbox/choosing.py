@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flair_client.errors import NoSandbox
+from flair_client.training.sandbox.keeping import kept
 from flair_client.training.sandbox.layout import (
     check_readable,
     devices,
@@ -24,6 +25,7 @@ from flair_client.training.sandbox.tidy import tidy
 from flair_client.training.sandbox.values import (
     Finished,
     Job,
+    Prepared,
     SandboxKind,
     SandboxLimits,
 )
@@ -44,6 +46,7 @@ def run(
     device: str = "cpu",
     sandboxed: bool = True,
     hidden: Sequence[Path] = (),
+    prepared: Prepared | None = None,
 ) -> Finished:
     """Runs a program until it ends or reaches a limit.
 
@@ -58,13 +61,15 @@ def run(
         sandboxed: False runs it as any other program of the user's; only the limits
             hold, as far as it does not evade them.
         hidden: folders that no readable one may hold, besides the home folder.
+        prepared: a template that does the same as the program, which is asked for it
+            where one is kept (`keep_template`); else the program starts afresh.
 
     Raises:
         UsageError: a readable folder holds one that may not be read.
         NoSandbox: this machine has none; tells why.
     """
     check_readable(readable, hidden)
-    job = Job(argv, readable, scratch.resolve(), limits, env, on_line, device)
+    job = Job(argv, readable, scratch.resolve(), limits, env, on_line, device, prepared)
     if not sandboxed:
         return watch(Started(start(argv, job), None), job)
     kind = find_sandbox()
@@ -73,7 +78,9 @@ def run(
     # Before as well: nobody tidied up after one who was killed.
     tidy(job.scratch)
     try:
-        return _RUN[kind](job)
+        # Bubblewrap starts programs, and cannot be entered by one that runs.
+        finished = _forked(job) if kind == "namespaces" else None
+        return finished or _RUN[kind](job)
     finally:
         tidy(job.scratch)
 
@@ -123,16 +130,38 @@ def _plan(job: Job, status: int) -> dict[str, Any]:
 
 
 def _in_namespaces(job: Job) -> Finished:
-    return _started(
-        job,
-        lambda _: (),
-        links=links(),
-        readable=readable_paths(job.readable, job.device),
-        devices=devices(job.device),
-        shm_bytes=_shared_bytes(job),
-        tmp_bytes=_TMP_BYTES,
-        is_made=False,
-    )
+    return _started(job, lambda _: (), is_made=False, **_root(job))
+
+
+def _root(job: Job) -> dict[str, Any]:
+    return {
+        "links": links(),
+        "readable": readable_paths(job.readable, job.device),
+        "devices": devices(job.device),
+        "shm_bytes": _shared_bytes(job),
+        "tmp_bytes": _TMP_BYTES,
+    }
+
+
+def _forked(job: Job) -> Finished | None:
+    """Has a template run it; None where none is kept or can be had, or it ended."""
+    keeper = kept()
+    if keeper is None or job.prepared is None:
+        return None
+    # A run tells its own descriptor and parent.
+    plan = json.dumps(_plan(job, -1) | _root(job)).encode()
+    started = keeper.begin(job.prepared, job.env, plan)
+    if started is None:
+        return None
+    try:
+        finished = watch(started, job)
+    except NoSandbox:
+        return None
+    if finished.ended_by == "signal" and not keeper.is_standing():
+        # Whoever killed the template ended the run with it.
+        tidy(job.scratch)
+        return None
+    return finished
 
 
 def _in_bwrap(job: Job) -> Finished:

@@ -110,7 +110,8 @@ def _enter_namespaces() -> None:
         Path(f"/proc/self/{name}").write_text(text, "ascii")
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Has the kernel end this process when its parent ends, however it does."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -267,7 +268,8 @@ def _set_limits(limits: dict[str, int]) -> None:
         resource.setrlimit(number, (most, most))
 
 
-def _run_program(plan: dict[str, Any]) -> NoReturn:
+def _confine(plan: dict[str, Any]) -> None:
+    """Takes everything from this process that the program must not have."""
     os.setsid()
     os.chdir(plan["scratch"])
     nothing = os.open("/dev/null", os.O_RDONLY)
@@ -279,23 +281,24 @@ def _run_program(plan: dict[str, Any]) -> NoReturn:
     _set_limits(plan["limits"])
     _drop_rights()
     _set_filter(bytes.fromhex(plan["filter"]))
-    os.execve(plan["argv"][0], plan["argv"], plan["env"])  # noqa: S606 - meant so
 
 
 def _tell(plan: dict[str, Any], **what: object) -> None:
     os.write(plan["status_fd"], (json.dumps(what) + "\n").encode())
 
 
-def _first_process(plan: dict[str, Any]) -> NoReturn:
-    """Process 1: starts the program and waits for it alone, then all others end."""
+def _first_process(plan: dict[str, Any]) -> None:
+    """Process 1: starts the program and waits for it alone, then all others end.
+
+    Returns in the program's process, and in no other.
+    """
     program = os.fork()
     if program == 0:
         try:
-            _run_program(plan)
+            _confine(plan)
         except OSError as exc:
-            os.write(2, f"{exc}\n".encode())
-        finally:
-            os._exit(127)
+            _end(exc)
+        return
     # Nothing that the program prints after its end is waited for.
     os.closerange(0, 3)
     while True:
@@ -305,9 +308,9 @@ def _first_process(plan: dict[str, Any]) -> NoReturn:
             os._exit(0)
 
 
-def _first_in_new_root(plan: dict[str, Any], go: int) -> NoReturn:
+def _first_in_new_root(plan: dict[str, Any], go: int) -> None:
     try:
-        _die_with_parent()
+        die_with_parent()
         if os.read(go, 1) != b"g":
             os._exit(1)
         _make_root(plan)
@@ -317,26 +320,37 @@ def _first_in_new_root(plan: dict[str, Any], go: int) -> NoReturn:
     _first_process(plan)
 
 
-def _enter_and_wait(plan: dict[str, Any]) -> None:
-    """Enters the namespaces, and stays outside of the last as the one who waits."""
-    _die_with_parent()
+def enter(plan: dict[str, Any]) -> None:
+    """Goes on in the sandbox: returns in a new process in there, and in no other.
+
+    This process enters the namespaces, stays outside of the last as the one who waits,
+    and ends. It has one thread, and its parent is the plan's.
+    """
+    die_with_parent()
     # Whoever started us may have ended before that.
     if os.getppid() != plan["parent"]:
-        return
+        os._exit(1)
     try:
         _enter_namespaces()
     except OSError as exc:
         _tell(plan, failed=str(exc))
-        return
+        os._exit(1)
     wait, go = os.pipe()
     first = os.fork()
     if first == 0:
         os.close(go)
         _first_in_new_root(plan, wait)
+        return
     _tell(plan, first=first)
     os.closerange(0, 3)
     os.write(go, b"g")
     os.waitpid(first, 0)
+    os._exit(0)
+
+
+def _end(error: OSError) -> NoReturn:
+    os.write(2, f"{error}\n".encode())
+    os._exit(127)
 
 
 def main() -> None:
@@ -346,7 +360,12 @@ def main() -> None:
         # The program has the same rights as we have, and must not change our mind.
         _prctl(_PR_SET_DUMPABLE, 0)
         _first_process(plan)
-    _enter_and_wait(plan)
+    else:
+        enter(plan)
+    try:
+        os.execve(plan["argv"][0], plan["argv"], plan["env"])  # noqa: S606 - meant so
+    except OSError as exc:
+        _end(exc)
 
 
 if __name__ == "__main__":

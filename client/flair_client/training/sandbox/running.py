@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 
 from flair_client.errors import NoSandbox
 from flair_client.training.sandbox.values import EndedBy, Finished, Job
@@ -26,7 +26,38 @@ MAX_LINE_BYTES: Final = 64 * 1024
 MAX_OUTPUT_BYTES: Final = 256 << 20
 # The system's limit only has to hold until the watch sees that ours is reached.
 _SPARE_PROCESSES: Final = 16
-_FIRST_TO_BE_KILLED: Final = "1000"
+FIRST_TO_BE_KILLED: Final = "1000"
+
+
+class Process(Protocol):
+    """A process that was started, and everything that ends with it."""
+
+    pid: int
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """Where its output is read."""
+
+    @property
+    def stderr(self) -> IO[bytes] | None:
+        """Where its errors are read."""
+
+    def poll(self) -> int | None:
+        """Gives its exit code; None while it runs."""
+
+    def wait(self) -> int:
+        """Waits for its end."""
+
+    def kill(self) -> None:
+        """Ends it."""
+
+
+class Group(subprocess.Popen[bytes]):
+    """A process that leads a session; all of it is killed at once."""
+
+    def kill(self) -> None:
+        """Kills the session."""
+        os.killpg(self.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +69,7 @@ class Started:
         status: where it is told how it went; None without a sandbox.
     """
 
-    process: "subprocess.Popen[bytes]"
+    process: Process
     status: int | None
 
 
@@ -150,7 +181,7 @@ class _Watcher:
             with suppress(ProcessLookupError):
                 self._kill_first(os.pidfd_open(first))
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
         self._process.wait()
 
     def _kill_first(self, descriptor: int) -> None:
@@ -239,7 +270,7 @@ def _counts_by_namespace() -> bool:
 
 def start(
     argv: Sequence[str], job: Job, *, keep: Sequence[int] = (), plan: bytes = b""
-) -> "subprocess.Popen[bytes]":
+) -> Group:
     """Starts a process in a session of its own, and writes the plan into it.
 
     Args:
@@ -248,7 +279,7 @@ def start(
         keep: descriptors that stay open in it.
         plan: what it reads from its standard input.
     """
-    process = subprocess.Popen(  # noqa: S603 - an argument list, no shell
+    process = Group(
         list(argv),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -260,7 +291,7 @@ def start(
     )
     # Where the machine's memory runs out all the same, this goes first.
     with suppress(OSError):
-        Path(f"/proc/{process.pid}/oom_score_adj").write_text(_FIRST_TO_BE_KILLED)
+        Path(f"/proc/{process.pid}/oom_score_adj").write_text(FIRST_TO_BE_KILLED)
     if process.stdin is not None:
         with process.stdin as pipe, suppress(BrokenPipeError):
             pipe.write(plan)

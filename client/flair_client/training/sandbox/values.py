@@ -44,6 +44,19 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A program that a template stands ready for.
+
+    Attributes:
+        argv: of the template, by its whole path.
+        stamp: changes when what it imports does.
+    """
+
+    argv: tuple[str, ...]
+    stamp: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A program to run.
 
@@ -54,6 +67,7 @@ class Job:
         env: its whole environment.
         on_line: hears each line of its standard output.
         device: other than `cpu`, graphics devices are visible.
+        prepared: see `keeping`.
     """
 
     argv: Sequence[str]
@@ -63,3 +77,4 @@ class Job:
     env: Mapping[str, str] = field(default_factory=dict)
     on_line: Callable[[str], None] = lambda _: None
     device: str = "cpu"
+    prepared: Prepared | None = None

@@ -62,13 +62,17 @@ def test_a_program_that_is_not_there_is_told(sandbox):
 PARENT = """
 import signal, sys
 from pathlib import Path
-from flair_client.training.sandbox import SandboxLimits, choosing, run
+from flair_client.training.sandbox import (
+    Prepared, SandboxLimits, choosing, keep_template, run)
 choosing.find_sandbox = lambda: {kind!r}
+template = Prepared((sys.executable, "-P", "-c", {template!r}, {mark!r}))
 # Whoever runs in the background of a shell has it ignored, and hands that on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-run([sys.executable, "-c", {code!r}, {mark!r}], readable=(), scratch=Path({scratch!r}),
-    limits=SandboxLimits(60, 1 << 29, 64, 1 << 24), env={{}},
-    on_line=lambda line: print(line, flush=True))
+with keep_template():
+    run([sys.executable, "-c", {code!r}, {mark!r}], readable=(),
+        scratch=Path({scratch!r}), limits=SandboxLimits(60, 1 << 29, 64, 1 << 24),
+        env={{}}, on_line=lambda line: print(line, flush=True),
+        prepared=template if {is_template} else None)
 """
 
 
@@ -79,7 +83,12 @@ def test_nothing_is_left_where_the_one_who_started_it_is_killed(sandbox, number)
         "print('begun', flush=True); time.sleep(60)"
     )
     program = PARENT.format(
-        kind=sandbox.kind, code=code, mark=sandbox.mark, scratch=str(sandbox.scratch)
+        kind=sandbox.system,
+        code=code,
+        mark=sandbox.mark,
+        scratch=str(sandbox.scratch),
+        is_template=sandbox.kind == "template",
+        template=sandbox.template_code,
     )
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program)],
@@ -92,6 +101,7 @@ def test_nothing_is_left_where_the_one_who_started_it_is_killed(sandbox, number)
         parent.send_signal(number)
         parent.wait(10)
 
+    # The template too: its mark is in its arguments.
     deadline = time.monotonic() + 10
     while sandbox.leftovers() and time.monotonic() < deadline:
         time.sleep(0.05)

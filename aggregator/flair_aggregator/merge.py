@@ -41,6 +41,7 @@ def make_merge(
 
     Raises:
         VerificationError: an update is not sound.
+        TooFewUpdates: fewer than what the policy's strategy promises needs.
         StoreFull, StoreUnavailable: nothing was made.
     """
     store = evidence.store
@@ -52,7 +53,10 @@ def make_merge(
         events=tuple(cap_events(evidence.events[head.last_seq : record.frozen_seq])),
     )
     with store.batch():
-        manifest = recompute(store, store, terms, head.manifest, updates, deltas)
+        merged = recompute(
+            store, store, terms, head.manifest, head.commit, updates, deltas
+        )
+        state = merged.state
         commit = Commit(
             kind=CommitKind.MERGE,
             repo=terms.repo,
@@ -63,9 +67,12 @@ def make_merge(
             time=record.closed_at,
             policy=terms.policy,
             round_index=terms.round_index,
-            weights=store.put(CODEC_DAG_CBOR, encode_manifest(manifest)),
+            weights=store.put(CODEC_DAG_CBOR, encode_manifest(merged.weights)),
             recipe=head.recipe,
             strategy=strategy_record(terms, (u.weight for u in updates)),
+            strategy_state=None
+            if state is None
+            else store.put(CODEC_DAG_CBOR, encode_manifest(state)),
             report=store.put(CODEC_RAW, merge_report(terms, updates, deltas)),
             events=store.put(CODEC_DAG_CBOR, encode_event_list(listed)),
         )

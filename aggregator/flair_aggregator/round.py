@@ -17,7 +17,9 @@ from flair_client.chain.accounts import (
     UpdateAccount,
     UpdateStatus,
 )
+from flair_client.errors import ObjectInvalid, TooFewUpdates
 from flair_client.ids import Address, CommitId
+from flair_client.strategies import choice_of
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -324,6 +326,11 @@ def _why_blocked(live: RoundView, rights: Rights) -> tuple[str, ...]:
     counted = _counted(live)
     if len(counted) < live.params.min_updates:
         return (f"{len(counted)} of {live.params.min_updates} updates are left",)
+    try:
+        choice = choice_of(live.params)
+        choice.strategy.require(len(counted), choice.params)
+    except (TooFewUpdates, ObjectInvalid) as exc:
+        return (str(exc),)
     faults = tuple(
         f"update of {u.value.contributor}: {fault.text}"
         for u in counted

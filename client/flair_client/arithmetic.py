@@ -274,3 +274,12 @@ def divide_half_even(numerator: int, denominator: int) -> int:
     quotient, rest = divmod(numerator, denominator)
     up = 2 * rest > denominator or (2 * rest == denominator and quotient & 1)
     return quotient + int(up)
+
+
+def divide_rounded(values: IntArray, divisor: int) -> IntArray:
+    """Quotients by a positive integer, rounded half to even."""
+    quotient = values // np.int64(divisor)
+    twice = (values - quotient * np.int64(divisor)) * np.int64(2)
+    up = (twice > divisor) | ((twice == divisor) & (quotient & np.int64(1) == 1))
+    rounded: IntArray = quotient + up.astype(np.int64)
+    return rounded

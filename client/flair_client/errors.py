@@ -54,6 +54,7 @@
         * SiteRefused: a rule of this site forbids it; names the rule
             * ApprovalMissing: the second person has not approved what would leave
         * BudgetSpent: a data source would give away more than it may
+        * TooFewUpdates: fewer than a strategy's promise needs; names the bound
         * InviteGone: an invite is used up, revoked, or was never made
         * NotDelegated: the wallet has not delegated to this key here
         * NoSponsor: the repository has no sponsor, or another than is asked
@@ -424,6 +425,27 @@ class BudgetSpent(Refused):
         self.spent = spent
         self.wanted = wanted
         self.limit = limit
+
+
+class TooFewUpdates(Refused):
+    """Fewer updates than what a strategy promises needs.
+
+    Attributes:
+        strategy: its id.
+        n_updates: how many there are.
+        n_needed: how many it takes.
+    """
+
+    def __init__(
+        self, strategy: str, n_updates: int, n_needed: int, bound: str
+    ) -> None:
+        super().__init__(
+            f"strategy {strategy!r} needs at least {n_needed} updates "
+            f"({bound}), there are {n_updates}"
+        )
+        self.strategy = strategy
+        self.n_updates = n_updates
+        self.n_needed = n_needed
 
 
 class InviteGone(Refused):

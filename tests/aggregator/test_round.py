@@ -25,6 +25,8 @@ from flair_aggregator.round import (
 )
 from flair_client.chain.accounts import RoundState, UpdateStatus
 from flair_client.ids import Address, CommitId
+from flair_client.strategies import get_strategy
+from flair_client.strategies.parameters import from_numbers, pack
 from flair_client.testing import (
     ALICE,
     BOB,
@@ -221,3 +223,47 @@ def test_round_is_opened_only_when_asked_and_only_on_a_head():
     assert steps(idle) == ()
     assert steps(idle, open_rounds=True) == (OpenRound(1),)
     assert steps(empty, open_rounds=True) == ()
+
+
+def robust(f):
+    values = from_numbers("median", get_strategy("median").parameters, {"f": f})
+    return replace(
+        PARAMS,
+        strategy=get_strategy("median").number,
+        strategy_params=pack(get_strategy("median").parameters, values),
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        (robust(1), "at least 3 updates (2f + 1 for f = 1), there are 2"),
+        (replace(PARAMS, strategy=99), "there is no strategy 99"),
+    ],
+)
+def test_a_strategy_that_cannot_keep_its_promise_merges_nothing(params, reason):
+    closed = view(NOW + 60, ACCEPTED, **CLOSED)
+    closed = replace(closed, live=replace(closed.live, params=params))
+
+    waiting = plan(closed, OWNER_RIGHTS, open_rounds=False, batch_size=9)
+    late = plan(
+        replace(closed, now=waiting.wake_at),
+        OWNER_RIGHTS,
+        open_rounds=False,
+        batch_size=9,
+    )
+
+    assert waiting.steps == ()
+    assert reason in waiting.waits[0]
+    (step,) = late.steps
+    assert isinstance(step, AbortRound)
+    assert reason in step.reason
+
+
+def test_a_strategy_with_enough_updates_goes_on():
+    closed = view(NOW + 60, ACCEPTED, **CLOSED)
+    closed = replace(closed, live=replace(closed.live, params=robust(0)))
+
+    (step,) = plan(closed, OWNER_RIGHTS, open_rounds=False, batch_size=9).steps
+
+    assert isinstance(step, Accumulate)

@@ -208,6 +208,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         NETWORK,
         "check its URL: `flair config get sponsor.url`; or ask whoever runs it",
     ),
+    errors.TooFewUpdates: (
+        NEGATIVE,
+        "raise --min-updates, or promise less with `--strategy-param f=…`",
+    ),
     errors.BudgetSpent: (
         NEGATIVE,
         "see `flair privacy show`; more noise, a smaller --epsilon, costs less",

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from flair_client.cli.types import BRANCH_NAME, DURATION
+from flair_client.cli.types import BRANCH_NAME, DURATION, NUMBER_BY_NAME
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -172,6 +172,19 @@ _POLICY_OPTIONS: Final = (
         metavar="N",
         help="Largest batch in training; 0: as the recipe says.",
     ),
+    click.option(
+        "--strategy",
+        metavar="NAME",
+        help="How updates are combined: fedavg, fedadam, median, krum …",
+    ),
+    click.option(
+        "--strategy-param",
+        "strategy_params",
+        type=NUMBER_BY_NAME,
+        multiple=True,
+        metavar="NAME=X",
+        help="A parameter of the strategy, as f=2; can be given several times.",
+    ),
 )
 
 
@@ -189,4 +202,5 @@ def policy_overrides(given: dict[str, Any]) -> dict[str, Any]:
         fields["bits"] = int(fields["bits"])
     if "invited" in fields:
         fields["contribute"] = "invited" if fields.pop("invited") else "open"
-    return fields
+    params = dict(fields.pop("strategy_params", ()))
+    return fields | ({"strategy_params": params} if params else {})

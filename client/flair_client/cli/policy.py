@@ -26,6 +26,7 @@ from flair_client.porcelain.policy import (
     policy_params,
     policy_show,
     policy_use,
+    strategy_text,
 )
 
 
@@ -43,6 +44,7 @@ def policy_command() -> None:
     examples=(
         "flair policy create --n-params 121 --min-updates 3 --round-length 7d",
         "flair policy create --like 0 --open",
+        "flair policy create --strategy krum --strategy-param f=1 --min-updates 5",
     ),
 )
 @repo_option
@@ -113,6 +115,7 @@ def policy_text(policy: Policy) -> str:
             ("resolution", f"{params.bits} bits in units of 2^{params.scale_exp}"),
             ("values", params.n_params),
             ("weight cap", params.weight_cap),
+            ("strategy", strategy_text(params)),
             ("eta", f"{policy.eta:.8g}"),
             ("most epochs", params.max_epochs or None),
             ("largest batch", params.max_batch_size or None),

@@ -68,8 +68,22 @@ def parse_sol(text: str) -> int:
     return int(lamports)
 
 
+def parse_number_by_name(text: str) -> tuple[str, int | float]:
+    """Reads `f=2` or `tau=1e-3`.
+
+    Raises:
+        ValueError: not a name, an equals sign and a number.
+    """
+    name, _, number = text.partition("=")
+    try:
+        return name, int(number) if number.isdigit() else float(number)
+    except ValueError as exc:
+        raise ValueError(f"{text!r} is not a name and a number such as f=2") from exc
+
+
 DURATION: Final = Kind("duration", parse_duration)
 SOL: Final = Kind("sol", parse_sol)
+NUMBER_BY_NAME: Final = Kind("name=number", parse_number_by_name)
 ADDRESS: Final = Kind("address", Address.parse)
 COMMIT_ID: Final = Kind("commit", CommitId.parse)
 REPO_NAME: Final = Kind("name", partial(check_name, "repository name"))

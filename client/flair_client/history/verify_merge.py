@@ -3,8 +3,11 @@
 import hashlib
 from collections.abc import Iterable
 
-from flair_client.errors import VerificationError
-from flair_client.history.merge import merge_weights
+from flair_client.encoding import encode_manifest
+from flair_client.encoding.blocks import block_cid
+from flair_client.errors import TooFewUpdates, VerificationError
+from flair_client.history.merge import Merged, merge_weights
+from flair_client.history.merge_state import state_before
 from flair_client.history.records import (
     PolicyRecord,
     RoundRecord,
@@ -19,11 +22,12 @@ from flair_client.history.verify_weights import (
     first_difference,
     naming,
     read_manifest,
+    verify_complete,
 )
-from flair_client.ids import Address, CommitId, Digest
+from flair_client.ids import CODEC_DAG_CBOR, Address, CommitId, Digest
 from flair_client.objects import Commit, CommitKind, Delta, Manifest, StrategyRecord
 from flair_client.store.base import Store
-from flair_client.strategies import get_strategy, lambda_for
+from flair_client.strategies import choice_of, lambda_for
 
 _ROOT_PREFIX = b"flair-accumulate-v1\n"
 
@@ -65,11 +69,13 @@ def merged_updates(record: RoundRecord) -> tuple[UpdateRecord, ...]:
 def strategy_record(terms: RoundTerms, weights: Iterable[int]) -> StrategyRecord:
     """How the policy combines the updates; `weights` in the order of the parents."""
     weights = tuple(weights)
+    choice = choice_of(terms.params)
     return StrategyRecord(
-        id=get_strategy(terms.params.strategy).id,
+        id=choice.strategy.id,
         params={
-            "eta_q24": terms.params.eta_q24,
-            "lambda": lambda_for(terms.params.eta_q24, sum(weights)),
+            "eta_q24": choice.eta_q24,
+            "lambda": lambda_for(choice.eta_q24, sum(weights)),
+            **choice.params,
         },
         weights=weights,
     )
@@ -81,14 +87,15 @@ def verify_merge(  # noqa: PLR0917 - what is read, then what is checked
     terms: RoundTerms,
     record: RoundRecord,
     base: Manifest,
+    head: Commit,
     commit_id: CommitId,
     commit: Commit,
 ) -> Manifest:
     """Makes the merge again and compares. Gives its manifest.
 
     Checks kind, parents, policy, strategy, weights, the chain's sum, every update,
-    and the integers and digests of all tensors. Signature, author, place and list of
-    events are for the caller.
+    the integers and digests of all tensors, and what the strategy keeps. Signature,
+    author, place and list of events are for the caller.
 
     Args:
         store: where the blocks lie.
@@ -96,6 +103,7 @@ def verify_merge(  # noqa: PLR0917 - what is read, then what is checked
         terms: of the round.
         record: the round by its events; finalised or not.
         base: weights of the round's base.
+        head: the round's base itself.
         commit_id: the merge.
         commit: the merge, decoded.
 
@@ -109,7 +117,8 @@ def verify_merge(  # noqa: PLR0917 - what is read, then what is checked
     must(commit.round_index == terms.round_index, "is for another round")
     must(commit.policy == terms.policy, "was made under another policy")
     _check_parents(commit, terms, updates, where)
-    _check_strategy(commit, terms, record, updates, where)
+    with naming(where):
+        _check_strategy(commit, terms, record, updates, where)
     deltas = [
         _verified_delta(store, terms, update, base, commit_id) for update in updates
     ]
@@ -117,31 +126,60 @@ def verify_merge(  # noqa: PLR0917 - what is read, then what is checked
         if commit.report is not None:
             store.get(commit.report)
         actual = _declared_manifest(store, commit, where)
-        expected = recompute(store, scratch, terms, base, updates, deltas)
-    difference = first_difference(expected, actual)
+        try:
+            expected = recompute(store, scratch, terms, base, head, updates, deltas)
+        except TooFewUpdates as exc:
+            raise VerificationError(where, str(exc)) from exc
+    difference = first_difference(expected.weights, actual)
     must(difference is None, f"weights: {difference}")
+    _check_state(store, expected.state, commit, where)
     return actual
 
 
-def recompute(  # noqa: PLR0917 - as merge_weights
+def recompute(  # noqa: PLR0917 - what is read, then what is merged
     store: Store,
     scratch: Store,
     terms: RoundTerms,
     base: Manifest,
+    head: Commit,
     updates: Iterable[UpdateRecord],
     deltas: Iterable[Delta],
-) -> Manifest:
-    """The weights that come out of merging these updates, one tensor at a time."""
+) -> Merged:
+    """What comes out of merging these updates, one tensor at a time.
+
+    Args:
+        store: where the blocks lie.
+        scratch: takes new blocks.
+        terms: of the round.
+        base: weights of the round's base.
+        head: the round's base itself, for what its strategy kept.
+        updates: by the chain.
+        deltas: of the updates, in the same order; validated.
+
+    Raises:
+        As `merge_weights`.
+    """
     weighted = [(u.weight, d) for u, d in zip(updates, deltas, strict=True)]
-    return merge_weights(
-        store,
-        base,
-        weighted,
-        get_strategy(terms.params.strategy),
-        lambda_for(terms.params.eta_q24, sum(weight for weight, _ in weighted)),
-        terms.params.scale_exp,
-        scratch,
-    )
+    choice = choice_of(terms.params)
+    state = state_before(store, head, choice.strategy)
+    return merge_weights(store, base, weighted, choice, scratch, state=state)
+
+
+def _check_state(
+    store: Store, expected: Manifest | None, commit: Commit, where: str
+) -> None:
+    """The moments in the commit are those that recomputing gives, and all there."""
+    must = requiring(where)
+    kept = commit.strategy_state
+    if expected is None:
+        must(kept is None, "has a state, which its strategy does not keep")
+        return
+    if kept is None:
+        raise VerificationError(where, "has no state, which its strategy keeps")
+    is_same = block_cid(CODEC_DAG_CBOR, encode_manifest(expected)) == kept
+    must(is_same, "its strategy's state is not what recomputing gives")
+    with naming(where):
+        verify_complete(store, read_manifest(store, kept))
 
 
 def _declared_manifest(store: Store, commit: Commit, where: str) -> Manifest:
@@ -198,7 +236,6 @@ def _check_strategy(
         params == dict(expected.params),
         f"strategy parameters {params} are not the policy's",
     )
-    must(commit.strategy_state is None, "has a state, which its strategy does not keep")
     must(
         accumulated_root(record.accepted()) == record.update_root,
         "the chain added up other updates",

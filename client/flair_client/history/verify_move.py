@@ -27,6 +27,7 @@ __all__ = [
     "CheckedCommit",
     "Evidence",
     "check_event_list",
+    "check_no_state",
     "check_parent",
     "check_place",
     "check_policy",
@@ -95,6 +96,7 @@ def verify_move(
         last_seq = check_event_list(evidence, commit, (start,), move, where)
         recipe = check_recipe(evidence.store, commit, previous, where)
         check_policy(evidence.history, commit, where)
+        check_no_state(commit, move, where)
     manifest = _verified_weights(evidence, move, commit, previous)
     with naming(where):
         verify_complete(
@@ -221,6 +223,14 @@ def check_policy(history: RepoHistory, commit: Commit, where: str) -> None:
         )
 
 
+def check_no_state(commit: Commit, move: MoveRecord, where: str) -> None:
+    """Merges of rounds carry what a strategy keeps; after others it begins anew."""
+    requiring(where)(
+        move.round is not None or commit.strategy_state is None,
+        f"is a {commit.kind} and carries a strategy's state",
+    )
+
+
 def _verified_weights(
     evidence: Evidence,
     move: MoveRecord,
@@ -235,6 +245,7 @@ def _verified_weights(
             terms_of(evidence.history, move.round),
             move.round,
             previous.manifest,
+            previous.commit,
             move.new_head,
             commit,
         )

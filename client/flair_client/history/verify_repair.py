@@ -12,6 +12,7 @@ from flair_client.history.events import read_event_list
 from flair_client.history.records import MoveRecord
 from flair_client.history.verify_move import (
     check_event_list,
+    check_no_state,
     check_place,
     check_policy,
     check_recipe,
@@ -71,6 +72,7 @@ def verify_repair(
         )
         recipe = check_recipe(evidence.store, commit, valid, where)
         check_policy(evidence.history, commit, where)
+        check_no_state(commit, move, where)
         manifest = _weights(evidence, commit, valid, first_wrong, where)
         verify_complete(
             evidence.store,

@@ -14,7 +14,7 @@ from flair_client.history.verify_weights import read_manifest
 from flair_client.ids import CommitId
 from flair_client.objects import CommitKind, Manifest, Revert, RevertKind
 from flair_client.store.base import Store
-from flair_client.strategies import get_strategy, lambda_for
+from flair_client.strategies import choice_of, lambda_for
 
 
 def recompute_revert(
@@ -74,7 +74,7 @@ def recompute_revert(
     update = next((u for u in record.accepted() if u.commit_id == reverts.update), None)
     if update is None:
         raise VerificationError(where, "reverts an update that is not in the merge")
-    strategy = get_strategy(terms.params.strategy)
+    strategy = choice_of(terms.params).strategy
     must(strategy.linear, f"strategy {strategy.id!r} has no separable terms")
     _, delta = verify_update(evidence.store, terms, update, before)
     weight_sum = sum(one.weight for one in record.accepted())

@@ -11,10 +11,12 @@ from flair_client.chain.accounts import PolicyAccount, PolicyParams, Scope
 from flair_client.chain.instructions import branch_set_policy, policy_create
 from flair_client.chain.pdas import find_policy_pda
 from flair_client.context import Context
-from flair_client.errors import UsageError
+from flair_client.errors import ObjectInvalid, UsageError
 from flair_client.ids import Address, Digest
 from flair_client.porcelain.target import find_repo
 from flair_client.repo_address import RepoAddress
+from flair_client.strategies import STRATEGIES, choice_of
+from flair_client.strategies.parameters import from_numbers, pack
 
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _ETA_ONE: Final = 2**24
@@ -34,6 +36,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "reveal_after_close": False,
     "max_epochs": 0,
     "max_batch_size": 0,
+    "strategy": "fedavg",
+    "strategy_params": {},
 }
 POLICY_FIELDS: Final = (*_DEFAULTS, "norm_bound")
 
@@ -46,6 +50,8 @@ class Policy:
         digest: of the whole account.
         norm_bound: length that an update may have, in units of the weights.
         eta: server learning rate.
+        strategy: how updates are combined.
+        strategy_params: its parameters, by name.
         params: the exact integers on chain.
     """
 
@@ -57,6 +63,8 @@ class Policy:
     dp: str
     norm_bound: float
     eta: float
+    strategy: str
+    strategy_params: Mapping[str, int | float]
     params: PolicyParams
 
 
@@ -106,6 +114,7 @@ def policy_params(
     The norm bound is in units of the weights: its square in delta units is
     ⌊(norm_bound·2^-scale_exp)²⌋, computed exactly. Without one it is √n_params, which
     means by one unit a value. `eta` is rounded to the nearest 2⁻²⁴, half to even.
+    `strategy_params` is a table of the strategy's parameters.
 
     Args:
         table: from the recipe.
@@ -114,6 +123,7 @@ def policy_params(
 
     Raises:
         UsageError: an unknown field, or a value that cannot be; names the field.
+        TooFewUpdates: the strategy's promise needs more than `min_updates`.
     """
     given = {
         key: value for key, value in (overrides or {}).items() if value is not None
@@ -122,6 +132,15 @@ def policy_params(
         if key not in POLICY_FIELDS:
             raise UsageError(f"policy.{key} is not a known field")
     values = {**_DEFAULTS, **table, **given}
+    if "strategy" not in given or given["strategy"] == table.get("strategy"):
+        # A parameter that is given takes the place of the table's; others stay.
+        values["strategy_params"] = {
+            **_params_table(table),
+            **_params_table(given),
+        }
+    else:
+        values["strategy_params"] = _params_table(given)
+    strategy, packed = _strategy(values)
     scale_exp = _whole(values, "scale_exp", -40, 20)
     return PolicyParams(
         bits=_whole(values, "bits", 13, 16),
@@ -141,7 +160,28 @@ def policy_params(
         deposit_lamports=_whole(values, "deposit_lamports", 0, 10**9),
         max_epochs=_whole(values, "max_epochs", 0, 2**16 - 1),
         max_batch_size=_whole(values, "max_batch_size", 0, 2**32 - 1),
+        strategy=strategy,
+        strategy_params=packed,
     )
+
+
+def _params_table(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = values.get("strategy_params", {})
+    if not isinstance(found, Mapping):
+        raise UsageError("policy.strategy_params is a table of numbers")
+    return found
+
+
+def _strategy(values: Mapping[str, Any]) -> tuple[int, bytes]:
+    """Number and parameters, refused where `min_updates` cannot keep its promise."""
+    name = values["strategy"]
+    if not isinstance(name, str) or name not in STRATEGIES:
+        raise UsageError(f"policy.strategy is one of: {', '.join(STRATEGIES)}")
+    strategy = STRATEGIES[name]
+    given = values["strategy_params"]
+    params = from_numbers(strategy.id, strategy.parameters, given)
+    strategy.require(_whole(values, "min_updates", 1, 64), params)
+    return strategy.number, pack(strategy.parameters, params)
 
 
 def policy_like(
@@ -159,6 +199,8 @@ def policy_like(
     if not {"norm_bound", "scale_exp"} & overrides.keys():
         # The shown bound is rounded; the integer on chain is what counts.
         changed = replace(changed, norm_bound_sq=params.norm_bound_sq)
+    if not {"strategy", "strategy_params"} & overrides.keys():
+        changed = replace(changed, strategy_params=params.strategy_params)
     return replace(changed, recipe_digest=params.recipe_digest)
 
 
@@ -182,6 +224,8 @@ def policy_table(policy: Policy) -> dict[str, Any]:
         "reveal_after_close": bool(params.reveal_after_close),
         "max_epochs": params.max_epochs,
         "max_batch_size": params.max_batch_size,
+        "strategy": policy.strategy,
+        "strategy_params": dict(policy.strategy_params),
     }
 
 
@@ -240,6 +284,7 @@ def show_policy(account: PolicyAccount, address: Address) -> Policy:
     """Gives a policy's account as people see it."""
     params = account.params
     scale = math.ldexp(1.0, params.scale_exp)
+    strategy, strategy_params = _shown_strategy(params)
     return Policy(
         index=account.index,
         address=address,
@@ -249,8 +294,27 @@ def show_policy(account: PolicyAccount, address: Address) -> Policy:
         dp=("none", "required")[min(params.dp_rule, 1)],
         norm_bound=math.sqrt(params.norm_bound_sq) * scale,
         eta=params.eta_q24 / _ETA_ONE,
+        strategy=strategy,
+        strategy_params=strategy_params,
         params=params,
     )
+
+
+def _shown_strategy(params: PolicyParams) -> tuple[str, dict[str, int | float]]:
+    """Name and parameters; of one that is not known here only the number."""
+    try:
+        choice = choice_of(params)
+    except ObjectInvalid:
+        return f"unknown ({params.strategy})", {}
+    values = choice.params
+    known = choice.strategy.parameters
+    return choice.strategy.id, {one.name: one.shown(values[one.key]) for one in known}
+
+
+def strategy_text(params: PolicyParams) -> str:
+    """A policy's strategy with its parameters, in a line."""
+    name, values = _shown_strategy(params)
+    return " ".join((name, *(f"{key}={value:.6g}" for key, value in values.items())))
 
 
 def policy_make(ctx: Context, repo: RepoAddress, params: PolicyParams) -> PolicyCreated:

@@ -26,7 +26,7 @@ from flair_client.porcelain.refs import (
     verified_commits,
 )
 from flair_client.store.base import Store
-from flair_client.strategies import get_strategy
+from flair_client.strategies import choice_of
 from flair_client.workspace import Workspace
 
 
@@ -113,7 +113,7 @@ def plan_revert(
         raise Refused(f"{_name(move, update)} is not part of the head: it is not valid")
     if update is not None and move.round is not None:
         params = evidence.history.policies[move.round.policy_index].params
-        require_separable(get_strategy(params.strategy))
+        require_separable(choice_of(params).strategy)
     manifest = recompute_revert(
         evidence, state.head.manifest, reverts, end, "revert", store_out=store
     )

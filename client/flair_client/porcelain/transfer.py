@@ -96,7 +96,10 @@ def _in_order(
             for cid in tensor.blocks:
                 yield cid, f"{_DELTA} {tensor.name}"
         yield commit.delta, _DELTA
-    for what in ("strategy_state", "report", "proof", "opening", "events"):
+    if commit.strategy_state is not None:
+        for cid, what in _of_weights(store, commit.strategy_state):
+            yield cid, what.replace("weights", "strategy state", 1)
+    for what in ("report", "proof", "opening", "events"):
         cid = getattr(commit, what)
         if cid is not None:
             yield cid, what

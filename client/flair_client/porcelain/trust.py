@@ -10,9 +10,10 @@ from typing import Any
 
 from flair_client.chain.accounts import PolicyAccount, PolicyParams, encode_account
 from flair_client.context import Context
-from flair_client.errors import TrustRequired, WorkspaceError
+from flair_client.errors import ObjectInvalid, TrustRequired, WorkspaceError
 from flair_client.ids import CODEC_DAG_CBOR, Address, Cid, Digest
 from flair_client.porcelain.checkout import blocks_of, recipe_at, recipe_files
+from flair_client.porcelain.policy import strategy_text
 from flair_client.porcelain.target import find_repo
 from flair_client.porcelain.terms import (
     DAMAGE,
@@ -23,6 +24,7 @@ from flair_client.porcelain.terms import (
     terms_now,
 )
 from flair_client.store.base import Store
+from flair_client.strategies import choice_of
 from flair_client.training.recipe import (
     MODEL_FILE,
     RECIPE_FILE,
@@ -280,7 +282,6 @@ def _policy_fields(params: PolicyParams) -> dict[str, Any]:
             "contribute",
             "reveal_after_close",
             "scale_exp",
-            "strategy",
             "weight_cap",
             "min_updates",
             "max_updates",
@@ -295,7 +296,7 @@ def _policy_fields(params: PolicyParams) -> dict[str, Any]:
             "max_epochs",
             "max_batch_size",
         )
-    }
+    } | {"strategy": strategy_text(params)}
 
 
 def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
@@ -303,7 +304,7 @@ def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
 
     Weaker is: an update may be longer, finer, trained for longer or unprotected; fewer
     are merged at once; anybody may take part; it is shown earlier; less time to object;
-    more is held back.
+    more is held back; the strategy withstands fewer hostile updates.
     """
     before, after = _policy_fields(old), _policy_fields(new)
     weaker = {
@@ -321,6 +322,7 @@ def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
         "deposit_lamports": new.deposit_lamports > old.deposit_lamports,
         "recipe_digest": not any(new.recipe_digest.raw),
         "max_epochs": _epochs(new) > _epochs(old),
+        "strategy": _attackers(new) < _attackers(old),
     }
     return [
         TrustChange(
@@ -337,6 +339,14 @@ def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
 def _epochs(params: PolicyParams) -> float:
     """The most passes over the data; no limit is more than any."""
     return params.max_epochs or float("inf")
+
+
+def _attackers(params: PolicyParams) -> int:
+    """Hostile updates that the strategy withstands; none where it promises nothing."""
+    try:
+        return choice_of(params).params.get("f", 0)
+    except ObjectInvalid:
+        return 0
 
 
 def _bound(params: PolicyParams) -> float:

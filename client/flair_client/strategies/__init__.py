@@ -1,10 +1,38 @@
 """How updates are combined: one strategy per file, found by name or number."""
 
 from flair_client.errors import UsageError
-from flair_client.strategies.base import Strategy, WeightedDelta, lambda_for
+from flair_client.strategies.base import Facts, Rule, Strategy, lambda_for
+from flair_client.strategies.choice import Choice, StrategyPolicy, choose
+from flair_client.strategies.fedadagrad import FedAdagrad
+from flair_client.strategies.fedadam import FedAdam
 from flair_client.strategies.fedavg import FedAvg
+from flair_client.strategies.fedavgm import FedAvgM
+from flair_client.strategies.fedprox import FedProx
+from flair_client.strategies.fedyogi import FedYogi
+from flair_client.strategies.geometric_median import GeometricMedian
+from flair_client.strategies.krum import Krum
+from flair_client.strategies.median import CoordinateMedian
+from flair_client.strategies.multi_krum import MultiKrum
+from flair_client.strategies.norm_clipping import NormClipping
+from flair_client.strategies.trimmed_mean import TrimmedMean
 
-STRATEGIES: dict[str, Strategy] = {strategy.id: strategy for strategy in (FedAvg(),)}
+STRATEGIES: dict[str, Strategy] = {
+    strategy.id: strategy
+    for strategy in (
+        FedAvg(),
+        FedProx(),
+        FedAvgM(),
+        FedAdam(),
+        FedYogi(),
+        FedAdagrad(),
+        CoordinateMedian(),
+        TrimmedMean(),
+        Krum(),
+        MultiKrum(),
+        GeometricMedian(),
+        NormClipping(),
+    )
+}
 
 
 def get_strategy(which: int | str) -> Strategy:
@@ -16,14 +44,28 @@ def get_strategy(which: int | str) -> Strategy:
     for strategy in STRATEGIES.values():
         if which in (strategy.number, strategy.id):
             return strategy
-    raise UsageError(f"there is no strategy {which!r}")
+    known = ", ".join(STRATEGIES)
+    raise UsageError(f"there is no strategy {which!r}; there are: {known}")
+
+
+def choice_of(policy: StrategyPolicy) -> Choice:
+    """The strategy that a policy chose, with its parameters.
+
+    Raises:
+        ObjectInvalid: there is no such strategy, or its parameters cannot be.
+    """
+    return choose(STRATEGIES, policy)
 
 
 __all__ = [
     "STRATEGIES",
+    "Choice",
+    "Facts",
     "FedAvg",
+    "Rule",
     "Strategy",
-    "WeightedDelta",
+    "StrategyPolicy",
+    "choice_of",
     "get_strategy",
     "lambda_for",
 ]

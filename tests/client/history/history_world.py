@@ -30,13 +30,14 @@ from flair_client.encoding import (
     sign_commit,
 )
 from flair_client.history.events import events_for_commit
-from flair_client.history.merge import merge_weights
+from flair_client.history.merge import Merged
 from flair_client.history.records import MoveRecord, UpdateRecord
 from flair_client.history.replay import replay
 from flair_client.history.revert import revert_contributor, revert_merge
 from flair_client.history.verify_merge import (
     accumulated_root,
     merged_updates,
+    recompute,
     strategy_record,
 )
 from flair_client.history.verify_move import terms_of
@@ -62,7 +63,7 @@ from flair_client.objects import (
     Role,
 )
 from flair_client.store import MemoryStore
-from flair_client.strategies import get_strategy, lambda_for
+from flair_client.strategies import lambda_for
 from flair_client.testing_objects import make_manifest
 
 OWNER = KeypairSigner(bytes([1]) * 32)
@@ -395,28 +396,20 @@ class World:
             "strategy": strategy_record(terms, [u.weight for u in updates]),
         }
         if "weights" not in fields:
-            values["weights"] = self.put_manifest(
-                self.merge_manifest(updates, base, terms)
-            )
+            merged = self.merge_updates(updates, base, terms)
+            values["weights"] = self.put_manifest(merged.weights)
+            if merged.state is not None:
+                values["strategy_state"] = self.put_manifest(merged.state)
         if "events" not in fields:
             values["events"] = self.event_list(head_commit, record.frozen_seq)
         return self.put_commit(signer, **(values | fields))
 
-    def merge_manifest(
+    def merge_updates(
         self, updates: tuple[UpdateRecord, ...], base: Manifest, terms: Any
-    ) -> Manifest:
-        weighted = [
-            (u.weight, verify_update(self.store, terms, u, base)[1]) for u in updates
-        ]
-        return merge_weights(
-            self.store,
-            base,
-            weighted,
-            get_strategy(1),
-            lambda_for(self.params.eta_q24, sum(w for w, _ in weighted)),
-            self.params.scale_exp,
-            self.store,
-        )
+    ) -> Merged:
+        deltas = [verify_update(self.store, terms, u, base)[1] for u in updates]
+        head = self.head()[1]
+        return recompute(self.store, self.store, terms, base, head, updates, deltas)
 
     def finalize(
         self,

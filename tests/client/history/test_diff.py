@@ -6,7 +6,7 @@ import pytest
 from flair_client.history.diff import Change, diff_weights
 from flair_client.history.merge import merge_weights
 from flair_client.store import MemoryStore
-from flair_client.strategies import FedAvg
+from flair_client.strategies import Choice, FedAvg
 from flair_client.testing_objects import make_delta, make_manifest
 
 
@@ -70,7 +70,8 @@ def test_floats_and_exact_integers_are_compared():
     store = MemoryStore()
     before = make_manifest(store, {"w": np.zeros(300_000, np.float32)})
     delta = make_delta(store, {"w": np.full(300_000, 1024, np.int16)})
-    after = merge_weights(store, before, [(1, delta)], FedAvg(), 1 << 24, -10, store)
+    choice = Choice(FedAvg(), {}, 1 << 24, -10)
+    after = merge_weights(store, before, [(1, delta)], choice, store).weights
 
     (one,) = diff_weights(store, before, after)
 

@@ -100,7 +100,7 @@ def test_a_merge_with_another_light_form_is_named(world, change):
     world.begin_round(1, 2)
     _, _, base = world.head()
     terms = terms_of(world.history, world.live)
-    merged = world.merge_manifest(merged_updates(world.live), base, terms)
+    merged = world.merge_updates(merged_updates(world.live), base, terms).weights
     changed = world.put_manifest(change(world, merged))
     merge = world.finalize(world.make_merge(weights=changed))
 

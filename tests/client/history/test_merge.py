@@ -17,7 +17,7 @@ from flair_client.errors import BlockMissing, ObjectInvalid, OutOfRange, TensorM
 from flair_client.history.merge import merge_weights
 from flair_client.objects import Role, TensorEncodingId
 from flair_client.store import MemoryStore
-from flair_client.strategies import FedAvg, lambda_for
+from flair_client.strategies import Choice, FedAvg, lambda_for
 from flair_client.testing_objects import make_delta, make_digest, make_manifest
 from flair_client.weights import load_fixed, load_tensor
 
@@ -38,10 +38,8 @@ def int16(values):
 
 
 def merge(store, base, updates, *, scale_exp=SCALE, eta_q24=1 << 24, out=None):
-    lambda_ = lambda_for(eta_q24, sum(weight for weight, _ in updates))
-    return merge_weights(
-        store, base, updates, FedAvg(), lambda_, scale_exp, out or store
-    )
+    choice = Choice(FedAvg(), {}, eta_q24, scale_exp)
+    return merge_weights(store, base, updates, choice, out or store).weights
 
 
 def weighted(store, updates, name="w"):
@@ -275,7 +273,8 @@ MERGE_AND_MEASURE = """
     import numpy as np
     from flair_client.history.merge import merge_weights
     from flair_client.store import DiskStore
-    from flair_client.strategies import FedAvg
+    from flair_client.strategies import Choice, get_strategy
+    from flair_client.strategies.parameters import from_numbers
     from flair_client.testing_objects import make_delta, make_manifest
     n_updates, size = int(sys.argv[2]), 4_000_000
     store = DiskStore(Path(sys.argv[1]))
@@ -293,20 +292,37 @@ MERGE_AND_MEASURE = """
     del numbers
     import tracemalloc
     tracemalloc.start()
-    merge_weights(store, base, updates, FedAvg(), 1 << 20, -10, store)
+    strategy = get_strategy(sys.argv[3])
+    params = from_numbers(strategy.id, strategy.parameters, {})
+    merge_weights(store, base, updates, Choice(strategy, params, 1 << 24, -10), store)
     print(tracemalloc.get_traced_memory()[1] >> 20)
 """
 
 
-@pytest.mark.parametrize("n_updates", [1, 12])
-def test_memory_does_not_grow_with_model_or_updates(tmp_path, n_updates):
+@pytest.mark.parametrize(
+    ("strategy", "n_updates", "most_mib"),
+    [
+        ("fedavg", 1, 32),
+        ("fedavg", 12, 32),
+        # Moments, old and new, and what lies between them.
+        ("fedadam", 5, 64),
+        # Value by value: one part of each update, sorted.
+        ("median", 12, 48),
+        ("krum", 12, 48),
+        ("geometric_median", 12, 48),
+    ],
+)
+def test_memory_does_not_grow_with_model_or_updates(
+    tmp_path, strategy, n_updates, most_mib
+):
     code = textwrap.dedent(MERGE_AND_MEASURE)
 
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path), str(n_updates)],
+        [sys.executable, "-c", code, str(tmp_path), str(n_updates), strategy],
         check=True,
         capture_output=True,
         text=True,
     )
 
-    assert int(done.stdout) < 32  # MiB; one model is 16, its integers are 31
+    # One model is 16 MiB, its integers are 31.
+    assert int(done.stdout) < most_mib

@@ -15,7 +15,7 @@ from flair_client.history.revert import (
 )
 from flair_client.objects import Role
 from flair_client.store import MemoryStore
-from flair_client.strategies import FedAvg, lambda_for
+from flair_client.strategies import STRATEGIES, Choice, FedAvg, lambda_for
 from flair_client.testing_objects import make_delta, make_manifest
 from flair_client.weights import load_fixed
 
@@ -48,8 +48,8 @@ def delta_of(store, values, contributor=1):
 
 def merge(store, base, updates):
     terms = [(w, delta_of(store, v, i)) for i, (w, v) in enumerate(updates, start=1)]
-    lambda_ = lambda_of(updates)
-    return merge_weights(store, base, terms, FedAvg(), lambda_, SCALE, store)
+    choice = Choice(FedAvg(), {}, 1 << 24, SCALE)
+    return merge_weights(store, base, terms, choice, store).weights
 
 
 def lambda_of(updates):
@@ -158,15 +158,12 @@ def test_a_revert_can_be_reverted(store):
 
 
 def test_a_strategy_that_is_not_linear_has_no_terms():
-    class Median:
-        id = "median"
-        number = 2
-        linear = False
-        merge_tensor = FedAvg.merge_tensor
-
-    require_separable(FedAvg())
-    with pytest.raises(NotSeparable, match="'median' is not linear"):
-        require_separable(Median())
+    for strategy in STRATEGIES.values():
+        if strategy.id in ("fedavg", "fedprox"):
+            require_separable(strategy)
+        else:
+            with pytest.raises(NotSeparable, match=f"'{strategy.id}' is not linear"):
+                require_separable(strategy)
 
 
 def test_states_of_other_shapes_are_named(store):

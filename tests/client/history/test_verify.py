@@ -347,7 +347,7 @@ def test_weights_other_than_recomputed_name_the_tensor(world):
     terms = terms_of(world.history, world.live)
     good = merged_updates(world.live)
     doubled = (replace(good[0], weight=64), *good[1:])
-    weights = world.put_manifest(world.merge_manifest(doubled, base, terms))
+    weights = world.put_manifest(world.merge_updates(doubled, base, terms).weights)
     merge = world.finalize(world.make_merge(weights=weights))
 
     error = fault(world)

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -5,9 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flair_client.chain.accounts import PolicyAccount, PolicyParams
-from flair_client.errors import UsageError
+from flair_client.errors import TooFewUpdates, UsageError
 from flair_client.ids import Address, Digest
-from flair_client.porcelain.policy import policy_like, policy_params, show_policy
+from flair_client.porcelain.policy import (
+    policy_like,
+    policy_params,
+    policy_table,
+    show_policy,
+)
+from flair_client.strategies import STRATEGIES
 
 ZERO = Address(bytes(32))
 
@@ -145,3 +152,125 @@ def test_a_policy_is_shown_in_units_of_the_weights():
     assert shown.eta == 0.5
     assert shown.contribute == "invited"
     assert shown.dp == "none"
+
+
+def test_a_strategy_and_its_parameters_worked_out_by_hand():
+    table = {"strategy": "multi_krum", "min_updates": 7}
+
+    params = policy_params({**table, "strategy_params": {"f": 2, "m": 3}}, n_params=1)
+
+    assert params.strategy == 10
+    assert params.strategy_params == bytes([2, *[0] * 7, 3, *[0] * 55])
+
+
+def test_real_parameters_count_units_of_two_to_the_minus_48():
+    table = {"strategy": "fedadagrad", "strategy_params": {"tau": 0.5}}
+
+    params = policy_params(table, n_params=1)
+
+    assert params.strategy_params == bytes(8) + (2**47).to_bytes(8, "little") + bytes(
+        48
+    )
+
+
+def test_without_a_strategy_nothing_is_set():
+    assert policy_params({}, n_params=1).strategy_params == bytes(64)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"strategy": "bulyan"}, "strategy is one of: fedavg, fedprox, fedavgm"),
+        ({"strategy": 7}, "strategy is one of"),
+        ({"strategy": ["krum"]}, "strategy is one of"),
+        ({"strategy_params": {"f": 1}}, "'fedavg' has no parameter 'f'; it has: none"),
+        (
+            {"strategy": "fedadam", "strategy_params": {"beta": 0.9}},
+            "'fedadam' has no parameter 'beta'; it has: beta_1, beta_2, tau",
+        ),
+        ({"strategy": "fedadam", "strategy_params": [1]}, "strategy_params is a table"),
+        (
+            {"strategy": "norm_clipping"},
+            "'norm' of strategy 'norm_clipping' is missing",
+        ),
+        *(
+            (
+                {"strategy": "fedadam", "strategy_params": {"tau": tau}},
+                "'tau' of strategy 'fedadam' is a number from",
+            )
+            for tau in (0, -1.0, 17, float("nan"), float("inf"), "1", True)
+        ),
+        *(
+            (
+                {"strategy": "fedavgm", "strategy_params": {"momentum": momentum}},
+                "'momentum' of strategy 'fedavgm' is a number",
+            )
+            for momentum in (-0.1, 1.0)
+        ),
+        *(
+            (
+                {"strategy": "median", "strategy_params": {"f": f}},
+                "'f' of strategy 'median' is a whole number from 0 to 32",
+            )
+            for f in (-1, 33, 1.0, True)
+        ),
+    ],
+)
+def test_a_strategy_that_cannot_be_is_named(table, words):
+    with pytest.raises(UsageError, match=re.escape(words)):
+        policy_params(table, n_params=1)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "params", "n_needed", "bound"),
+    [
+        ("median", {"f": 2}, 5, "2f + 1 for f = 2"),
+        ("trimmed_mean", {"f": 2}, 5, "2f + 1 for f = 2"),
+        ("geometric_median", {"f": 2}, 5, "2f + 1 for f = 2"),
+        ("norm_clipping", {"f": 2, "norm": 1}, 5, "2f + 1 for f = 2"),
+        ("krum", {"f": 2}, 7, "2f + 3 for f = 2"),
+        ("multi_krum", {"f": 2}, 7, "2f + 3 for f = 2"),
+        ("multi_krum", {"f": 2, "m": 4}, 8, "m + f + 2 for f = 2 and m = 4"),
+    ],
+)
+def test_half_of_the_updates_may_not_be_hostile(strategy, params, n_needed, bound):
+    table = {"strategy": strategy, "strategy_params": params}
+
+    with pytest.raises(TooFewUpdates, match=re.escape(bound)) as caught:
+        policy_params({**table, "min_updates": n_needed - 1}, n_params=1)
+    assert caught.value.n_needed == n_needed
+    policy_params({**table, "min_updates": n_needed}, n_params=1)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_policy_like_another_has_its_strategy(name):
+    given = {"norm": 0.1} if name == "norm_clipping" else {}
+    table = {"strategy": name, "strategy_params": given, "min_updates": 9}
+    older = show_policy(account(policy_params(table, n_params=1)), ZERO)
+
+    same = policy_like(older, {"max_updates": 20})
+    read_again = policy_params(policy_table(older), n_params=1)
+
+    assert older.strategy == name
+    assert same.strategy == older.params.strategy
+    assert same.strategy_params == older.params.strategy_params
+    assert read_again.strategy_params == older.params.strategy_params
+
+
+def test_one_parameter_can_be_changed():
+    table = {"strategy": "multi_krum", "strategy_params": {"f": 2, "m": 3}}
+    older = show_policy(
+        account(policy_params({**table, "min_updates": 9}, n_params=1)), ZERO
+    )
+
+    fewer = policy_like(older, {"strategy_params": {"m": 1}})
+    other = policy_like(older, {"strategy": "median"})
+
+    assert show_policy(account(fewer), ZERO).strategy_params == {"f": 2, "m": 1}
+    assert show_policy(account(other), ZERO).strategy_params == {"f": 1}
+
+
+def test_a_strategy_of_a_newer_flair_is_shown_by_its_number():
+    params = replace(policy_params({}, n_params=1), strategy=99)
+
+    assert show_policy(account(params), ZERO).strategy == "unknown (99)"

@@ -6,6 +6,8 @@ import pytest
 
 from flair_client.ids import Digest
 from flair_client.porcelain.trust import policy_changes
+from flair_client.strategies import get_strategy
+from flair_client.strategies.parameters import from_numbers, pack
 from flair_client.testing import make_policy
 
 OLD = replace(
@@ -81,6 +83,26 @@ def test_a_coarser_unit_with_the_same_bound_in_weights_is_not():
     )
 
     assert not any(one.weaker for one in policy_changes(OLD, coarser))
+
+
+def test_withstanding_fewer_hostile_updates_is_weaker():
+    params = from_numbers("median", get_strategy("median").parameters, {"f": 2})
+    robust = replace(
+        OLD,
+        strategy=get_strategy("median").number,
+        strategy_params=pack(get_strategy("median").parameters, params),
+    )
+
+    (back,) = policy_changes(robust, OLD)
+    (there,) = policy_changes(OLD, robust)
+
+    assert (back.field, back.old, back.new, back.weaker) == (
+        "policy.strategy",
+        "median f=2",
+        "fedavg",
+        True,
+    )
+    assert not there.weaker
 
 
 def test_nothing_differs_from_itself():

@@ -7,12 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flair_client.errors import OutOfRange, UsageError
-from flair_client.strategies import STRATEGIES, FedAvg, get_strategy, lambda_for
+from flair_client.strategies import (
+    STRATEGIES,
+    Facts,
+    FedAvg,
+    get_strategy,
+    lambda_for,
+)
+from flair_client.strategies.sums import MeanRule
 
 VALUES = st.lists(st.integers(-32768, 32767), min_size=3, max_size=3)
 WEIGHTS = st.sampled_from([1 << n for n in range(9)])
 UPDATES = st.lists(st.tuples(WEIGHTS, VALUES), min_size=1, max_size=6)
 BASE = st.lists(st.integers(-(2**61), 2**61), min_size=3, max_size=3)
+
+
+def merge(base, updates, lambda_, name="values"):
+    rule = MeanRule([weight for weight, _ in updates], lambda_)
+    return rule.merge_part(base, (delta for _, delta in updates), (), name)[0]
 
 
 def arrays(updates):
@@ -21,9 +33,7 @@ def arrays(updates):
 
 def test_two_updates_by_hand():
     # eta 1, weights 1 and 3: lambda = 2^24 / 4; 1*8 + 3*(-4) = -4, so M falls by 2^24.
-    merged = FedAvg().merge_tensor(
-        np.array([100]), arrays([(1, [8]), (3 - 1, [-6])]), (1 << 24) // 4
-    )
+    merged = merge(np.array([100]), arrays([(1, [8]), (3 - 1, [-6])]), (1 << 24) // 4)
 
     assert merged.tolist() == [100 - (1 << 24)]
 
@@ -36,7 +46,7 @@ def test_merging_is_the_formula(base, updates, eta_q24):
         for i, m in enumerate(base)
     ]
 
-    merged = FedAvg().merge_tensor(np.array(base), arrays(updates), lambda_)
+    merged = merge(np.array(base), arrays(updates), lambda_)
 
     assert merged.tolist() == expected
 
@@ -44,7 +54,7 @@ def test_merging_is_the_formula(base, updates, eta_q24):
 @given(BASE, st.lists(st.tuples(WEIGHTS, VALUES), min_size=1, max_size=4))
 def test_the_order_of_arrival_does_not_matter(base, updates):
     results = {
-        FedAvg().merge_tensor(np.array(base), order, 12345).tobytes()
+        merge(np.array(base), order, 12345).tobytes()
         for order in itertools.permutations(arrays(updates))
     }
 
@@ -54,7 +64,7 @@ def test_the_order_of_arrival_does_not_matter(base, updates):
 def test_one_update_with_eta_one_is_added_as_it_is():
     lambda_ = lambda_for(1 << 24, 16)
 
-    merged = FedAvg().merge_tensor(np.array([5]), arrays([(16, [7])]), lambda_)
+    merged = merge(np.array([5]), arrays([(16, [7])]), lambda_)
 
     assert merged.tolist() == [5 + (7 << 24)]
 
@@ -62,9 +72,7 @@ def test_one_update_with_eta_one_is_added_as_it_is():
 def test_sixty_four_extreme_updates_do_not_overflow():
     updates = arrays([(256, [-32768])] * 64)
 
-    merged = FedAvg().merge_tensor(
-        np.array([0]), updates, lambda_for(1 << 24, 256 * 64)
-    )
+    merged = merge(np.array([0]), updates, lambda_for(1 << 24, 256 * 64))
 
     assert merged.tolist() == [-(1 << 39)]
 
@@ -74,13 +82,30 @@ def test_leaving_64_bits_is_refused(base):
     step = 1 if base > 0 else -1
 
     with pytest.raises(OutOfRange, match="tensor 'w'"):
-        FedAvg().merge_tensor(np.array([base]), arrays([(1, [step])]), 1, "w")
+        merge(np.array([base]), arrays([(1, [step])]), 1, "w")
 
 
 @pytest.mark.parametrize("weight", [0, -1, 257])
 def test_a_weight_out_of_range_is_refused(weight):
     with pytest.raises(ValueError, match="weight"):
-        FedAvg().merge_tensor(np.array([0]), [(weight, np.array([1], np.int16))], 1)
+        Facts(eta_q24=1, scale_exp=0, params={}, weights=(1, weight), norms_sq=(1, 1))
+
+
+@given(st.lists(WEIGHTS, min_size=1, max_size=64), st.integers(1, 2**26))
+def test_the_rule_has_the_chains_lambda(weights, eta_q24):
+    facts = Facts(
+        eta_q24=eta_q24,
+        scale_exp=0,
+        params={},
+        weights=tuple(weights),
+        norms_sq=(1,) * len(weights),
+    )
+    deltas = [np.array([n], np.int16) for n in range(len(weights))]
+
+    merged, _ = FedAvg().rule(facts).merge_part(np.array([0]), iter(deltas), ())
+
+    total = sum(n * weight for n, weight in enumerate(weights))
+    assert merged.tolist() == [lambda_for(eta_q24, sum(weights)) * total]
 
 
 @given(st.integers(1, 2**26), st.integers(1, 64 * 256))
@@ -102,7 +127,7 @@ def test_strategies_are_found_by_id_and_number():
         assert get_strategy(strategy.id) is get_strategy(strategy.number) is strategy
 
 
-@pytest.mark.parametrize("which", [0, 99, "median"])
+@pytest.mark.parametrize("which", [0, 99, "bulyan"])
 def test_an_unknown_strategy_is_named(which):
     with pytest.raises(UsageError, match=str(which)):
         get_strategy(which)

@@ -3,8 +3,9 @@
 A line is canonical JSON with `seq`, counted from 1, and `prev`, the sha-256 of the line
 before without its newline (zeros in the first). Whoever changes, inserts or takes out a
 line has to write all later lines anew, and the hash of the last line changes. A write
-that was cut off leaves a line that is no JSON; it stays, and the next line names its
-hash like any other.
+that was cut off leaves a line without its newline that is no JSON; it stays, and the
+next line, which begins with the newline, names its hash like any other. A last line
+that has its newline and is no JSON was never written so: nothing is appended to it.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ _LOCK_TIMEOUT_S: Final = 30.0
 _MAX_LINE: Final = 1 << 24
 # Lines are far shorter; where the last one is not, the file is read from its start.
 _TAIL: Final = 1 << 18
+_FOREIGN: Final = "is whole and not one that Flair wrote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ def read_lines(path: Path) -> tuple[ChainedLine, ...]:
     """Reads and checks a file whole; where there is none there are no lines.
 
     Raises:
-        RecordDamaged: a line is not bound to the one before; names the first.
+        RecordDamaged: a line is not bound to the one before, or the last one is whole
+            and not one of ours; names the first.
     """
     return tuple(_checked(path))
 
@@ -69,7 +72,7 @@ def append_line(path: Path, fields: Mapping[str, Any]) -> ChainedLine:
     """Appends a line and waits until the disk has it; the caller holds the lock.
 
     Raises:
-        RecordDamaged: the last line cannot be one of ours.
+        RecordDamaged: the last line is whole and cannot be one of ours.
         OSError: the disk is full, or the file may not be written.
     """
     seq, last = _last_line(path)
@@ -99,10 +102,13 @@ def append_line(path: Path, fields: Mapping[str, Any]) -> ChainedLine:
 
 
 def _checked(path: Path) -> Iterator[ChainedLine]:
-    prev = FIRST_PREV
-    for seq, raw in enumerate(_raw_lines(path), start=1):
+    prev, is_foreign = FIRST_PREV, False
+    seq = 0
+    for seq, (raw, is_whole) in enumerate(_raw_lines(path), start=1):
         digest = hashlib.sha256(raw).hexdigest()
         fields = _parse(raw)
+        # A line that was cut off has a newline only where another one follows.
+        is_foreign = fields is None and is_whole
         if fields is None:
             yield ChainedLine(seq, {}, digest, is_torn=True)
         else:
@@ -112,15 +118,18 @@ def _checked(path: Path) -> Iterator[ChainedLine]:
                 raise RecordDamaged(path, seq, "does not follow the line before it")
             yield ChainedLine(seq, fields, digest)
         prev = digest
+    if is_foreign:
+        raise RecordDamaged(path, seq, _FOREIGN)
 
 
-def _raw_lines(path: Path) -> Iterator[bytes]:
+def _raw_lines(path: Path) -> Iterator[tuple[bytes, bool]]:
+    """Gives each line, and whether it has its newline."""
     try:
         with path.open("rb") as file:
             for seq, raw in enumerate(iter(lambda: file.readline(_MAX_LINE), b""), 1):
                 if len(raw) == _MAX_LINE:
                     raise RecordDamaged(path, seq, "is longer than any line")
-                yield raw.removesuffix(b"\n")
+                yield raw.removesuffix(b"\n"), raw.endswith(b"\n")
     except FileNotFoundError:
         return
 
@@ -130,15 +139,20 @@ def _last_line(path: Path) -> tuple[int, bytes | None]:
 
     A last line of ours tells its own number. Whether it is true shows when all are
     read.
+
+    Raises:
+        RecordDamaged: it is whole and not one of ours.
     """
     tail = _tail(path)
     if tail is not None:
         fields = _parse(tail)
         if fields is not None and type(fields.get("seq")) is int:
             return fields["seq"], tail
-    seq, last = 0, None
-    for seq, last in enumerate(_raw_lines(path), start=1):  # noqa: B007 - the last
+    seq, last, is_whole = 0, None, False
+    for seq, (last, is_whole) in enumerate(_raw_lines(path), start=1):  # noqa: B007 - the last
         pass
+    if last is not None and is_whole and _parse(last) is None:
+        raise RecordDamaged(path, seq, _FOREIGN)
     return seq, last
 
 

@@ -61,6 +61,10 @@ def spoil(lines, at):
     lines[at] = b"gone\n"
 
 
+def add_empty(lines, at):
+    lines.insert(len(lines) + at + 1, b"\n")
+
+
 def bury(lines, at):
     lines[at] = b"[" * 20_000 + b"\n"
 
@@ -90,6 +94,39 @@ def test_a_line_that_was_cut_off_stays_and_the_log_goes_on(home):
         "",
         "push",
     ]
+
+
+@pytest.mark.parametrize("edit", [spoil, bury, add_empty])
+def test_a_last_line_that_is_whole_and_no_line_of_ours_was_not_cut_off(home, edit):
+    path = home / AUDIT_FILE
+    change(path, -1, edit)
+    damaged = path.read_bytes()
+
+    with pytest.raises(RecordDamaged, match=r"line [45] is whole and not one"):
+        read_audit(home)
+    with pytest.raises(RecordDamaged, match=r"line [45] is whole and not one"):
+        write_audit(home, AuditKind.PUSH, 200, {})
+
+    assert path.read_bytes() == damaged
+
+
+def test_writes_that_were_cut_off_one_after_the_other_stay(home):
+    path = home / AUDIT_FILE
+    path.write_bytes(path.read_bytes()[:-20] + b'\n{"det')
+
+    assert [line.kind for line in read_audit(home).lines][-2:] == ["", ""]
+    write_audit(home, AuditKind.PUSH, 200, {})
+
+    assert [line.kind for line in read_audit(home).lines][-3:] == ["", "", "push"]
+
+
+def test_a_line_that_lacks_only_its_newline_counts(home):
+    path = home / AUDIT_FILE
+    path.write_bytes(path.read_bytes()[:-1])
+
+    write_audit(home, AuditKind.PUSH, 200, {})
+
+    assert [line.kind for line in read_audit(home).lines][-2:] == ["train", "push"]
 
 
 def test_what_was_cut_off_at_the_end_shows_against_a_noted_hash(home):

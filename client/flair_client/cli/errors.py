@@ -142,10 +142,6 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         INTEGRITY,
         "move the file away and start again; the chain tells where each round stands",
     ),
-    errors.RecordDamaged: (
-        INTEGRITY,
-        "keep a copy of the file and move it away; the next run begins a new one",
-    ),
     errors.NotSeparable: (NEGATIVE, "revert the whole merge instead"),
     errors.VerificationError: (
         INTEGRITY,

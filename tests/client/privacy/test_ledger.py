@@ -119,6 +119,19 @@ def test_a_changed_ledger_is_not_believed(tmp_path, old, new):
         spend(tmp_path, 3, 10)
 
 
+def test_a_last_update_that_was_overwritten_is_not_passed_over(tmp_path):
+    spend(tmp_path, 1, 10)
+    spend(tmp_path, 2, 10)
+    path = ledger_path(tmp_path, "icu")
+    first, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b"#" * (len(last) - 1) + b"\n")
+
+    with pytest.raises(RecordDamaged, match="line 2"):
+        read_charges(tmp_path, "icu")
+    with pytest.raises(RecordDamaged, match="line 2"):
+        spend(tmp_path, 3, 10)
+
+
 @pytest.mark.parametrize("text", ["0", "-3.0", '"x"', "null"])
 def test_a_line_without_noise_is_no_update(tmp_path, text):
     spend(tmp_path, 1, 10)

@@ -139,17 +139,21 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyRecord:
-    """How a merge combined its updates.
+    """How a merge combined its updates, or its models.
 
     Attributes:
-        id: the strategy's name in the registry.
+        id: the name of the strategy, or of the method that merges models.
         params: its parameters, integers only.
-        weights: integer weight of each update, in the order of `parents[1:]`.
+        weights: of each update, in the order of `parents[1:]`; in a merge of models
+            the weight of each in billionths, in the order of `parents`, or of
+            `parents[1:]` where the head is no model.
+        base: of a merge of models: what their changes are counted from.
     """
 
     id: str
     params: Mapping[str, int]
     weights: tuple[int, ...]
+    base: CommitId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +199,12 @@ class Commit:
     events: Cid | None = None
     reverts: Revert | None = None
     signature: bytes = b""
+
+    @property
+    def merges_models(self) -> bool:
+        """Whether it merges models by a method, and not the updates of a round."""
+        is_merge = self.kind is CommitKind.MERGE
+        return is_merge and self.round_index is None and self.policy is None
 
 
 class LightEncodingId(StrEnum):

@@ -42,6 +42,7 @@ from flair_client.objects import (
     RevertKind,
     Role,
     Source,
+    StrategyRecord,
     TensorEncodingId,
     TensorEntry,
     Training,
@@ -72,6 +73,17 @@ COMMITS = {
     ),
     "update of a repository that looks like a CID": make_commit(repo=LOOKS_LIKE_A_CID),
     "merge": make_commit(CommitKind.MERGE, report=RAW),
+    "merge of models": make_commit(
+        CommitKind.MERGE,
+        policy=None,
+        round_index=None,
+        strategy=StrategyRecord(
+            id="dare_ties",
+            params={"density_e9": 500_000_000, "seed": 7},
+            weights=(10**9, -300_000_000),
+            base=make_commit_id(1),
+        ),
+    ),
     "revert": make_commit(
         CommitKind.REVERT,
         reverts=Revert(

@@ -159,12 +159,20 @@ def _metric_lines(metrics: Mapping[str, float], columns: int) -> list[str]:
 
 
 def _short_kind(entry: LogEntry) -> str:
+    if entry.n_models:
+        return f"merge of {_models(entry)}"
     if entry.kind is CommitKind.MERGE:
         return f"merge of {entry.n_updates}, round {entry.round_index}"
     return entry.kind.value
 
 
+def _models(entry: LogEntry) -> str:
+    return f"{entry.n_models} model{'' if entry.n_models == 1 else 's'}"
+
+
 def _long_kind(entry: LogEntry) -> str:
+    if entry.n_models:
+        return f"merge of {_models(entry)}"
     if entry.kind is CommitKind.MERGE:
         plural = "" if entry.n_updates == 1 else "s"
         return f"merge of {entry.n_updates} update{plural}, round {entry.round_index}"

@@ -107,6 +107,8 @@ def commit_line(report: CommitReport | InvalidCommit) -> str:
     updates = f", {report.n_updates} updates" if report.n_updates else ""
     if report.n_updates == 1:
         updates = ", 1 update"
+    if report.n_models:
+        updates = f", {report.n_models} models"
     if report.n_repaired:
         updates = f", leaves {report.n_repaired} behind"
     line = (

@@ -80,26 +80,6 @@ class Int:
 
 
 @dataclass(frozen=True, slots=True)
-class PowerOfTwo:
-    """A power of two, 1 to `high`."""
-
-    high: int
-
-    @property
-    def doc(self) -> str:
-        """The value's form."""
-        return f"a power of two, 1 to {self.high}"
-
-    def to_plain(self, value: Any, path: str) -> int:
-        """Checks the type and value."""
-        number = Int(1, self.high).to_plain(value, path)
-        _demand(number.bit_count() == 1, path, f"{number} is not a power of two")
-        return number
-
-    from_plain = to_plain
-
-
-@dataclass(frozen=True, slots=True)
 class Float:
     """A finite 64-bit float; an integer is none."""
 

@@ -5,7 +5,11 @@ from itertools import pairwise
 from math import prod
 from pathlib import PurePosixPath
 
-from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE, MAX_TENSOR_SIZE
+from flair_client.encoding.limits import (
+    MAX_RAW_BLOCK_SIZE,
+    MAX_TENSOR_SIZE,
+    MAX_WEIGHT,
+)
 from flair_client.errors import ObjectInvalid
 from flair_client.objects import (
     Commit,
@@ -23,6 +27,7 @@ from flair_client.objects import (
     RevertKind,
     Role,
     Source,
+    StrategyRecord,
     TensorEncodingId,
     TensorEntry,
 )
@@ -78,6 +83,12 @@ KIND_RULES = {
         _names("recipe policy training metrics strategy_state report"),
     ),
 }
+# A merge of models belongs to no round; it has neither policy nor round_index.
+MODEL_MERGE_RULE = KindRule(
+    "the head, then the other models sorted by id",
+    _names("weights strategy events"),
+    _names("recipe metrics report"),
+)
 KIND_FIELDS = frozenset().union(
     *(rule.required | rule.allowed for rule in KIND_RULES.values())
 )
@@ -85,7 +96,7 @@ KIND_FIELDS = frozenset().union(
 
 def check_commit(commit: Commit, path: str) -> None:
     """Kind, parents and signature go together."""
-    rule = KIND_RULES[commit.kind]
+    rule = MODEL_MERGE_RULE if commit.merges_models else KIND_RULES[commit.kind]
     for name in sorted(KIND_FIELDS):
         given = getattr(commit, name) is not None
         if given and name not in rule.required | rule.allowed:
@@ -95,11 +106,26 @@ def check_commit(commit: Commit, path: str) -> None:
             reason = f"missing in a commit of kind {commit.kind.value}"
             raise ObjectInvalid(f"{path}.{name}", reason)
     _check_parents(commit, path)
-    if commit.kind is CommitKind.MERGE and commit.strategy is not None:
-        n_weights, n_updates = len(commit.strategy.weights), len(commit.parents) - 1
-        if n_weights != n_updates:
-            reason = f"{n_weights} weights for {n_updates} updates"
-            raise ObjectInvalid(f"{path}.strategy.weights", reason)
+    if commit.strategy is not None:
+        _check_strategy(commit, commit.strategy, f"{path}.strategy")
+
+
+def _check_strategy(commit: Commit, strategy: StrategyRecord, path: str) -> None:
+    n_weights, n_others = len(strategy.weights), len(commit.parents) - 1
+    where = f"{path}.weights"
+    if commit.merges_models:
+        if n_weights not in (n_others, n_others + 1):
+            reason = f"{n_weights} weights for {n_others} models beside the head"
+            raise ObjectInvalid(where, reason)
+        return
+    if strategy.base is not None:
+        raise ObjectInvalid(f"{path}.base", "a merge of updates has no such field")
+    if n_weights != n_others:
+        raise ObjectInvalid(where, f"{n_weights} weights for {n_others} updates")
+    for i, weight in enumerate(strategy.weights):
+        if not 1 <= weight <= MAX_WEIGHT or weight.bit_count() != 1:
+            reason = f"{weight} is no power of two, 1 to {MAX_WEIGHT}"
+            raise ObjectInvalid(f"{where}[{i}]", reason)
 
 
 def _check_parents(commit: Commit, path: str) -> None:
@@ -108,14 +134,14 @@ def _check_parents(commit: Commit, path: str) -> None:
     where = f"{path}.parents"
     if kind is CommitKind.MERGE:
         if n_parents < 2:
-            raise ObjectInvalid(where, "a merge has a head and at least one update")
+            raise ObjectInvalid(where, "a merge has a head and at least one more")
         head, *updates = commit.parents
         for i, (left, right) in enumerate(pairwise(updates), start=2):
             if not left < right:
                 raise ObjectInvalid(f"{where}[{i}]", "not sorted by id, or twice")
         if head in updates:
             at = updates.index(head) + 1
-            raise ObjectInvalid(f"{where}[{at}]", "the head is no update of its own")
+            raise ObjectInvalid(f"{where}[{at}]", "the head, once more")
         return
     expected = 0 if kind is CommitKind.ROOT else 1
     if n_parents != expected:

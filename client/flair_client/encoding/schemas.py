@@ -14,7 +14,6 @@ from flair_client.encoding.codecs import (
     ListOf,
     MapOf,
     Pattern,
-    PowerOfTwo,
     Text,
 )
 from flair_client.encoding.records import Field, Record
@@ -91,13 +90,14 @@ PRIVACY = Record(
 STRATEGY = Record(
     StrategyRecord,
     (
-        Field("id", LABEL, "name in the registry of strategies"),
+        Field("id", LABEL, "name of the strategy or method"),
         Field("params", MapOf(LABEL, SIGNED, limits.MAX_PARAMS), "its parameters"),
         Field(
             "weights",
-            ListOf(PowerOfTwo(limits.MAX_WEIGHT), limits.MAX_UPDATES, 1),
-            "weight of each update, in the order of `parents[1:]`",
+            ListOf(SIGNED, limits.MAX_UPDATES, 1),
+            "see below",
         ),
+        Field("base", COMMIT, "of models: changes are counted from it", optional=True),
     ),
 )
 REVERT = Record(

@@ -1,7 +1,7 @@
 """The tables of docs/protocol.md, section 5, from the schemas themselves."""
 
 from flair_client.encoding.records import Record
-from flair_client.encoding.rules import KIND_FIELDS, KIND_RULES
+from flair_client.encoding.rules import KIND_FIELDS, KIND_RULES, MODEL_MERGE_RULE
 from flair_client.encoding.schemas import (
     COMMIT_SCHEMA,
     DELTA_SCHEMA,
@@ -50,8 +50,10 @@ def kinds_table() -> str:
     """What each kind of commit must, may and may not have."""
     names = [field.name for field in COMMIT_SCHEMA.fields if field.name in KIND_FIELDS]
     lines = ["| kind | parents | must have | may have |", "|---|---|---|---|"]
-    for kind, rule in KIND_RULES.items():
+    rows = [(f"`{kind.value}`", rule) for kind, rule in KIND_RULES.items()]
+    rows.append(("`merge` of models", MODEL_MERGE_RULE))
+    for kind, rule in rows:
         required = ", ".join(f"`{name}`" for name in names if name in rule.required)
         allowed = ", ".join(f"`{name}`" for name in names if name in rule.allowed)
-        lines.append(f"| `{kind.value}` | {rule.n_parents} | {required} | {allowed} |")
+        lines.append(f"| {kind} | {rule.n_parents} | {required} | {allowed} |")
     return "\n".join(lines)

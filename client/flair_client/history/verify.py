@@ -70,7 +70,8 @@ class CommitReport:
     Attributes:
         head_seq: its number in the branch that it was moved into.
         check: `recomputed` for merges and reverts.
-        n_updates: updates that a merge holds.
+        n_updates: updates that a merge of a round holds.
+        n_models: models that a merge of models was made from.
         n_repaired: wrong commits before it that it leaves behind.
     """
 
@@ -84,6 +85,7 @@ class CommitReport:
     check: str
     n_updates: int = 0
     n_repaired: int = 0
+    n_models: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +302,8 @@ def report_of(
     if after.broken or after.head is None:
         return after.broken[-1]
     commit = after.head.commit
+    is_of_round = commit.kind is CommitKind.MERGE and not commit.merges_models
+    models = commit.strategy if commit.merges_models else None
     return CommitReport(
         move.new_head,
         commit.kind,
@@ -309,6 +313,7 @@ def report_of(
         commit.message,
         commit.time,
         HOW_CHECKED[commit.kind],
-        len(commit.parents) - 1 if commit.kind is CommitKind.MERGE else 0,
+        len(commit.parents) - 1 if is_of_round else 0,
         len(before.broken),
+        0 if models is None else len(models.weights),
     )

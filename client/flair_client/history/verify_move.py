@@ -10,6 +10,7 @@ from flair_client.history.events import cap_events, read_event_list
 from flair_client.history.naming_store import NamingStore
 from flair_client.history.records import BranchRecord, MoveRecord, RepoHistory
 from flair_client.history.verify_merge import verify_merge
+from flair_client.history.verify_models import verify_model_merge
 from flair_client.history.verify_revert import recompute_revert
 from flair_client.history.verify_update import read_commit, requiring
 from flair_client.history.verify_weights import (
@@ -248,6 +249,14 @@ def _verified_weights(
             previous.commit,
             move.new_head,
             commit,
+        )
+    if commit.kind is CommitKind.MERGE and previous is not None:
+        return verify_model_merge(
+            evidence.store,
+            move.new_head,
+            commit,
+            previous.manifest,
+            progress=evidence.progress,
         )
     with naming(where):
         if commit.weights is None:

@@ -139,11 +139,11 @@ def _readme(
     front, body = split_front_matter(card)
     address = repo.at(str(commit_id))
     lines = [*merged_front_matter(front, {"tags": _TAGS}), "", body.strip(), ""]
-    n_updates = len(commit.parents) - 1 if commit.kind.value == "merge" else None
+    n_merged = None if commit.strategy is None else len(commit.strategy.weights)
     rows = [
         ("repository", f"`{repo.at(None)}`"),
         ("commit", f"`{commit_id}` ({commit.kind.value} on `{commit.branch}`)"),
-        ("updates in it", n_updates),
+        ("models in it" if commit.merges_models else "updates in it", n_merged),
         (f"sha256 of `{WEIGHTS}`", f"`{digest}`"),
     ]
     for name, value in (commit.metrics or {}).items():

@@ -169,7 +169,10 @@ def _first_round(ctx: Context, source: _Source) -> int:
     """Statistics that the commit has already are not collected again."""
     recipe = training_recipe(ctx.remote, recipe_at(ctx.remote, source.commit))
     line = walk(ctx.remote, source.commit, first_parent=True)
-    has_merge = any(commit.kind is CommitKind.MERGE for _, commit in line)
+    has_merge = any(
+        commit.kind is CommitKind.MERGE and not commit.merges_models
+        for _, commit in line
+    )
     return 0 if recipe.statistics and not has_merge else 1
 
 

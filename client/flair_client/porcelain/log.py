@@ -37,8 +37,9 @@ class LogEntry:
         names: HEAD and branches that stand here.
         time: seconds since 1970, as the author claims.
         reverts: what a revert takes back.
-        n_updates: how many a merge holds.
-        updates: those; empty where they were not asked for.
+        n_updates: how many a merge of a round holds.
+        n_models: how many models a merge of models was made from.
+        updates: those of a merge; empty where they were not asked for.
         verified: whether the commit was found right on this machine.
     """
 
@@ -56,6 +57,7 @@ class LogEntry:
     n_updates: int
     updates: tuple[LogUpdate, ...]
     verified: bool
+    n_models: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ def log(
 def _entry(
     reading: Reading, commit_id: CommitId, commit: Commit, *, with_updates: bool
 ) -> LogEntry:
-    is_merge = commit.kind is CommitKind.MERGE
+    is_merge = commit.kind is CommitKind.MERGE and not commit.merges_models
+    models = commit.strategy if commit.merges_models else None
     return LogEntry(
         commit_id,
         reading.names_of(commit_id),
@@ -140,6 +143,7 @@ def _entry(
         len(commit.parents) - 1 if is_merge else 0,
         tuple(_updates(reading.store, commit)) if with_updates and is_merge else (),
         commit_id in reading.verified,
+        0 if models is None else len(models.weights),
     )
 
 

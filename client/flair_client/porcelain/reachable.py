@@ -20,6 +20,8 @@ class Kind(Enum):
     """What a block holds."""
 
     COMMIT = auto()
+    # A commit of another line, whose weights were merged: all of them are in the merge.
+    MODEL = auto()
     MANIFEST = auto()
     DELTA = auto()
     RECIPE = auto()
@@ -58,11 +60,13 @@ def reachable(
             be read.
     """
     queue = deque(starts)
-    seen: set[Cid] = set()
+    # What is needed as a model alone may be needed with its history as well.
+    seen: set[tuple[Cid, bool]] = set()
     while queue:
         need = queue.popleft()
-        if need.cid not in seen:
-            seen.add(need.cid)
+        key = need.cid, need.kind is Kind.MODEL
+        if key not in seen:
+            seen.add(key)
             yield need
             if need.kind is not Kind.RAW:
                 queue.extend(links(need))
@@ -80,12 +84,24 @@ def links_of(need: Need, block: bytes) -> list[Need]:
 def _of_commit(need: Need, block: bytes) -> list[Need]:
     commit = decode_commit(block)
     name = f"commit {CommitId(need.cid.digest).short}"
-    needs = [commit_need(one, f"commit {one.short}") for one in commit.parents]
+    line = commit.parents[:1] if commit.merges_models else commit.parents
+    needs = [commit_need(one, f"commit {one.short}") for one in line]
+    if commit.merges_models and commit.strategy is not None:
+        base = () if commit.strategy.base is None else (commit.strategy.base,)
+        needs += [
+            Need(one.cid, Kind.MODEL, f"model {one.short} of {name}")
+            for one in (*commit.parents[1:], *base)
+        ]
     for field, kind in _FIELDS.items():
         cid = getattr(commit, field)
         if cid is not None:
             needs.append(Need(cid, kind, f"{field} of {name}"))
     return needs
+
+
+def _of_model(_need: Need, block: bytes) -> list[Need]:
+    decode_commit(block)
+    return []
 
 
 def _of_manifest(need: Need, block: bytes) -> list[Need]:
@@ -141,6 +157,7 @@ _FIELDS: Final[Mapping[str, Kind]] = {
 }
 _LINKS: Final[Mapping[Kind, Callable[[Need, bytes], list[Need]]]] = {
     Kind.COMMIT: _of_commit,
+    Kind.MODEL: _of_model,
     Kind.MANIFEST: _of_manifest,
     Kind.DELTA: _of_delta,
     Kind.RECIPE: _of_recipe,

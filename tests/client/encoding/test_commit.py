@@ -337,6 +337,73 @@ def test_wrong_parents_are_named(kind, parents, path):
     assert caught.value.path == path
 
 
+def model_merge(parents=(9, 2, 3), **fields):
+    """A merge of models, of which the head is one unless there are fewer weights."""
+    record = StrategyRecord(
+        id="linear", params={"normalize": 1}, weights=(1, -7, 10**9)
+    )
+    return make_commit(
+        CommitKind.MERGE,
+        **{
+            "policy": None,
+            "round_index": None,
+            "strategy": record,
+            "parents": tuple(map(make_commit_id, parents)),
+            **fields,
+        },
+    )
+
+
+def test_a_merge_of_models_has_no_round_and_weights_of_any_size():
+    assert model_merge().merges_models
+    assert not make_commit(CommitKind.MERGE).merges_models
+    for commit in (model_merge(), model_merge((9, 2, 3, 4))):
+        signed = sign(commit)
+        assert decode_commit(encode_commit(signed)) == signed
+
+
+@pytest.mark.parametrize("parents", [(9, 2), (9, 2, 3, 4, 5)])
+def test_a_merge_of_models_has_a_weight_for_each(parents):
+    with pytest.raises(ObjectInvalid) as caught:
+        sign(model_merge(parents))
+
+    assert caught.value.path == "commit.strategy.weights"
+
+
+@pytest.mark.parametrize(
+    ("field", "path"),
+    [
+        ("strategy", "commit.strategy"),
+        ("weights", "commit.weights"),
+        ("events", "commit.events"),
+    ],
+)
+def test_a_merge_of_models_demands_its_fields(field, path):
+    with pytest.raises(ObjectInvalid) as caught:
+        sign(model_merge(**{field: None}))
+
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("field", ["strategy_state", "opening", "delta", "privacy"])
+def test_a_merge_of_models_has_no_other_fields(field):
+    with pytest.raises(ObjectInvalid) as caught:
+        sign(model_merge(**{field: FILLED[field]}))
+
+    assert caught.value.path == f"commit.{field}"
+
+
+def test_a_merge_of_updates_has_no_base():
+    strategy = StrategyRecord(
+        id="fedavg", params={}, weights=(1, 1), base=make_commit_id(1)
+    )
+
+    with pytest.raises(ObjectInvalid) as caught:
+        sign(make_commit(CommitKind.MERGE, strategy=strategy))
+
+    assert caught.value.path == "commit.strategy.base"
+
+
 @pytest.mark.parametrize("weight", [0, 3, 512, -1, True])
 def test_a_weight_that_is_no_power_of_two_is_refused(weight):
     strategy = StrategyRecord(id="fedavg", params={}, weights=(1, weight))

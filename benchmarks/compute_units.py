@@ -43,6 +43,9 @@ BUDGETS: Final = {
     "repo_set_sponsor": 15_000,
     "authority_offer": 15_000,
     "authority_accept": 15_000,
+    "merge_approve": 15_000,
+    "merge_attest": 20_000,
+    "attestation_expire": 10_000,
 }
 CONTRIBUTE_INVITED: Final = 1
 ACCUMULATE_BASE: Final = 5_000

@@ -255,6 +255,7 @@ def make_candidate(index: int = 1, **changes: Any) -> MergeCandidateAccount:
         "payer": BOB.address,
         "proposed_at": NOW,
         "authority_epoch": 0,
+        "votes_epoch": 0,
     }
     return MergeCandidateAccount(**(values | changes))
 

@@ -52,10 +52,17 @@ MORE: Final[Mapping[str, tuple[str, ...]]] = {
         *("payer", "proposer", "repo", "branch", "policy", "role", "proposer_update"),
     ),
     "merge_finalize": ("actor", "repo", "branch", "policy", "candidate_payer"),
+    "merge_approve": ("authority", "repo", "branch"),
+    "merge_attest": ("payer", "attester", "repo", "branch", "role"),
+    "attestation_expire": ("actor", "repo", "branch", "rent_payer"),
     "merge_expire": ("actor", "repo", "branch", "candidate_payer"),
 }
 
 
+OF_CANDIDATES: Final = (
+    *("merge_finalize", "merge_expire", "merge_approve", "merge_attest"),
+    "attestation_expire",
+)
 _KEY: Final = {"invite_create": "invite_key", "delegation_create": "machine_key"}
 _OF_CONTRIBUTOR: Final = (
     *("update_withdraw", "update_reject", "update_expire", "update_settle"),
@@ -102,13 +109,17 @@ def _arguments(call: Call, place: Any) -> dict[str, Any]:
         extra["index"] = place.chain.read(place.repo).policy_count
     if call.name == "role_revoke":
         extra["grantee"] = Address(bytes(place.chain.party("a").pubkey()))
-    if "round" in call.accounts or call.name == "merge_expire":
+    if "round" in call.accounts or call.name in ("merge_expire", "attestation_expire"):
         extra["round_index"] = 1
     given |= _of_members(call, place, given)
     if call.name in _OF_CONTRIBUTOR:
         extra["contributor"] = Address(bytes(place.chain.party("a").pubkey()))
-    if call.name in ("merge_finalize", "merge_expire"):
+    if call.name in OF_CANDIDATES:
         extra["commit_id"] = CommitId(digest("merge"))
+    if call.name in ("merge_attest", "attestation_expire"):
+        extra["authority_epoch"] = 0
+    if call.name == "attestation_expire":
+        extra["attester"] = Address(bytes(place.chain.party("attester").pubkey()))
     if call.name == "merge_accumulate":
         extra["contributors"] = [
             Address(bytes(place.chain.party(who).pubkey()))

@@ -15,7 +15,7 @@ from solders.compute_budget import set_compute_unit_limit, set_compute_unit_pric
 
 ROLES = (
     *("payer", "actor", "creator", "signer", "proposer", "authority", "admin"),
-    *("grantee", "applicant", "wallet", "new_authority"),
+    *("grantee", "applicant", "wallet", "new_authority", "attester"),
 )
 RECEIVERS = ("rent_payer", "round_payer", "candidate_payer", "invite_payer")
 
@@ -87,6 +87,7 @@ def test_one_wallet_goes_from_repository_to_merge():
     one.send(place.merge_accumulate(["owner"]))
     one.send(place.merge_propose("one"))
     one.send(place.merge_propose("two"))
+    one.send(place.merge_approve("one"))
     one.send(place.merge_finalize("one"))
     one.send(place.merge_expire("two", 1))
     one.send(place.update_settle("owner", 1))

@@ -21,7 +21,10 @@ PAUSES: Final[Mapping[int, tuple[str, ...]]] = {
     2: ("branch_create", "branch_set_policy", "branch_advance", "policy_create"),
     4: ("round_open",),
     8: ("update_push",),
-    16: ("merge_accumulate", "merge_propose", "merge_finalize"),
+    16: (
+        *("merge_accumulate", "merge_propose", "merge_approve", "merge_attest"),
+        "merge_finalize",
+    ),
     32: (
         *("role_grant", "invite_create", "invite_redeem", "join_request"),
         "delegation_create",

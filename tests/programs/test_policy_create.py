@@ -36,10 +36,11 @@ WITHIN = [
     *(("merge_grace_s", 1), ("merge_grace_s", YEAR), ("challenge_s", 0)),
     *(("challenge_s", 604_800), ("deposit_lamports", 0)),
     *(("deposit_lamports", 1_000_000_000), ("recipe_digest", b"\xff" * 32)),
+    *(("approvals_needed", 1), ("attestations_needed", 1)),
+    ("attestations_needed", 16),
 ]
 NOT_BUILT = [
     *(("mode", 1), ("mode", 2), ("proof_system", 1), ("proof_system", 255)),
-    *(("approvals_needed", 1), ("attestations_needed", 1)),
 ]
 BEYOND = [
     *(("mode", 3), ("mode", 255), ("dp_rule", 2), ("dp_rule", 255), ("bits", 0)),
@@ -48,6 +49,8 @@ BEYOND = [
     *(("reveal_after_close", 255), ("scale_exp", -41), ("scale_exp", 21)),
     *(("scale_exp", -32_768), ("scale_exp", 32_767), ("columns", 1)),
     *(("columns", 65_535), ("strategy", 0), ("strategy", 2), ("strategy", 65_535)),
+    *(("approvals_needed", 2), ("approvals_needed", 255)),
+    *(("attestations_needed", 17), ("attestations_needed", 255)),
     *(("weight_cap", 0), ("weight_cap", 3), ("weight_cap", 255)),
     *(("weight_cap", 257), ("weight_cap", 512), ("weight_cap", 32_768)),
     *(("min_updates", 0), ("min_updates", 5), ("max_updates", 0)),

@@ -27,6 +27,7 @@ CLOSED: Final[Mapping[str, str]] = {
     "update_settle": "update",
     "merge_finalize": "candidate",
     "merge_expire": "candidate",
+    "attestation_expire": "attestation",
 }
 
 

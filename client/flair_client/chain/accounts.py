@@ -355,7 +355,31 @@ class MergeCandidateAccount:
     payer: AddressField
     proposed_at: I64
     authority_epoch: U32
-    reserved: ClassVar[Annotated[bytes, Reserved(32)]]
+    votes_epoch: U32
+    reserved: ClassVar[Annotated[bytes, Reserved(28)]]
+
+    def votes(self, epoch: int) -> tuple[int, int]:
+        """Approvals and attestations that count under the authority of this epoch."""
+        counts = self.votes_epoch == epoch
+        return (self.approvals, self.attestations) if counts else (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationAccount:
+    """Somebody made a proposed merge again; `rent_payer` gets its rent back."""
+
+    version: ClassVar[Version] = VERSION
+    bump: U8
+    repo: AddressField
+    branch: AddressField
+    candidate: AddressField
+    attester: AddressField
+    rent_payer: AddressField
+    round_index: U64
+    commit_id: CommitIdField
+    authority_epoch: U32
+    attested_at: I64
+    reserved: ClassVar[Annotated[bytes, Reserved(40)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +410,7 @@ Account: TypeAlias = (
     | RoundAccount
     | UpdateAccount
     | MergeCandidateAccount
+    | AttestationAccount
     | ContributionAccount
 )
 

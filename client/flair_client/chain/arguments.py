@@ -160,6 +160,20 @@ class MergeProposeArgs:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeApproveArgs:
+    """Arguments of `merge_approve`."""
+
+    update_root: DigestField
+
+
+@dataclass(frozen=True, slots=True)
+class MergeAttestArgs:
+    """Arguments of `merge_attest`."""
+
+    update_root: DigestField
+
+
+@dataclass(frozen=True, slots=True)
 class MergeFinalizeArgs:
     """Arguments of `merge_finalize`."""
 
@@ -197,6 +211,9 @@ ARGUMENTS: Final[dict[str, type[Any]]] = {
     "update_settle": NoArgs,
     "merge_accumulate": NoArgs,
     "merge_propose": MergeProposeArgs,
+    "merge_approve": MergeApproveArgs,
+    "merge_attest": MergeAttestArgs,
+    "attestation_expire": NoArgs,
     "merge_finalize": MergeFinalizeArgs,
     "merge_expire": NoArgs,
 }

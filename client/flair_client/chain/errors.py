@@ -100,6 +100,18 @@ PROGRAM_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
         ),
     ),
     6057: ("NotOffered", "the repository was not offered to this wallet"),
+    6058: ("UpdatesChanged", "the updates are not those that the caller saw"),
+    6059: ("ApprovedAlready", "the authority has approved the candidate already"),
+    6060: ("AttestsOwn", "whoever proposed a merge does not attest it"),
+    6061: ("ApprovalMissing", "the authority has not approved the candidate"),
+    6062: ("AttestationsMissing", "fewer attestations than the policy asks for"),
+    6063: (
+        "CandidateVoid",
+        (
+            "the candidate of a protected branch was proposed "
+            "before the authority changed"
+        ),
+    ),
 }
 
 

@@ -359,6 +359,37 @@ class MergeProposed(EventHeader):
 
 
 @dataclass(frozen=True, slots=True)
+class MergeApproved(EventHeader):
+    """A proposed merge was approved by the owner."""
+
+    branch: AddressField
+    round_index: U64
+    commit_id: CommitIdField
+    update_root: DigestField
+
+
+@dataclass(frozen=True, slots=True)
+class MergeAttested(EventHeader):
+    """A proposed merge was made again by somebody and came out the same."""
+
+    branch: AddressField
+    round_index: U64
+    commit_id: CommitIdField
+    attester: AddressField
+    update_root: DigestField
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationExpired(EventHeader):
+    """The attestation of a round that is over was closed."""
+
+    branch: AddressField
+    round_index: U64
+    commit_id: CommitIdField
+    attester: AddressField
+
+
+@dataclass(frozen=True, slots=True)
 class MergeFinalized(EventHeader):
     """A head was moved to a merge commit."""
 
@@ -412,6 +443,9 @@ Event: TypeAlias = (
     | UpdateSettled
     | MergeAccumulated
     | MergeProposed
+    | MergeApproved
+    | MergeAttested
+    | AttestationExpired
     | MergeFinalized
     | MergeExpired
 )

@@ -113,6 +113,17 @@ def find_candidate_pda(
     return _find(program_id, b"merge", round_address.raw, commit_id.raw)
 
 
+def find_attestation_pda(
+    candidate: Address,
+    authority_epoch: int,
+    attester: Address,
+    program_id: Address = PROGRAM_ID,
+) -> tuple[Address, int]:
+    """Gives the address and bump of somebody's attestation of a proposed merge."""
+    epoch = authority_epoch.to_bytes(4, "little")
+    return _find(program_id, b"attest", candidate.raw, epoch, attester.raw)
+
+
 def find_contribution_pda(
     repo: Address, contributor: Address, program_id: Address = PROGRAM_ID
 ) -> tuple[Address, int]:

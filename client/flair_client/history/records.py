@@ -98,6 +98,25 @@ class UpdateRecord:
 
 
 @dataclass(slots=True)
+class CandidateVotes:
+    """What was said about a proposed merge.
+
+    Attributes:
+        proposed_in: epoch of the authority under which it was proposed.
+        approved_in: epochs whose authority approved it.
+        attested_in: epoch and wallet of each attestation.
+    """
+
+    proposed_in: int
+    approved_in: set[int] = field(default_factory=set)
+    attested_in: set[tuple[int, Address]] = field(default_factory=set)
+
+    def attesters(self, epoch: int) -> frozenset[Address]:
+        """Who attested it under the authority of this epoch."""
+        return frozenset(who for at, who in self.attested_in if at == epoch)
+
+
+@dataclass(slots=True)
 class RoundRecord:
     """One round.
 
@@ -108,6 +127,7 @@ class RoundRecord:
         frozen_seq: number of the event after which the set of accepted updates cannot
             change any more, since all of them are accumulated; 0 before.
         proposers: who proposed which commit.
+        votes: what was said about each proposed commit.
         merge_lambda: as `MergeFinalized` says; None before.
     """
 
@@ -126,6 +146,7 @@ class RoundRecord:
     weight_accumulated: int = 0
     frozen_seq: int = 0
     proposers: dict[CommitId, Address] = field(default_factory=dict)
+    votes: dict[CommitId, CandidateVotes] = field(default_factory=dict)
     merge_lambda: int | None = None
 
     def accepted(self) -> tuple[UpdateRecord, ...]:

@@ -11,11 +11,12 @@ from typing import Any
 from flair_client.chain import events as ev
 from flair_client.chain.accounts import MoveKind, Scope
 from flair_client.errors import FlairError, VerificationError
-from flair_client.history import replay_members
+from flair_client.history import replay_members, replay_votes
 from flair_client.history.folding import ImpossibleEvent, must
 from flair_client.history.records import (
     ZERO_COMMIT,
     BranchRecord,
+    CandidateVotes,
     MoveRecord,
     PolicyRecord,
     RepoHistory,
@@ -276,6 +277,7 @@ def _on_merge_proposed(history: RepoHistory, event: ev.MergeProposed) -> None:
     live = _live_round(history, event)
     must(live.phase is RoundPhase.CLOSED, "the round is not closed")
     live.proposers[event.commit_id] = event.proposer
+    live.votes[event.commit_id] = CandidateVotes(history.authority_epoch)
 
 
 def _on_merge_finalized(history: RepoHistory, event: ev.MergeFinalized) -> None:
@@ -293,6 +295,7 @@ def _on_merge_finalized(history: RepoHistory, event: ev.MergeFinalized) -> None:
     )
     must(event.weight_sum == sum(u.weight for u in accepted), "wrong weight sum")
     must(event.update_root == live.update_root, "another sum of updates")
+    replay_votes.check_votes(history, branch, live, event.commit_id)
     live.merge_lambda = event.lambda_
     branch.moves.append(
         MoveRecord(
@@ -322,6 +325,7 @@ _HANDLERS: dict[type, Callable[[RepoHistory, Any], None]] = {
     ev.BranchPolicySet: _on_branch_policy_set,
     ev.BranchAdvanced: _on_branch_advanced,
     **replay_members.HANDLERS,
+    **replay_votes.HANDLERS,
     ev.RoundOpened: _on_round_opened,
     ev.RoundClosed: _on_round_closed,
     ev.RoundAborted: _on_round_aborted,

@@ -36,6 +36,9 @@ pub const MAX_ROUND_S: u32 = 31_536_000;
 /// Longest challenge time: one week.
 pub const MAX_CHALLENGE_S: u32 = 604_800;
 
+/// Most attestations that a policy may ask for: more would only make merges wait.
+pub const MAX_ATTESTATIONS: u8 = 16;
+
 /// Highest deposit: one SOL. It only has to make spam dear, not participation.
 pub const MAX_DEPOSIT_LAMPORTS: u64 = 1_000_000_000;
 
@@ -53,7 +56,7 @@ pub const PAUSE_BRANCH: u32 = 2;
 pub const PAUSE_ROUND: u32 = 4;
 /// `update_push` is paused.
 pub const PAUSE_UPDATE: u32 = 8;
-/// `merge_accumulate`, `merge_propose` and `merge_finalize` are paused.
+/// `merge_accumulate`, `merge_propose`, `merge_approve`, `merge_attest` and `merge_finalize` are paused.
 pub const PAUSE_MERGE: u32 = 16;
 /// `role_grant`, `invite_create`, `invite_redeem`, `join_request` and `delegation_create` are paused.
 pub const PAUSE_ROLE: u32 = 32;

@@ -180,6 +180,24 @@ pub enum FlairError {
     /// 6057: the repository was not offered to this wallet.
     #[msg("the repository was not offered to this wallet")]
     NotOffered,
+    /// 6058: the updates are not those that the caller saw.
+    #[msg("the updates are not those that the caller saw")]
+    UpdatesChanged,
+    /// 6059: the authority has approved the candidate already.
+    #[msg("the authority has approved the candidate already")]
+    ApprovedAlready,
+    /// 6060: whoever proposed a merge does not attest it.
+    #[msg("whoever proposed a merge does not attest it")]
+    AttestsOwn,
+    /// 6061: the authority has not approved the candidate.
+    #[msg("the authority has not approved the candidate")]
+    ApprovalMissing,
+    /// 6062: fewer attestations than the policy asks for.
+    #[msg("fewer attestations than the policy asks for")]
+    AttestationsMissing,
+    /// 6063: the candidate of a protected branch was proposed before the authority changed.
+    #[msg("the candidate of a protected branch was proposed before the authority changed")]
+    CandidateVoid,
 }
 
-const _: () = assert!(FlairError::NotOffered as u32 == 57);
+const _: () = assert!(FlairError::CandidateVoid as u32 == 63);

@@ -134,6 +134,21 @@ pub mod flair {
         instructions::authority_accept::authority_accept(ctx)
     }
 
+    /// The authority approves a candidate.
+    pub fn merge_approve(ctx: &mut Context<MergeApprove>, args: MergeApproveArgs) -> Result<()> {
+        instructions::merge_approve::merge_approve(ctx, args)
+    }
+
+    /// Somebody attests that it made a candidate again, and it came out the same.
+    pub fn merge_attest(ctx: &mut Context<MergeAttest>, args: MergeAttestArgs) -> Result<()> {
+        instructions::merge_attest::merge_attest(ctx, args)
+    }
+
+    /// Closes an attestation whose round is over.
+    pub fn attestation_expire(ctx: &mut Context<AttestationExpire>) -> Result<()> {
+        instructions::attestation_expire::attestation_expire(ctx)
+    }
+
     /// Opens the next round of a branch; it pins the branch's policy and head.
     pub fn round_open(ctx: &mut Context<RoundOpen>) -> Result<()> {
         instructions::round_open::round_open(ctx)

@@ -5,7 +5,7 @@ from typing import Final
 
 from program_harness.acts import config_set, repo_create
 from program_harness.call import Call
-from program_harness.values import SNAPSHOT, digest, ordered
+from program_harness.values import MERGE, SNAPSHOT, digest, ordered
 from program_harness.world import Place
 
 
@@ -68,6 +68,20 @@ def _left_behind(place: Place) -> Place:
     return place
 
 
+def _attest(place: Place) -> Call:
+    """By the owner, which needs no role, about what somebody else proposed."""
+    place.accumulated()
+    propose = place.with_role(place.merge_propose(), "bot", MERGE, signer="proposer")
+    place.chain.send(propose)
+    return place.merge_attest("owner", with_role=False)
+
+
+def _attested(place: Place) -> Place:
+    place.proposed()
+    place.chain.send(place.merge_attest("attester"), place.merge_finalize())
+    return place
+
+
 CALLS: Final[Mapping[str, Callable[[Place], Call]]] = {
     "config_set": lambda place: config_set(place.created().chain, pause_bits=0),
     "repo_create": _repo,
@@ -103,6 +117,9 @@ CALLS: Final[Mapping[str, Callable[[Place], Call]]] = {
         ordered(["a", "b"])
     ),
     "merge_propose": lambda place: place.closed().merge_propose(),
+    "merge_approve": lambda place: place.proposed().merge_approve(),
+    "merge_attest": _attest,
+    "attestation_expire": lambda place: _attested(place).attestation_expire("attester"),
     "merge_finalize": lambda place: place.proposed().merge_finalize(),
     "merge_expire": lambda place: _left_behind(place).merge_expire(index=1),
 }

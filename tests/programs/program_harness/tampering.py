@@ -55,6 +55,7 @@ CREATED: Final[Mapping[str, str]] = {
     "round_open": "round",
     "update_push": "update",
     "merge_propose": "candidate",
+    "merge_attest": "attestation",
 }
 # Made where it does not exist yet.
 MADE_IF_NEEDED: Final = frozenset({("update_push", "contribution")})
@@ -73,6 +74,7 @@ KINDS: Final[Mapping[str, str]] = {
     "update": "Update",
     "proposer_update": "Update",
     "candidate": "MergeCandidate",
+    "attestation": "Attestation",
     "contribution": "Contribution",
 }
 RECEIVERS: Final = ("rent_payer", "round_payer", "candidate_payer", "invite_payer")
@@ -89,6 +91,7 @@ SIBLINGS: Final[Mapping[str, Error]] = {
     "update": "UpdateMismatch",
     "proposer_update": "NotProposer",
     "candidate": "AccountMismatch",
+    "attestation": "AccountMismatch",
 }
 
 
@@ -171,7 +174,9 @@ def _cases(name: str) -> Iterator[Case]:
     named = {account for account, _ in row.accounts if account != created}
     for account, error in SIBLINGS.items():
         # A branch alone may be any; beside its round it may not.
-        if account in named and (account != "branch" or named & {"round", "candidate"}):
+        if account in named and (
+            account != "branch" or named & {"round", "candidate", "attestation"}
+        ):
             yield Case("sibling", account, error, _sibling)
     yield Case("other", "event_authority", SEEDS, _other)
     # What stands in the slot of the program is not read: test_entrypoint.py.

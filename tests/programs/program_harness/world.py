@@ -11,11 +11,11 @@ from typing import Any, Self
 from program_harness.acts import config_create, repo_create
 from program_harness.call import CONFIG
 from program_harness.chain import Chain
-from program_harness.members import Members
 from program_harness.values import PARAMS, ROOT, digest, ordered
+from program_harness.votes import Votes
 
 
-class Place(Members):
+class Place(Votes):
     """A branch of a repository, its states, and calls that act on it."""
 
     __slots__ = ()

@@ -23,7 +23,10 @@ from flair_client.chain.instructions.base import (
     instruction_discriminator,
 )
 from flair_client.chain.instructions.merges import (
+    attestation_expire,
     merge_accumulate,
+    merge_approve,
+    merge_attest,
     merge_expire,
     merge_finalize,
     merge_propose,
@@ -55,6 +58,7 @@ __all__ = [
     "AccountMeta",
     "Instruction",
     "account_flags",
+    "attestation_expire",
     "authority_accept",
     "authority_offer",
     "branch_advance",
@@ -71,6 +75,8 @@ __all__ = [
     "join_close",
     "join_request",
     "merge_accumulate",
+    "merge_approve",
+    "merge_attest",
     "merge_expire",
     "merge_finalize",
     "merge_propose",

@@ -67,6 +67,12 @@ ACCOUNTS: Final[Mapping[str, str]] = {
         "payer ws, proposer s, role ?, proposer_update ?, config, repo w, branch, "
         "policy, round, candidate w, system"
     ),
+    "merge_approve": "authority s, config, repo w, branch, round, candidate w",
+    "merge_attest": (
+        "payer ws, attester s, role ?, config, repo w, branch, round, candidate w, "
+        "attestation w, system"
+    ),
+    "attestation_expire": "actor s, repo w, branch, attestation w, rent_payer w",
     "merge_finalize": (
         "actor s, config, repo w, branch w, policy, round w, candidate w, "
         "candidate_payer w"

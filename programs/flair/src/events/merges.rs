@@ -56,6 +56,78 @@ pub struct MergeProposed {
     pub proposer: Address,
 }
 
+/// The authority approved a candidate.
+///
+/// | offset | bytes | field | type |
+/// |---|---|---|---|
+/// | 8 | 121 | header | `EventHeader` |
+/// | 129 | 32 | branch | address |
+/// | 161 | 8 | round_index | u64 |
+/// | 169 | 32 | commit_id | 32 bytes |
+/// | 201 | 32 | update_root | 32 bytes |
+#[event(bytemuck)]
+pub struct MergeApproved {
+    /// What every event begins with.
+    pub header: EventHeader,
+    /// The branch.
+    pub branch: Address,
+    /// The round's index.
+    pub round_index: PodU64,
+    /// The merge commit.
+    pub commit_id: [u8; 32],
+    /// Chained digest over the updates.
+    pub update_root: [u8; 32],
+}
+
+/// Somebody attested a candidate.
+///
+/// | offset | bytes | field | type |
+/// |---|---|---|---|
+/// | 8 | 121 | header | `EventHeader` |
+/// | 129 | 32 | branch | address |
+/// | 161 | 8 | round_index | u64 |
+/// | 169 | 32 | commit_id | 32 bytes |
+/// | 201 | 32 | attester | address |
+/// | 233 | 32 | update_root | 32 bytes |
+#[event(bytemuck)]
+pub struct MergeAttested {
+    /// What every event begins with.
+    pub header: EventHeader,
+    /// The branch.
+    pub branch: Address,
+    /// The round's index.
+    pub round_index: PodU64,
+    /// The merge commit.
+    pub commit_id: [u8; 32],
+    /// Who made it again.
+    pub attester: Address,
+    /// Chained digest over the updates.
+    pub update_root: [u8; 32],
+}
+
+/// The attestation of a round that is over was closed.
+///
+/// | offset | bytes | field | type |
+/// |---|---|---|---|
+/// | 8 | 121 | header | `EventHeader` |
+/// | 129 | 32 | branch | address |
+/// | 161 | 8 | round_index | u64 |
+/// | 169 | 32 | commit_id | 32 bytes |
+/// | 201 | 32 | attester | address |
+#[event(bytemuck)]
+pub struct AttestationExpired {
+    /// What every event begins with.
+    pub header: EventHeader,
+    /// The branch.
+    pub branch: Address,
+    /// The round's index.
+    pub round_index: PodU64,
+    /// The merge commit.
+    pub commit_id: [u8; 32],
+    /// Who made it again.
+    pub attester: Address,
+}
+
 /// The head was moved to the merge of a round.
 ///
 /// | offset | bytes | field | type |
@@ -117,6 +189,9 @@ pub struct MergeExpired {
 assert_sizes! {
     MergeAccumulated: 209,
     MergeProposed: 233,
+    MergeApproved: 233,
+    MergeAttested: 265,
+    AttestationExpired: 233,
     MergeFinalized: 287,
     MergeExpired: 201,
 }

@@ -16,6 +16,8 @@
 //! * Merging is not paused.
 //! * The round is live and closed.
 //! * Every accepted update was accumulated, and there are enough of them.
+//! * On a protected branch the candidate is not older than the authority.
+//! * The present authority approved it and enough attested it under this authority, where the policy asks for it.
 //! * The challenge time of the candidate has passed.
 //! * Head and sequence are the expected ones and the round's base.
 //!
@@ -118,6 +120,7 @@ impl MergeFinalize {
             FlairError::TooFewUpdates
         );
         // candidate
+        self.validate_votes()?;
         let challenge_end = self
             .candidate
             .proposed_at
@@ -125,6 +128,26 @@ impl MergeFinalize {
             .checked_add(i64::from(policy.params.challenge_s.get()))
             .ok_or(FlairError::Overflow)?;
         require!(now >= challenge_end, FlairError::ChallengeOpen);
+        Ok(())
+    }
+
+    fn validate_votes(&self) -> Result<()> {
+        let (candidate, params) = (&self.candidate, &self.policy.params);
+        let epoch = self.repo.authority_epoch;
+        // Only its authority proposes for a protected branch, and that is another one now.
+        require!(
+            self.branch.protected == 0 || candidate.authority_epoch == epoch,
+            FlairError::CandidateVoid
+        );
+        let (approvals, attestations) = candidate.votes(epoch);
+        require!(
+            approvals >= params.approvals_needed,
+            FlairError::ApprovalMissing
+        );
+        require!(
+            attestations >= params.attestations_needed,
+            FlairError::AttestationsMissing
+        );
         Ok(())
     }
 

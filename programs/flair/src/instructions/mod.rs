@@ -4,6 +4,7 @@
 //! fields; accounts that may change are given once (Anchor refuses duplicates), except wallets that only pay or receive
 //! lamports. After the accounts listed in a file come the event authority and the program.
 
+pub mod attestation_expire;
 pub mod authority_accept;
 pub mod authority_offer;
 pub mod branch_advance;
@@ -19,6 +20,8 @@ pub mod invite_revoke;
 pub mod join_close;
 pub mod join_request;
 pub mod merge_accumulate;
+pub mod merge_approve;
+pub mod merge_attest;
 pub mod merge_expire;
 pub mod merge_finalize;
 pub mod merge_propose;
@@ -37,13 +40,13 @@ pub mod update_settle;
 pub mod update_withdraw;
 
 pub use {
-    authority_accept::*, authority_offer::*, branch_advance::*, branch_create::*,
-    branch_set_policy::*, config_create::*, config_set::*, delegation_create::*,
+    attestation_expire::*, authority_accept::*, authority_offer::*, branch_advance::*,
+    branch_create::*, branch_set_policy::*, config_create::*, config_set::*, delegation_create::*,
     delegation_revoke::*, invite_create::*, invite_redeem::*, invite_revoke::*, join_close::*,
-    join_request::*, merge_accumulate::*, merge_expire::*, merge_finalize::*, merge_propose::*,
-    policy_create::*, repo_create::*, repo_set_sponsor::*, role_grant::*, role_revoke::*,
-    round_abort::*, round_close::*, round_open::*, update_expire::*, update_push::*,
-    update_reject::*, update_settle::*, update_withdraw::*,
+    join_request::*, merge_accumulate::*, merge_approve::*, merge_attest::*, merge_expire::*,
+    merge_finalize::*, merge_propose::*, policy_create::*, repo_create::*, repo_set_sponsor::*,
+    role_grant::*, role_revoke::*, round_abort::*, round_close::*, round_open::*, update_expire::*,
+    update_push::*, update_reject::*, update_settle::*, update_withdraw::*,
 };
 
 use anchor_lang::prelude::*;

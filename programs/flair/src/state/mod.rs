@@ -25,13 +25,16 @@ pub mod update;
 
 pub mod merge_candidate;
 
+pub mod attestation;
+
 pub mod contribution;
 
 pub mod name;
 
 pub use {
-    branch::*, config::*, contribution::*, delegation::*, invite::*, join_request::*,
-    merge_candidate::*, policy::*, repo::*, role::*, round::*, seeds::*, update::*,
+    attestation::*, branch::*, config::*, contribution::*, delegation::*, invite::*,
+    join_request::*, merge_candidate::*, policy::*, repo::*, role::*, round::*, seeds::*,
+    update::*,
 };
 
 /// Bytes of Anchor's account discriminator.

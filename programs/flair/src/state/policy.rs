@@ -16,8 +16,8 @@ use solana_sha256_hasher::hashv;
 
 use crate::{
     constants::{
-        MAX_CHALLENGE_S, MAX_DEPOSIT_LAMPORTS, MAX_ETA_Q24, MAX_ROUND_S, MAX_UPDATES, MAX_WEIGHT,
-        SCALE_EXP_RANGE,
+        MAX_ATTESTATIONS, MAX_CHALLENGE_S, MAX_DEPOSIT_LAMPORTS, MAX_ETA_Q24, MAX_ROUND_S,
+        MAX_UPDATES, MAX_WEIGHT, SCALE_EXP_RANGE,
     },
     errors::FlairError,
     state::DISCRIMINATOR_LEN,
@@ -73,9 +73,9 @@ pub struct PolicyParams {
     pub contribute: u8,
     /// 1: blocks of the delta go to the store only after `round_close`.
     pub reveal_after_close: u8,
-    /// 0.
+    /// 1: the authority must approve a candidate before it is merged.
     pub approvals_needed: u8,
-    /// 0.
+    /// How many must attest a candidate before it is merged.
     pub attestations_needed: u8,
     /// A delta is in units of 2^scale_exp.
     pub scale_exp: PodI16,
@@ -175,10 +175,7 @@ impl PolicyParams {
             FlairError::ModeNotBuilt
         );
         require!(self.mode == MODE_PUBLIC, FlairError::PolicyOutOfRange);
-        require!(
-            self.proof_system == 0 && self.approvals_needed == 0 && self.attestations_needed == 0,
-            FlairError::ModeNotBuilt
-        );
+        require!(self.proof_system == 0, FlairError::ModeNotBuilt);
         // Without proofs nothing belongs to them.
         require!(
             self.columns.is_zero() && self.verifying_key == Address::default(),
@@ -191,7 +188,9 @@ impl PolicyParams {
         require!(
             self.dp_rule <= 1
                 && self.contribute <= CONTRIBUTE_INVITED
-                && self.reveal_after_close <= 1,
+                && self.reveal_after_close <= 1
+                && self.approvals_needed <= 1
+                && self.attestations_needed <= MAX_ATTESTATIONS,
             FlairError::PolicyOutOfRange
         );
         Ok(())
@@ -319,6 +318,15 @@ mod tests {
     }
 
     #[test]
+    fn approval_and_attestations_may_be_asked_for() {
+        let mut params = make_params();
+        params.approvals_needed = 1;
+        params.attestations_needed = 16;
+
+        assert!(params.validate().is_ok());
+    }
+
+    #[test]
     fn limits_of_training_are_the_repositorys_own() {
         let mut params = make_params();
         params.max_epochs = u16::MAX.into();
@@ -329,12 +337,10 @@ mod tests {
 
     #[test]
     fn modes_that_are_not_built_are_refused() {
-        let changes: [fn(&mut PolicyParams); 5] = [
+        let changes: [fn(&mut PolicyParams); 3] = [
             |params| params.mode = MODE_SECAGG,
             |params| params.mode = MODE_ENCRYPTED,
             |params| params.proof_system = 1,
-            |params| params.approvals_needed = 1,
-            |params| params.attestations_needed = 1,
         ];
         for change in changes {
             assert_eq!(refused(change), FlairError::ModeNotBuilt.into());
@@ -343,7 +349,9 @@ mod tests {
 
     #[test]
     fn params_outside_the_limits_are_refused() {
-        let changes: [fn(&mut PolicyParams); 27] = [
+        let changes: [fn(&mut PolicyParams); 29] = [
+            |params| params.approvals_needed = 2,
+            |params| params.attestations_needed = 17,
             |params| params.mode = 3,
             |params| params.dp_rule = 2,
             |params| params.bits = 14,

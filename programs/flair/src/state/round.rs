@@ -198,6 +198,20 @@ impl Round {
         Ok(())
     }
 
+    /// Refuses a round whose updates can still change, or are not those that the caller saw.
+    ///
+    /// # Errors
+    /// `RoundNotClosed`, `NotAllAccumulated`, `UpdatesChanged`.
+    pub fn require_final_updates(&self, update_root: &[u8; 32]) -> Result<()> {
+        require!(self.state == ROUND_CLOSED, FlairError::RoundNotClosed);
+        require!(
+            self.n_accumulated == self.n_accepted,
+            FlairError::NotAllAccumulated
+        );
+        require!(self.update_root == *update_root, FlairError::UpdatesChanged);
+        Ok(())
+    }
+
     /// Restates every rule about the account by itself.
     ///
     /// # Errors

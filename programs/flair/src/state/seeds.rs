@@ -22,5 +22,7 @@ pub const SEED_ROUND: &[u8] = b"round";
 pub const SEED_UPDATE: &[u8] = b"update";
 /// `MergeCandidate`: `"merge"`, round, commit id.
 pub const SEED_MERGE: &[u8] = b"merge";
+/// `Attestation`: `"attest"`, candidate, authority epoch as u32, attester.
+pub const SEED_ATTEST: &[u8] = b"attest";
 /// `Contribution`: `"contrib"`, repo, contributor.
 pub const SEED_CONTRIB: &[u8] = b"contrib";

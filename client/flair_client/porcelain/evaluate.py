@@ -1,41 +1,53 @@
-"""Measures the model at HEAD on the contributor's own data; nothing leaves the machine.
+"""Measures a model on one's own data; nothing leaves the machine.
 
-Each result is a line of `.flair/metrics.jsonl`. No other verb reads that file, and no
-push ever sends it.
+Each result is a line of `.flair/metrics.jsonl`, which no push ever sends. `flair log`,
+`show`, `bisect` and `report` read it, so that nothing is measured twice.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from flair_client.context import Context
 from flair_client.data_sources import DataSource, as_source
-from flair_client.errors import IdentifierInvalid, WorkspaceError
-from flair_client.ids import CommitId
-from flair_client.porcelain.checkout import (
-    blocks_of,
-    manifest_of,
-    recipe_at,
-    training_recipe,
-)
-from flair_client.porcelain.recipe_train import measure_by_code
+from flair_client.encoding import decode_delta
+from flair_client.errors import IdentifierInvalid, ObjectInvalid, WorkspaceError
+from flair_client.history.evidence import gather_evidence
+from flair_client.history.graph import read_commit
+from flair_client.history.merge import merge_weights
+from flair_client.history.verify import trust
+from flair_client.history.without import replay_without
+from flair_client.ids import Address, CommitId
+from flair_client.objects import CommitKind, Delta, Manifest
+from flair_client.porcelain.checkout import blocks_of, manifest_of, recipe_at
+from flair_client.porcelain.reading import Reading, reading_here
+from flair_client.porcelain.refs import verified_commits
+from flair_client.porcelain.scoring import Scorer, is_measurable
+from flair_client.porcelain.target import find_repo
 from flair_client.store.base import Store
+from flair_client.store.overlay import scratch_over
+from flair_client.strategies import Choice, get_strategy
 from flair_client.training.data import ColumnMap
-from flair_client.training.reading import read_plain_table
-from flair_client.training.recipe import LOGISTIC_REGRESSION, TrainingRecipe
-from flair_client.training.run import check_weights
-from flair_client.training.run import evaluate as measure
-from flair_client.weights import load_tensor
 from flair_client.workspace import Workspace
+
+__all__ = [
+    "Evaluated",
+    "evaluate",
+    "evaluate_reading",
+    "is_measurable",
+    "last_evaluated",
+    "last_metrics",
+    "read_evaluations",
+    "state_of",
+]
 
 METRICS_FILE: Final = "metrics.jsonl"
 # The longest line that a recipe's code can bring about is shorter: 256 names of 128
 # characters, each up to 12 bytes in JSON. More of a file's end is not read.
 _MAX_LINE_BYTES: Final = 1 << 19
+_UNIT: Final = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +55,26 @@ class Evaluated:
     """What a model does on this machine's data.
 
     Attributes:
+        branch: that HEAD was on; empty outside a workspace.
         metrics: empty where nothing can measure the model: the recipe's code has no
             function for it.
+        data: name of the data source, or its file.
+        without: who was left out of the model; None where nobody was.
+        left_out: updates that were left out.
+        key: of state, recipe, rows and device; the same key gives the same numbers.
+        is_known: whether it was measured before and not again.
     """
 
     commit: CommitId
     branch: str
     num_samples: int
     metrics: Mapping[str, float]
-
-
-def is_measurable(recipe: TrainingRecipe) -> bool:
-    """Whether models of a recipe can be measured, by Flair or by the recipe's code."""
-    if recipe.has_code:
-        return bool(recipe.evaluation)
-    return recipe.model == LOGISTIC_REGRESSION
+    data: str = ""
+    without: Address | None = None
+    left_out: tuple[CommitId, ...] = ()
+    key: str = ""
+    is_known: bool = False
+    time: int = field(default=0, compare=False)
 
 
 def evaluate(
@@ -65,62 +82,157 @@ def evaluate(
     workspace: Workspace,
     data: DataSource | Path,
     *,
+    ref: str | None = None,
+    without: Address | None = None,
     column_map: ColumnMap | None = None,
     device: str = "auto",
     sandbox: bool = True,
+    again: bool = True,
 ) -> Evaluated:
-    """Measures the model at HEAD and appends a line to `.flair/metrics.jsonl`.
+    """Measures a model and appends a line to `.flair/metrics.jsonl`.
 
     Where nothing can measure it, no line is written. A recipe's own code runs as in
     `flair train`, and only where it was accepted.
 
     Args:
-        ctx: the chain is not asked, and nothing is signed.
+        ctx: without `without` the chain is not asked; nothing is signed.
         workspace: a clone.
         data: as for `flair train`.
-        column_map: likewise.
+        ref: a branch, tag, commit; HEAD without it. An update is measured as its base
+            with all of it added.
+        without: a contributor: the model is replayed as if none of its updates had
+            been merged, measured and forgotten.
+        column_map: as for `flair train`.
         device: likewise.
         sandbox: likewise.
+        again: measure also what was measured before.
 
     Raises:
         WorkspaceError: nothing was checked out.
+        RefUnknown: there is no such commit.
         DataError: the file cannot be used.
         TensorMismatch: the model is not the recipe's.
-        TrustRequired, StaleBase, SiteRefused, RequirementsMissing, NoSandbox,
-            RecipeFailed: as for `flair train`, where the recipe's code measures.
+        TrustRequired, SiteRefused, RequirementsMissing, NoSandbox, RecipeFailed: as for
+            `flair train`, where the recipe's code measures.
+        UsageError: nothing of the contributor who is to be left out is in the model.
+        NotSeparable, TooFewUpdates: somebody cannot be left out of a merge's strategy.
     """
     with workspace.lock():
         head = workspace.head()
         if head is None or head.commit is None:
             raise WorkspaceError("nothing was checked out here yet")
-        store = blocks_of(ctx, workspace)
-        recipe = training_recipe(store, recipe_at(store, head.commit))
-        if not is_measurable(recipe):
-            return Evaluated(head.commit, head.branch, 0, {})
+        reading = reading_here(ctx, workspace)
         source = as_source(ctx.home, data).with_map(column_map)
-        if recipe.has_code:
-            num_samples, metrics = measure_by_code(
-                ctx, workspace, source, device=device, sandbox=sandbox
-            )
-        else:
-            num_samples, metrics = _measured(store, head.commit, recipe, source)
-        found = Evaluated(head.commit, head.branch, num_samples, metrics)
-        _append(workspace, ctx.now(), found)
+        scorer = Scorer(ctx, source, workspace, device, sandbox)
+        commit_id = reading.resolve(ref)
+        if without is not None:
+            return _without(ctx, workspace, scorer, commit_id, without)
+        found = _evaluated(
+            scorer, reading, commit_id, () if again else read_evaluations(workspace)
+        )
+        found = replace(found, branch=head.branch, time=ctx.now())
+        if found.metrics and not found.is_known:
+            _append(workspace, found.time, found)
         return found
 
 
-def _measured(
-    store: Store, commit_id: CommitId, recipe: TrainingRecipe, source: DataSource
-) -> tuple[int, Mapping[str, float]]:
-    manifest = manifest_of(store, commit_id)
-    weights = {
-        entry.name: load_tensor(manifest, entry, store) for entry in manifest.tensors
-    }
-    check_weights(recipe, weights)
-    table = read_plain_table(source.plain(), recipe)
-    # Weights that ran off to infinity give metrics that are left out.
-    with np.errstate(over="ignore", invalid="ignore"):
-        return table.y.size, measure(recipe, weights, table)
+def evaluate_reading(
+    ctx: Context,
+    reading: Reading,
+    data: DataSource | Path,
+    *,
+    ref: str | None = None,
+    column_map: ColumnMap | None = None,
+) -> Evaluated:
+    """Measures a commit of a repository that there is no clone of; keeps no line.
+
+    Raises:
+        TrustRequired: the recipe's own code would have to measure it.
+        As `evaluate`.
+    """
+    source = as_source(ctx.home, data).with_map(column_map)
+    return _evaluated(Scorer(ctx, source), reading, reading.resolve(ref), ())
+
+
+def _evaluated(
+    scorer: Scorer,
+    reading: Reading,
+    commit_id: CommitId,
+    known: "tuple[Evaluated, ...] | list[Evaluated]",
+) -> Evaluated:
+    label = scorer.source.label
+    with scratch_over(reading.store) as store:
+        manifest = state_of(store, commit_id)
+        recipe = recipe_at(store, commit_id)
+        key = scorer.key(manifest, recipe)
+        for one in reversed(known):
+            if one.key == key:
+                return replace(one, commit=commit_id, data=label, is_known=True)
+        score = scorer.score(store, manifest, recipe, commit_id)
+    return Evaluated(
+        commit_id, "", score.num_samples, score.metrics, data=label, key=key
+    )
+
+
+def state_of(store: Store, commit_id: CommitId) -> Manifest:
+    """The weights of a commit; of an update its base with all of it added.
+
+    Args:
+        store: takes the blocks that are new.
+        commit_id: any commit.
+
+    Raises:
+        ObjectInvalid: an update carries no delta, or one that does not fit.
+        BlockMissing, DigestMismatch: it cannot be read.
+    """
+    commit = read_commit(store, commit_id)
+    if commit.kind is not CommitKind.UPDATE:
+        return manifest_of(store, commit_id)
+    if commit.delta is None:
+        raise ObjectInvalid("commit.delta", "an update carries none")
+    delta = decode_delta(store.get(commit.delta))
+    return with_all_of(store, manifest_of(store, commit.parents[0]), delta)
+
+
+def with_all_of(store: Store, base: Manifest, delta: Delta) -> Manifest:
+    """A base with one update added at full weight: `M + 2^24 * delta`."""
+    choice = Choice(get_strategy("fedavg"), {}, _UNIT, delta.scale_exp)
+    return merge_weights(store, base, [(1, delta)], choice, store).weights
+
+
+def _without(
+    ctx: Context,
+    workspace: Workspace,
+    scorer: Scorer,
+    commit_id: CommitId,
+    contributor: Address,
+) -> Evaluated:
+    head = workspace.head()
+    branch = "" if head is None else head.branch
+    place = find_repo(ctx, workspace.repo()).branch(branch)
+    with scratch_over(blocks_of(ctx, workspace)) as store:
+        evidence = gather_evidence(
+            ctx.chain,
+            store,
+            place.repo.address,
+            branch,
+            genesis_hash=ctx.network.genesis_hash,
+            progress=ctx.progress,
+        ).evidence
+        trust(evidence, verified_commits(workspace))
+        made = replay_without(evidence, commit_id, contributor, store)
+        recipe = recipe_at(store, commit_id)
+        score = scorer.score(store, made.manifest, recipe, commit_id)
+    return Evaluated(
+        commit_id,
+        branch,
+        score.num_samples,
+        score.metrics,
+        data=scorer.source.label,
+        without=contributor,
+        left_out=made.left_out,
+        time=ctx.now(),
+    )
 
 
 def _append(workspace: Workspace, time: int, found: Evaluated) -> None:
@@ -131,6 +243,8 @@ def _append(workspace: Workspace, time: int, found: Evaluated) -> None:
         "branch": found.branch,
         "num_samples": found.num_samples,
         "metrics": dict(found.metrics),
+        "data": found.data,
+        "key": found.key,
     }
     text = json.dumps(line, allow_nan=False) + "\n"
     last = _last_line(path)
@@ -139,6 +253,35 @@ def _append(workspace: Workspace, time: int, found: Evaluated) -> None:
         text = "\n" + text
     with path.open("a", encoding="utf-8") as file:
         file.write(text)
+
+
+def read_evaluations(workspace: Workspace) -> list[Evaluated]:
+    """Gives everything that was measured here, oldest first; damaged lines are none."""
+    return list(_evaluations(workspace.state_folder / METRICS_FILE))
+
+
+def _evaluations(path: Path) -> Iterator[Evaluated]:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        for raw in file:
+            line = _line_of(raw)
+            if line is None:
+                continue
+            try:
+                yield Evaluated(
+                    CommitId.parse(line["commit"]),
+                    str(line["branch"]),
+                    int(line["num_samples"]),
+                    {str(n): float(v) for n, v in line["metrics"].items()},
+                    data=str(line.get("data", "")),
+                    key=str(line.get("key", "")),
+                    time=int(line["time"]),
+                )
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
 
 
 def last_evaluated(workspace: Workspace) -> CommitId | None:
@@ -150,10 +293,15 @@ def last_evaluated(workspace: Workspace) -> CommitId | None:
 def last_metrics(workspace: Workspace) -> dict[str, Any] | None:
     """Gives the last line of the file; None where there is none that is whole."""
     last = _last_line(workspace.state_folder / METRICS_FILE)
-    if last is None or not last.endswith(b"\n"):
+    return None if last is None else _line_of(last)
+
+
+def _line_of(raw: bytes) -> dict[str, Any] | None:
+    """A whole line that names a commit; None for any other."""
+    if not raw.endswith(b"\n"):
         return None
     try:
-        line = json.loads(last)
+        line = json.loads(raw)
         CommitId.parse(line["commit"])
     except (ValueError, RecursionError, KeyError, TypeError, IdentifierInvalid):
         return None

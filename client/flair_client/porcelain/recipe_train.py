@@ -24,7 +24,6 @@ from flair_client.porcelain.trained import (
     Given,
     Trained,
     check_epochs,
-    given_now,
     keep_marker,
     summary,
 )
@@ -102,12 +101,13 @@ def _noisy_steps(given: Given, run: RecipeRun) -> NoisySteps | None:
 def measure_by_code(
     ctx: Context,
     workspace: Workspace,
+    given: Given,
     source: DataSource,
     *,
     device: str,
     sandbox: bool,
 ) -> tuple[int, Mapping[str, float]]:
-    """Measures the model at HEAD with the recipe's own code; rows, and finite numbers.
+    """Measures a state with the recipe's own code; rows, and finite numbers.
 
     The caller holds the lock.
 
@@ -115,7 +115,6 @@ def measure_by_code(
         As `porcelain.train.train`.
     """
     ctx.site.check_sandbox(sandboxed=sandbox)
-    given = given_now(ctx, workspace)
     check_installed(given.recipe.requirements)
     folder = scratch_folder(workspace) / "evaluation"
     job = RecipeJob(

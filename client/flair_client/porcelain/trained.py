@@ -14,7 +14,7 @@ import numpy as np
 
 from flair_client.context import Context
 from flair_client.errors import Refused, StaleBase, WorkspaceError
-from flair_client.ids import CommitId, Digest
+from flair_client.ids import Cid, CommitId, Digest
 from flair_client.objects import Manifest, Role
 from flair_client.porcelain.checkout import (
     blocks_of,
@@ -129,12 +129,39 @@ def given_now(ctx: Context, workspace: Workspace) -> Given:
         raise StaleBase(
             f"HEAD is {head.commit.short}, the round's base {terms.base.short}"
         )
-    digest = Digest(cid.digest)
+    return given_at(
+        ctx, workspace, store, manifest_of(store, head.commit), cid, head.commit
+    )
+
+
+def given_at(  # noqa: PLR0917 - where it is, then what it is
+    ctx: Context,
+    workspace: Workspace,
+    store: Store,
+    manifest: Manifest,
+    recipe: Cid,
+    base: CommitId,
+) -> Given:
+    """Reads what a run of a recipe's code on any state needs; none is trained from it.
+
+    Args:
+        ctx: of whoever runs it.
+        workspace: where the recipe was accepted.
+        store: where the blocks lie.
+        manifest: of the state.
+        recipe: in force for it.
+        base: the commit whose state it is, or that it was made from.
+
+    Raises:
+        TrustRequired: recipe, policy or owner were not accepted.
+        SiteRefused: the site allows no such recipe or mode.
+    """
+    terms = replace(trust_offline(ctx, workspace, recipe), base=base)
+    digest = Digest(recipe.digest)
     ctx.site.check_train(mode=terms.policy.params.mode, recipe=digest)
-    files = recipe_files(store, cid)
-    recipe = bounded(parse_recipe(files[RECIPE_FILE]), terms)
-    manifest = manifest_of(store, head.commit)
-    return Given(terms, digest, recipe, files, manifest, store)
+    files = recipe_files(store, recipe)
+    said = bounded(parse_recipe(files[RECIPE_FILE]), terms)
+    return Given(terms, digest, said, files, manifest, store)
 
 
 def bounded(recipe: TrainingRecipe, terms: Terms) -> TrainingRecipe:

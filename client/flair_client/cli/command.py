@@ -21,7 +21,7 @@ import click
 from flair_client.cli.jsonable import envelope_schema
 from flair_client.cli.session import App, Invocation
 
-_ALIASES = {"ls": "list"}
+_ALIASES = {"ls": "list", "updates": "update"}
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 

@@ -74,7 +74,12 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("sponsor", "Pays fees and rent for contributors.", _SHARE, None),
         ("policy", "Makes and shows policies: the rules of rounds.", _SHARE, None),
         ("round", "Opens, closes, aborts and shows rounds.", _SHARE, None),
-        ("update", "Shows, rejects and withdraws updates.", _SHARE, None),
+        (
+            "update",
+            "Lists, reviews, accepts, rejects and withdraws updates.",
+            _SHARE,
+            None,
+        ),
         ("wallet", "Makes and shows wallets.", _SETUP, None),
         ("network", "Shows and adds network profiles.", _SETUP, None),
         (

@@ -9,7 +9,7 @@ from flair_client.cli.options import branch_option, repo_option, round_option
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
 from flair_client.cli.types import time_text
-from flair_client.cli.update import updates_table
+from flair_client.cli.update_text import updates_table
 from flair_client.porcelain.round import (
     Round,
     RoundCleared,

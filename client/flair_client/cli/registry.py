@@ -55,6 +55,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("show", "Shows a commit.", _HISTORY, None),
         ("diff", "Compares the tensors of two commits.", _HISTORY, None),
         ("tag", "Gives commits names of your own.", _HISTORY, None),
+        ("bisect", "Finds the commit after which a metric fell.", _HISTORY, None),
         ("verify", "Checks a repository's whole history.", _HISTORY, None),
         ("fsck", "Checks the blocks of the workspace.", _HISTORY, None),
         ("gc", "Removes blocks that nothing names.", _HISTORY, None),

@@ -74,6 +74,12 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("delegate", "Lets machine keys push for a wallet.", _SHARE, None),
         ("sponsor", "Pays fees and rent for contributors.", _SHARE, None),
         ("policy", "Makes and shows policies: the rules of rounds.", _SHARE, None),
+        (
+            "simulate",
+            "Shows how well strategies withstand hostile contributors.",
+            _SHARE,
+            None,
+        ),
         ("round", "Opens, closes, aborts and shows rounds.", _SHARE, None),
         (
             "update",

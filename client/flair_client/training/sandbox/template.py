@@ -5,6 +5,7 @@ about, the run reads itself, after the fork. No recipe's code and no row is ever
 so that nothing of one run can reach the next. It ends with the one who started it.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -12,10 +13,11 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NoReturn
 
 from flair_client.training.sandbox.launch import die_with_parent, enter
 
@@ -35,8 +37,8 @@ def serve(run: Callable[[list[str]], int], parent: int) -> int:
         parent: number of the process that started this one.
 
     Returns:
-        In a run, its exit code; here, once nobody asks any more, 0, or 1 where more
-        than a copy of this process would be handed on.
+        Here alone, and never in a run: 0 once nobody asks any more, 1 where a fork
+        would hand on more than a copy of this process.
     """
     die_with_parent()
     # It may have ended before that.
@@ -51,7 +53,9 @@ def serve(run: Callable[[list[str]], int], parent: int) -> int:
     control.settimeout(_IDLE_S)
     control.sendall(READY)
     argv = _next_run(control)
-    return 0 if argv is None else run(argv)
+    if argv is not None:
+        _run_to_end(run, argv)
+    return 0
 
 
 def shares_nothing() -> bool:
@@ -138,3 +142,28 @@ def _begin(files: Sequence[int], parent: int) -> list[str]:
     argv: list[str] = plan["argv"]
     sys.argv = argv[-1:]
     return argv
+
+
+def _run_to_end(run: Callable[[list[str]], int], argv: list[str]) -> NoReturn:
+    """Ends as Python does, but that it does not take a framework apart before it.
+
+    That takes longer than a model's evaluation: nearly all of it would be copied first.
+    """
+    code: Any
+    try:
+        code = run(argv)
+    except SystemExit as exc:
+        code = exc.code
+    except BaseException:  # noqa: BLE001 - whatever Python would show
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    if code is not None and not isinstance(code, int):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    # As the library's own multiprocessing does: Python has no public names for them.
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
+    atexit._run_exitfuncs()  # noqa: SLF001
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit((code or 0) & 0xFF)

@@ -143,6 +143,35 @@ def test_a_run_starts_as_python_starts(forked):
     assert told == forked.lines
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print('a', end='')",
+        "import sys; sys.exit()",
+        "import sys; sys.exit(3)",
+        "import sys; sys.exit(-1)",
+        "import sys; sys.exit('last words')",
+        "raise ValueError('x')",
+        "raise KeyboardInterrupt",
+        "import sys; sys.stderr.write('no line')",
+        "import atexit, os; atexit.register(os._exit, 9)",
+        "import atexit; atexit.register(print, 'late')",
+        "import threading as t; t.Thread(target=lambda: print('later')).start()",
+        "import sys; sys.stdout.close()",
+    ],
+)
+def test_a_run_ends_as_python_ends(forked, code):
+    ended = forked.run(code)
+    told = (ended.exit_code, ended.stderr_tail[-20:], forked.lines[:])
+    forked.kind = "namespaces"
+    afresh = forked.run(code)
+
+    if code != "raise KeyboardInterrupt":
+        # Python shows itself to a shell as one that the signal ended.
+        assert told[0] == afresh.exit_code
+    assert told[1:] == (afresh.stderr_tail[-20:], forked.lines)
+
+
 def test_a_template_that_was_killed_between_runs_is_replaced(own):
     assert own.run("print(1)").exit_code == 0
     first = template().pid

@@ -4,17 +4,17 @@ Nothing is sent or written. Updates are clipped, rounded and merged by the code 
 real rounds use; only who trains is made up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from flair_client.arithmetic import FloatArray, Int16Array, IntArray, from_fixed
 from flair_client.delta_integers import make_integers
 from flair_client.errors import DataError, ExtraMissing, TooFewUpdates, UsageError
-from flair_client.history.merge_arrays import merge_arrays
+from flair_client.history.merge_arrays import MergedArray, merge_arrays
 from flair_client.objects import DType
 from flair_client.porcelain.init import columns_from_csv
 from flair_client.porcelain.simulate_attacks import (
@@ -41,6 +41,12 @@ _ETA: Final[Mapping[str, float]] = {
 _TEST_SHARE: Final = 0.3
 # A site with fewer rows trains on noise.
 _MIN_ROWS: Final = 4
+
+
+Merge: TypeAlias = Callable[
+    [Choice, IntArray, Sequence[tuple[int, Int16Array]], tuple[FloatArray, ...]],
+    MergedArray,
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +122,7 @@ def simulate(
     *,
     attacks: Sequence[str] = (),
     strategies: Sequence[str] = (),
+    merge: Merge = merge_arrays,
 ) -> Simulated:
     """Runs every strategy under every attack.
 
@@ -124,6 +131,7 @@ def simulate(
         setting: who takes part.
         attacks: names; all where there are none.
         strategies: names; all where there are none.
+        merge: merges a round; another one is for comparisons.
 
     Raises:
         UsageError: an unknown name, or numbers that cannot be.
@@ -132,7 +140,7 @@ def simulate(
     chosen = [get_strategy(name) for name in strategies or STRATEGIES]
     wanted = [_attack(name) for name in attacks or ATTACKS]
     _check(setting)
-    sites = _Sites(rows, setting)
+    sites = _Sites(rows, setting, merge)
     refused: dict[str, str] = {}
     cells: list[Cell] = []
     for strategy in chosen:
@@ -215,8 +223,9 @@ class _Bounds:
 class _Sites:
     """The contributors and their rows; the model is one vector, its bias last."""
 
-    def __init__(self, rows: Rows, setting: Setting) -> None:
+    def __init__(self, rows: Rows, setting: Setting, merge: Merge) -> None:
         self._setting = setting
+        self._merge = merge
         numbers = np.random.Generator(np.random.PCG64(setting.seed))
         order = numbers.permutation(len(rows.y))
         self.n_test = int(len(order) * _TEST_SHARE)
@@ -255,7 +264,7 @@ class _Sites:
         for index in range(self._setting.rounds):
             weights = _floats(state)
             updates = [(1, one) for one in self._updates(weights, attack, index)]
-            merged = merge_arrays(choice, state, updates, moments)
+            merged = self._merge(choice, state, updates, moments)
             state, moments = merged.values, merged.moments
         return self._score(_floats(state), choice.strategy, attack)
 

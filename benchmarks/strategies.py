@@ -1,0 +1,185 @@
+"""Strategies beside Flower's: the same arrays, the same attacks.
+
+`pip install flwr scikit-learn` in an environment of its own beside the packages of
+Flair: flwr pins other versions of what Flair's own lock holds.
+
+    python benchmarks/strategies.py [--json]
+"""
+
+import argparse
+import json
+import logging
+import math
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import flwr
+import numpy as np
+from flwr.common import Array, ArrayRecord, MetricRecord, RecordDict
+from flwr.serverapp import strategy as flower
+
+from flair_client.arithmetic import Int16Array, IntArray, from_fixed, to_fixed
+from flair_client.history.merge_arrays import MergedArray, merge_arrays
+from flair_client.objects import DType
+from flair_client.porcelain.simulate import Merge, Setting, breast_cancer, simulate
+from flair_client.strategies import Choice, get_strategy
+from flair_client.strategies.parameters import from_numbers
+
+SCALE_EXP = -13
+ETA = 0.5
+ROBUST = ("fedavg", "median", "trimmed_mean", "krum", "multi_krum")
+STATEFUL = ("fedavgm", "fedadam", "fedyogi", "fedadagrad")
+
+
+def theirs(name: str, n_updates: int, params: dict[str, int]) -> flower.FedAvg:
+    """Flower's strategy with the parameters of ours."""
+    f = params.get("f", 0)
+    real = {key: value / 2**48 for key, value in params.items() if key.endswith("_q48")}
+    adaptive = {
+        "eta": ETA,
+        "beta_1": real.get("beta_1_q48", 0.0),
+        "tau": real.get("tau_q48", 0.0),
+    }
+    beta_2 = real.get("beta_2_q48", 0.0)
+    made = {
+        "fedavg": flower.FedAvg,
+        "median": flower.FedMedian,
+        "trimmed_mean": lambda: flower.FedTrimmedAvg(beta=(f + 0.5) / n_updates),
+        "krum": lambda: flower.Krum(num_malicious_nodes=f),
+        "multi_krum": lambda: flower.MultiKrum(
+            num_malicious_nodes=f, num_nodes_to_select=n_updates - f - 2
+        ),
+        "fedavgm": lambda: flower.FedAvgM(
+            server_learning_rate=ETA, server_momentum=real["momentum_q48"]
+        ),
+        "fedadam": lambda: flower.FedAdam(**adaptive, beta_2=beta_2),
+        "fedyogi": lambda: flower.FedYogi(**adaptive, beta_2=beta_2),
+        # Without a first moment, as ours by default.
+        "fedadagrad": lambda: flower.FedAdagrad(eta=ETA, tau=adaptive["tau"]),
+    }
+    return made[name]()
+
+
+def replies(weights: np.ndarray, updates: Sequence[tuple[int, Int16Array]]) -> list:
+    """What Flower's contributors would send: whole weights and a count."""
+    sent = []
+    for weight, delta in updates:
+        arrays = ArrayRecord({"w": Array(weights + delta * 2.0**SCALE_EXP)})
+        metrics = MetricRecord({"num-examples": float(weight)})
+        content = RecordDict({"arrays": arrays, "metrics": metrics})
+        # A real message belongs to a run of Flower's; the strategies read only these.
+        sent.append(SimpleNamespace(content=content, has_error=lambda: False))
+    return sent
+
+
+def step(
+    strategy: flower.FedAvg,
+    index: int,
+    weights: np.ndarray,
+    updates: Sequence[tuple[int, Int16Array]],
+) -> np.ndarray:
+    """One of Flower's rounds; gives the next weights."""
+    current = ArrayRecord({"w": Array(weights)})
+    is_opt = hasattr(strategy, "beta_1")
+    strategy.current_arrays = {"w": weights} if is_opt else current
+    if isinstance(strategy, flower.FedAdam):
+        # Flower's bias correction, which the paper does not have, taken back.
+        first, second = (
+            1 - beta ** (index + 1.0) for beta in (strategy.beta_1, strategy.beta_2)
+        )
+        strategy.eta = ETA * first / math.sqrt(second)
+    arrays, _ = strategy.aggregate_train(index, replies(weights, updates))
+    return arrays["w"].numpy()
+
+
+def ours(name: str, n_updates: int) -> Choice:
+    """Our strategy; eta 1 for those of Flower that have none."""
+    strategy = get_strategy(name)
+    names = [one.name for one in strategy.parameters]
+    given = {"f": (n_updates - 3) // 2} if "f" in names else {}
+    params = from_numbers(name, strategy.parameters, given)
+    eta = ETA if name in STATEFUL else 1.0
+    return Choice(strategy, params, round(eta * 2**24), SCALE_EXP)
+
+
+def largest_difference(name: str, n_updates: int = 9, rounds: int = 5) -> float:
+    """Over some rounds of random updates, in units of the weights."""
+    numbers = np.random.default_rng(7)
+    choice = ours(name, n_updates)
+    weights = numbers.standard_normal(1000)
+    state = to_fixed(weights, SCALE_EXP)
+    moments = tuple(np.zeros(1000) for _ in choice.strategy.moments)
+    reference = theirs(name, n_updates, dict(choice.params))
+    worst = 0.0
+    for index in range(1, rounds + 1):
+        updates = [
+            (
+                1 << int(numbers.integers(0, 4))
+                if name in ("fedavg", *STATEFUL)
+                else 1,
+                numbers.normal(50, 400, 1000).astype(np.int16),
+            )
+            for _ in range(n_updates)
+        ]
+        merged = merge_arrays(choice, state, updates, moments)
+        state, moments = merged.values, merged.moments
+        weights = step(reference, index, weights, updates)
+        difference = from_fixed(state, SCALE_EXP, DType.F64) - weights
+        worst = max(worst, float(np.abs(difference).max()))
+    return worst
+
+
+def flower_merge(
+    choice: Choice,
+    base: IntArray,
+    updates: Sequence[tuple[int, Int16Array]],
+    moments: tuple[np.ndarray, ...],
+) -> MergedArray:
+    """A round of the simulation, merged by Flower."""
+    weights = from_fixed(base, SCALE_EXP, DType.F64).astype(np.float64)
+    reference = theirs(choice.strategy.id, len(updates), dict(choice.params))
+    return MergedArray(
+        to_fixed(step(reference, 1, weights, updates), SCALE_EXP), moments
+    )
+
+
+def table(merge: Merge) -> dict[str, dict[str, float | None]]:
+    """Accuracy by strategy and attack; of the backdoor also how often it works."""
+    setting = Setting(n_contributors=10, n_hostile=3, rounds=10)
+    found = simulate(breast_cancer(), setting, strategies=ROBUST, merge=merge)
+    rows: dict[str, dict[str, float | None]] = {name: {} for name in ROBUST}
+    for cell in found.cells:
+        rows[cell.strategy][cell.attack] = cell.accuracy
+        if cell.backdoor is not None:
+            rows[cell.strategy]["backdoor_works"] = cell.backdoor
+    return rows
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    as_json = parser.parse_args().json
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    figures = {
+        "flower": flwr.__version__,
+        "largest_difference": {
+            name: largest_difference(name) for name in (*ROBUST, *STATEFUL)
+        },
+        "flair": table(merge_arrays),
+        "flower_table": table(flower_merge),
+    }
+    if as_json:
+        print(json.dumps(figures))
+        return
+    print(f"largest difference to Flower {flwr.__version__}, in units of the weights")
+    for name, value in figures["largest_difference"].items():
+        print(f"  {name:14} {value:.2g}")
+    for who in ("flair", "flower_table"):
+        print(who)
+        for name, row in figures[who].items():
+            print(f"  {name:14}", *(f"{key} {value:.3f}" for key, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()

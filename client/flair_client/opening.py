@@ -1,7 +1,9 @@
 """From settings to the context that porcelain functions get."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from flair_client.context import DEFAULT_MAX_EPSILON, Context
 from flair_client.ids import Address
@@ -12,10 +14,32 @@ from flair_client.site_rules import site_rules_from
 
 if TYPE_CHECKING:
     from flair_client.chain.client import ChainClient
+    from flair_client.chain.signer import Signer
 
 
 # How long a command waits that goes on without the chain.
 _HASTY_TIMEOUT_S: Final = 5
+
+
+class _Unopened:
+    """A chain that is opened when it is first asked: most readings never do.
+
+    Its libraries take longer to load than a history takes to be read.
+    """
+
+    def __init__(self, open_it: "Callable[[], ChainClient]") -> None:
+        self._open = open_it
+        self._chain: ChainClient | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._chain is None:
+            self._chain = self._open()
+        return getattr(self._chain, name)
+
+    def close(self) -> None:
+        """Closes the connections, where there are any."""
+        if self._chain is not None:
+            self._chain.close()
 
 
 def open_chain(
@@ -65,20 +89,22 @@ def open_context(
         WalletError: the wallet cannot be used.
         SiteRefused: the site does not talk to the network's hosts.
     """
-    from flair_client.chain.signer import load_wallet
     from flair_client.store.base import open_store
 
     profile = settings.profile(network)
     store = _store_url(settings, profile)
     # Whoever keeps the profile's store keeps the one that is really in use.
     profile = replace(profile, store_url=store)
-    wallet = load_wallet(settings.wallet_path()) if signer else None
+    wallet = _wallet(settings) if signer else None
     timeout_s = settings.whole("rpc.timeout_s", 30)
     behalf = settings.text("contribute.on_behalf_of")
     values = {name: setting.value for name, setting in settings.values.items()}
     return Context(
         network=profile,
-        chain=open_chain(profile, timeout_s=timeout_s, hasty=hasty),
+        chain=cast(
+            "ChainClient",
+            _Unopened(partial(open_chain, profile, timeout_s=timeout_s, hasty=hasty)),
+        ),
         remote=open_store(store),
         signer=wallet,
         progress=progress,
@@ -88,6 +114,12 @@ def open_context(
         on_behalf_of=None if behalf is None else Address.parse(behalf),
         sponsor_url=settings.text("sponsor.url"),
     )
+
+
+def _wallet(settings: Settings) -> "Signer":
+    from flair_client.chain.signer import load_wallet
+
+    return load_wallet(settings.wallet_path())
 
 
 def _store_url(settings: Settings, profile: NetworkProfile) -> str:

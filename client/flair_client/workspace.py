@@ -5,6 +5,7 @@
     .flair/objects/          blocks, so that a transfer goes on where it was cut off
     .flair/state/NAME.toml   what is in progress: markers that the next command reads
     .flair/trust.toml        what the user looked at and accepted
+    .flair/commits           commits that were listed, so that they are read at once
     .flair/lock              held while a command changes the workspace
     .flair/scratch/          of a run of the recipe's code, so that it can go on
     .flair/local/            tensors that stay here, by the commit they were trained on
@@ -57,7 +58,7 @@ _WRITTEN: Final[tuple[frozenset[str] | None, ...]] = (
         for name in (*_RECIPE_FILES, WEIGHTS_FILE, UPDATE_FILE)
         for ending in ("", ".mine")
     ),
-    frozenset(("HEAD", "trust.toml", "fingerprints")),
+    frozenset(("HEAD", "trust.toml", "fingerprints", "commits")),
     None,
 )
 
@@ -105,6 +106,11 @@ class Workspace:
     def trust_path(self) -> Path:
         """What the user accepted."""
         return self.state_folder / "trust.toml"
+
+    @property
+    def commits_path(self) -> Path:
+        """Commits that were listed before."""
+        return self.state_folder / "commits"
 
     def cache(self) -> DiskStore:
         """Opens the workspace's own blocks."""

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from flair_client.errors import NotAWorkspace, WorkspaceError, WorkspaceLocked
 from flair_client.ids import Address, CommitId
+from flair_client.porcelain.refs import remember_verified, verified_commits
 from flair_client.repo_address import RepoAddress
 from flair_client.workspace import Head, find_workspace, make_workspace
 
@@ -16,6 +18,7 @@ COMMIT = CommitId(bytes(range(32)))
 REPO = RepoAddress("localnet", Address(bytes([7] * 32)), "heart")
 HOLDER = """
 import sys
+import tomllib
 from pathlib import Path
 from flair_client.workspace import find_workspace
 with find_workspace(Path(sys.argv[1])).lock():
@@ -131,3 +134,37 @@ def test_lock_names_the_process_that_holds_it_and_ends_with_it(tmp_path: Path) -
         holder.wait()
     with workspace.lock():
         assert (workspace.state_folder / "lock.pid").read_text() == f"{os.getpid()}\n"
+
+
+def test_more_verified_commits_than_a_marker_may_hold(tmp_path):
+    workspace = make_workspace(tmp_path)
+    many = {CommitId(number.to_bytes(32, "big")) for number in range(20_000)}
+
+    remember_verified(workspace, many)
+    remember_verified(workspace, [CommitId(bytes([1]) * 32)])
+
+    assert verified_commits(workspace) == many | {CommitId(bytes([1]) * 32)}
+    table = tomllib.loads((tmp_path / ".flair/state/verified.toml").read_text())
+    assert len(table["commits"]) == 20_001
+
+
+@pytest.mark.parametrize(
+    "text", ["", "commits = []\n", 'commits = [\n  "{id}",\n]\n', "commits=['{id}']"]
+)
+def test_verified_commits_are_read_in_any_form_of_toml(tmp_path, text):
+    workspace = make_workspace(tmp_path)
+    path = tmp_path / ".flair" / "state" / "verified.toml"
+    path.write_text(text.format(id="ab" * 32))
+
+    found = verified_commits(workspace)
+
+    assert found == ({CommitId(bytes([0xAB]) * 32)} if "id" in text else set())
+
+
+@pytest.mark.parametrize("text", ["commits = 1", "commits = ['x']", "commits = [", "="])
+def test_damaged_verified_commits_are_told(tmp_path, text):
+    workspace = make_workspace(tmp_path)
+    (tmp_path / ".flair" / "state" / "verified.toml").write_text(text)
+
+    with pytest.raises(WorkspaceError, match=r"verified\.toml is damaged"):
+        verified_commits(workspace)

@@ -6,7 +6,6 @@ answers with the line that installs them.
 """
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Final
 
 from flair_client.cli.command import Lazy
@@ -112,9 +111,16 @@ _PLUG_INS: Final[Mapping[str, Lazy]] = {
 }
 
 
+def shipped_commands() -> dict[str, Lazy]:
+    """Gives the commands that Flair brings along, by name."""
+    return {**BUILT_IN, **_PLUG_INS}
+
+
 def all_commands() -> dict[str, Lazy]:
     """Gives every command by name, plug-ins last."""
-    commands = {**BUILT_IN, **_PLUG_INS}
+    from importlib.metadata import entry_points
+
+    commands = shipped_commands()
     for point in entry_points(group="flair.commands"):
         # A plug-in adds commands and never takes the place of another one.
         if point.name not in commands:

@@ -15,6 +15,9 @@ def printable(text: str, columns: int | None = None) -> str:
         text: from a commit, a recipe, a name: whoever wrote it is not trusted.
         columns: cut there, with an ellipsis; without it the whole text.
     """
+    if text.isascii() and text.isprintable():
+        # Nearly every text; each sign takes a column.
+        return text if columns is None or len(text) <= columns else _cut(text, columns)
     spelt = "".join(one if one.isprintable() else _spelt(one) for one in text)
     return spelt if columns is None else _cut(spelt, columns)
 

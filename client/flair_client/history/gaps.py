@@ -5,17 +5,20 @@ later commit (see `line`), but stays a parent. The events that the commit on top
 carries say what was the head before: so the line goes on there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
 
-from flair_client.chain.events import BranchAdvanced, MergeFinalized, decode_event
-from flair_client.encoding import decode_event_list
+from flair_client.encoding import decode_commit, decode_event_list
 from flair_client.errors import BlockMissing, DigestMismatch, FlairError, ObjectError
+from flair_client.history.commit_pack import CommitHeader, CommitPack
 from flair_client.history.graph import read_commit
 from flair_client.ids import CommitId
 from flair_client.objects import Commit
 from flair_client.store.base import Store
 
 Unreadable = BlockMissing | DigestMismatch | ObjectError
+_C = TypeVar("_C", Commit, Commit | CommitHeader)
 
 
 def walk_over_gaps(
@@ -29,13 +32,45 @@ def walk_over_gaps(
     Raises:
         StoreUnavailable: the store does not answer.
     """
+    return _walk(store, head, partial(read_commit, store))
+
+
+def walk_headers(
+    store: Store, head: CommitId, pack: CommitPack
+) -> Iterator[tuple[CommitId, Commit | CommitHeader | Unreadable]]:
+    """As `walk_over_gaps`, for those who list commits; a pack makes it fast.
+
+    Args:
+        store: where the commits lie that the pack lacks.
+        head: where to begin.
+        pack: read first; what it lacks is taken in.
+    """
+
+    def read(commit_id: CommitId) -> Commit | CommitHeader:
+        header = pack.get(commit_id)
+        if header is not None:
+            return header
+        block = store.get(commit_id.cid)
+        commit = decode_commit(block)
+        pack.add(commit_id, block)
+        return commit
+
+    try:
+        yield from _walk(store, head, read)
+    finally:
+        pack.save()
+
+
+def _walk(
+    store: Store, head: CommitId, read: Callable[[CommitId], _C]
+) -> Iterator[tuple[CommitId, _C | Unreadable]]:
     seen: set[CommitId] = set()
     commit_id: CommitId | None = head
-    child: Commit | None = None
+    child: _C | None = None
     while commit_id is not None and commit_id not in seen:
         seen.add(commit_id)
         try:
-            commit = read_commit(store, commit_id)
+            commit = read(commit_id)
         except (BlockMissing, DigestMismatch, ObjectError) as exc:
             yield commit_id, exc
             commit_id = _head_before(store, child, commit_id)
@@ -46,11 +81,19 @@ def walk_over_gaps(
 
 
 def _head_before(
-    store: Store, child: Commit | None, commit_id: CommitId
+    store: Store, child: Commit | CommitHeader | None, commit_id: CommitId
 ) -> CommitId | None:
     """What was the head before a commit, by the events of one on top of it."""
     if child is None or child.events is None:
         return None
+    # Few lines have a gap; all others are read without what knows events.
+    from flair_client.chain.events import (
+        BranchAdvanced,
+        BranchMerged,
+        MergeFinalized,
+        decode_event,
+    )
+
     try:
         listed = decode_event_list(store.get(child.events))
         events = [decode_event(event_bytes) for event_bytes in listed.events]
@@ -59,6 +102,8 @@ def _head_before(
     for event in events:
         match event:
             case BranchAdvanced(new_head=moved, old_head=before):
+                pass
+            case BranchMerged(new_head=moved, old_head=before):
                 pass
             case MergeFinalized(commit_id=moved, old_head=before):
                 pass

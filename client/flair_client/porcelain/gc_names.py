@@ -19,7 +19,7 @@ _HEX: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _CID: Final = re.compile(rb"(?<![a-z0-9])b[a-z2-7]{58}(?![a-z0-9])")
 _MAX_STATE_BYTES: Final = 1 << 20
 # It only remembers what was seen; blocks that it knows are asked for before use.
-_NOT_NAMING: Final = frozenset(("fingerprints", "lock", "lock.pid"))
+_NOT_NAMING: Final = frozenset(("commits", "fingerprints", "lock", "lock.pid"))
 
 
 @dataclass(slots=True)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from flair_client.history.gaps import Unreadable, walk_over_gaps
+from flair_client.history.commit_pack import CommitHeader
+from flair_client.history.gaps import Unreadable
 from flair_client.history.graph import read_commit
 from flair_client.ids import Address, CommitId
 from flair_client.objects import Commit, CommitKind, Revert
@@ -110,27 +111,34 @@ def log(
     """
     start = reading.resolve(ref)
     unread: Unreadable | None = None
-    for place, (commit_id, found) in enumerate(walk_over_gaps(reading.store, start)):
+    names = reading.names()
+    for place, (commit_id, found) in enumerate(reading.walk(start)):
         if place == limit:
             return
-        if isinstance(found, Commit):
-            unread = None
-            yield _entry(reading, commit_id, found, with_updates=updates)
-        else:
+        if isinstance(found, Exception):
             unread = unread or found
             yield LogGap(commit_id, str(found))
+        else:
+            unread = None
+            called = names.get(commit_id, ())
+            yield _entry(reading, commit_id, found, called, with_updates=updates)
     if unread is not None:
         raise unread
 
 
 def _entry(
-    reading: Reading, commit_id: CommitId, commit: Commit, *, with_updates: bool
+    reading: Reading,
+    commit_id: CommitId,
+    commit: Commit | CommitHeader,
+    names: tuple[str, ...],
+    *,
+    with_updates: bool,
 ) -> LogEntry:
     is_merge = commit.kind is CommitKind.MERGE and not commit.merges_models
     models = commit.strategy if commit.merges_models else None
     return LogEntry(
         commit_id,
-        reading.names_of(commit_id),
+        names,
         commit.kind,
         commit.branch,
         commit.parents,
@@ -147,7 +155,7 @@ def _entry(
     )
 
 
-def _updates(store: Store, merge: Commit) -> Iterator[LogUpdate]:
+def _updates(store: Store, merge: Commit | CommitHeader) -> Iterator[LogUpdate]:
     weights = () if merge.strategy is None else merge.strategy.weights
     for commit_id, weight in zip(merge.parents[1:], weights, strict=True):
         update = read_commit(store, commit_id)

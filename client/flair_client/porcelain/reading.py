@@ -3,13 +3,15 @@
 Used by the verbs that only look; no verb itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flair_client.context import Context
 from flair_client.errors import AccountMissing
+from flair_client.history.commit_pack import CommitHeader, CommitPack
+from flair_client.history.gaps import Unreadable, walk_headers, walk_over_gaps
 from flair_client.ids import CommitId
-from flair_client.porcelain.checkout import blocks_of
+from flair_client.objects import Commit
 from flair_client.porcelain.refs import (
     Tag,
     known_heads,
@@ -18,9 +20,9 @@ from flair_client.porcelain.refs import (
     resolve_commit,
     verified_commits,
 )
-from flair_client.porcelain.target import find_repo
 from flair_client.repo_address import RepoAddress
 from flair_client.store.base import Store
+from flair_client.store.layered import LayeredStore
 from flair_client.workspace import Workspace
 
 DEFAULT_BRANCH = "main"
@@ -36,6 +38,7 @@ class Reading:
         current_branch: the branch that HEAD is on; None outside a workspace.
         verified: commits that were found right on this machine.
         tags: the workspace's own names for commits.
+        pack: commits that were read here before; None outside a workspace.
     """
 
     store: Store
@@ -44,6 +47,7 @@ class Reading:
     current_branch: str | None = None
     verified: frozenset[CommitId] = frozenset()
     tags: Mapping[str, Tag] = field(default_factory=dict)
+    pack: CommitPack | None = None
 
     def resolve(self, text: str | None) -> CommitId:
         """Gives the commit that a text names; without one that of HEAD.
@@ -54,16 +58,28 @@ class Reading:
         names = names_for(self.heads, self.tags)
         return resolve_commit(self.store, names, self.current, text or "HEAD")
 
+    def walk(
+        self, start: CommitId
+    ) -> Iterator[tuple[CommitId, Commit | CommitHeader | Unreadable]]:
+        """The line of a commit back, newest first, over what cannot be read."""
+        if self.pack is None:
+            return walk_over_gaps(self.store, start)
+        return walk_headers(self.store, start, self.pack)
+
+    def names(self) -> dict[CommitId, tuple[str, ...]]:
+        """What commits are called: HEAD, branches, and tags as `tag: NAME`."""
+        found: dict[CommitId, list[str]] = {}
+        if self.current_branch is not None and self.current is not None:
+            found[self.current] = ["HEAD"]
+        for name, head in sorted(self.heads.items()):
+            found.setdefault(head, []).append(name)
+        for name, tag in sorted(self.tags.items()):
+            found.setdefault(tag.commit, []).append(f"tag: {name}")
+        return {commit_id: tuple(names) for commit_id, names in found.items()}
+
     def names_of(self, commit_id: CommitId) -> tuple[str, ...]:
-        """HEAD, the branches whose head a commit is, and its tags as `tag: NAME`."""
-        branches = [name for name, head in self.heads.items() if head == commit_id]
-        tags = [name for name, tag in self.tags.items() if tag.commit == commit_id]
-        is_head = self.current_branch is not None and self.current == commit_id
-        return (
-            *(["HEAD"] if is_head else []),
-            *sorted(branches),
-            *(f"tag: {name}" for name in sorted(tags)),
-        )
+        """What one commit is called."""
+        return self.names().get(commit_id, ())
 
 
 def reading_here(ctx: Context, workspace: Workspace) -> Reading:
@@ -73,12 +89,13 @@ def reading_here(ctx: Context, workspace: Workspace) -> Reading:
     """
     head = workspace.head()
     return Reading(
-        blocks_of(ctx, workspace),
+        LayeredStore(workspace.cache(), ctx.remote),
         known_heads(workspace),
         None if head is None else head.commit,
         None if head is None else head.branch,
         frozenset(verified_commits(workspace)),
         known_tags(workspace),
+        CommitPack(workspace.commits_path),
     )
 
 
@@ -88,6 +105,8 @@ def reading_there(ctx: Context, repo: RepoAddress) -> Reading:
     Raises:
         AccountMissing: there is no such repository.
     """
+    from flair_client.porcelain.target import find_repo
+
     target = find_repo(ctx, repo)
     heads = {
         one.name: one.head_commit

@@ -318,7 +318,7 @@ def test_plug_ins_never_take_the_place_of_a_command(monkeypatch):
         value = "polish:shine"
 
     monkeypatch.setattr(
-        "flair_client.cli.registry.entry_points", lambda **_: [Point(), Other()]
+        "importlib.metadata.entry_points", lambda **_: [Point(), Other()]
     )
 
     found = all_commands()

@@ -1,6 +1,6 @@
-"""Metrics that sites state beside their updates: mean, worst site, spread.
+"""Metrics: which way is better, summed up over sites, and along a line of commits.
 
-A pure function of what commits say. Counts are the buckets that commits carry.
+Pure functions of what commits say. Counts are the buckets that commits carry.
 """
 
 import math
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flair_client.ids import Address
+from flair_client.ids import Address, CommitId
 
 # Whole words of names whose smaller value is the better one; others grow with quality.
 _LOWER: Final = frozenset(
@@ -61,6 +61,55 @@ class MetricSummary:
     worst: float
     worst_site: Address
     spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    """One number of a series.
+
+    Attributes:
+        round_index: of a merge; None for other commits.
+    """
+
+    commit: CommitId
+    round_index: int | None
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSeries:
+    """One metric over commits.
+
+    Attributes:
+        source: `commits` for what commits of the line state themselves, `sites` for the
+            mean of what the updates of merges state, else the data that it was measured
+            on here.
+        lower_is_better: by the metric's name.
+        points: oldest first.
+    """
+
+    name: str
+    source: str
+    lower_is_better: bool
+    points: tuple[MetricPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricEffect:
+    """What a commit did to a metric.
+
+    Attributes:
+        source: as in `MetricSeries`.
+        before: of its first parent, for `sites` of the merge before; None where it is
+            not known.
+        after: of the commit.
+    """
+
+    name: str
+    source: str
+    lower_is_better: bool
+    before: float | None
+    after: float
 
 
 def is_lower_better(name: str) -> bool:

@@ -1,23 +1,28 @@
 """`flair log`: lists the commits of a branch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
 from flair_client.cli.command import command
 from flair_client.cli.reading import open_reading
 from flair_client.cli.session import App
+from flair_client.cli.sparkline import series_lines
 from flair_client.cli.text import printable, wrapped
 from flair_client.cli.types import time_text
 from flair_client.objects import CommitKind, Revert
 from flair_client.porcelain.log import Log, LogEntry, LogGap, LogUpdate, log
+from flair_client.porcelain.metric_history import LogWithMetrics, series_of
+from flair_client.porcelain.metrics_file import read_evaluations
+from flair_client.porcelain.reading import Reading
+from flair_client.site_metrics import MetricSeries
 
 _COLUMNS = 80
 
 
 @command(
     "log",
-    result=Log,
+    result=LogWithMetrics,
     examples=(
         "flair log",
         "flair log --graph --oneline -n 10",
@@ -42,7 +47,8 @@ def log_command(
     REF is a branch, a tag, HEAD, the first six or more digits of a commit, or one of
     them with ~N; or the address of a repository with or without @REF. Without it
     HEAD. Works without a network on what the workspace has; commits that are not
-    here are fetched from the shared store. What is shown is not verified: `flair
+    here are fetched from the shared store. Each metric with two numbers among them
+    is drawn in a line, oldest left. What is shown is not verified: `flair
     pull` and `flair verify` do that.
     """
     reading, chosen = open_reading(app, ref)
@@ -57,16 +63,30 @@ def log_command(
             entries.append(entry)
     finally:
         # What could be read is shown, whatever stopped the walk.
-        found = Log(tuple(entries), more)
+        series = _series(app, reading, entries, is_here=ref is None or "/" not in ref)
+        found = LogWithMetrics(tuple(entries), more, series)
         app.out.result(
             found,
             lambda: log_text(found, graph=graph, oneline=oneline),
         )
 
 
+def _series(
+    app: App, reading: Reading, entries: Sequence[LogEntry | LogGap], *, is_here: bool
+) -> tuple[MetricSeries, ...]:
+    """The metrics of what is listed; elsewhere only those in the commits themselves."""
+    if not is_here:
+        return series_of(entries)
+    evaluations = read_evaluations(app.workspace())
+    return series_of(entries, evaluations, reading.store)
+
+
 def log_text(found: Log, *, graph: bool, oneline: bool) -> str:
     """Shows commits to people, in 80 columns."""
-    lines: list[str] = []
+    series = found.series if isinstance(found, LogWithMetrics) else ()
+    lines: list[str] = series_lines(series)
+    if lines:
+        lines.append("")
     for place, entry in enumerate(found.commits):
         is_last = place == len(found.commits) - 1 and not found.more
         if isinstance(entry, LogGap):

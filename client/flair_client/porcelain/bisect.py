@@ -225,15 +225,16 @@ def _found(
     values = {step.commit: step.value for step in search.steps}
     bad = line[at]
     commit = read_commit(store, bad)
+    # A merge of models is no sum of updates that could be taken out.
+    is_merge = commit.kind is CommitKind.MERGE and not commit.merges_models
     updates: tuple[BisectUpdate, ...] = ()
-    if commit.kind is CommitKind.MERGE:
+    if is_merge:
         strategy = commit.strategy
         weights = () if strategy is None else strategy.weights
         updates = tuple(
             BisectUpdate(one, read_commit(store, one).author, weight)
             for one, weight in zip(commit.parents[1:], weights, strict=False)
         )
-    is_merge = commit.kind is CommitKind.MERGE
     return Bisected(
         search.metric,
         search.lower,

@@ -5,11 +5,12 @@ import json
 import pytest
 
 from flair_client.ids import CommitId
-from flair_client.porcelain.evaluate import (
+from flair_client.porcelain.metrics_file import (
     Evaluated,
-    _append,
+    append_evaluation,
     last_evaluated,
     last_metrics,
+    read_evaluations,
 )
 from flair_client.workspace import make_workspace
 
@@ -27,8 +28,8 @@ def path(workspace):
 
 def test_the_last_line_tells_what_was_measured_last(workspace):
     assert last_evaluated(workspace) is None
-    _append(workspace, 7, Evaluated(ONE, "main", 40, {"auc": 0.5}))
-    _append(workspace, 8, Evaluated(TWO, "main", 40, {}))
+    append_evaluation(workspace, 7, Evaluated(ONE, "main", 40, {"auc": 0.5}))
+    append_evaluation(workspace, 8, Evaluated(TWO, "main", 40, {}))
 
     assert last_evaluated(workspace) == TWO
     lines = [json.loads(line) for line in path(workspace).read_text().splitlines()]
@@ -38,12 +39,12 @@ def test_the_last_line_tells_what_was_measured_last(workspace):
 
 @pytest.mark.parametrize("cut", [1, 5, 60])
 def test_a_line_that_was_cut_off_does_not_count_and_is_not_continued(workspace, cut):
-    _append(workspace, 7, Evaluated(ONE, "main", 40, {}))
-    _append(workspace, 8, Evaluated(TWO, "main", 40, {}))
+    append_evaluation(workspace, 7, Evaluated(ONE, "main", 40, {}))
+    append_evaluation(workspace, 8, Evaluated(TWO, "main", 40, {}))
     whole = path(workspace).read_bytes()
     path(workspace).write_bytes(whole[:-cut])
     assert last_evaluated(workspace) is None
-    _append(workspace, 9, Evaluated(TWO, "main", 40, {}))
+    append_evaluation(workspace, 9, Evaluated(TWO, "main", 40, {}))
 
     assert last_metrics(workspace)["time"] == 9
 
@@ -58,6 +59,25 @@ def test_a_line_of_somebody_else_does_not_count(workspace, text):
 def test_the_longest_line_that_code_can_bring_about_counts(workspace):
     names = [chr(0x1F600) * 125 + f"{index:03}" for index in range(256)]
     found = Evaluated(ONE, "main", 40, dict.fromkeys(names, -1.2345678901234567e-300))
-    _append(workspace, 7, found)
+    append_evaluation(workspace, 7, found)
 
     assert last_evaluated(workspace) == ONE
+
+
+def test_every_whole_line_is_read_and_others_are_passed_by(workspace):
+    append_evaluation(workspace, 7, Evaluated(ONE, "main", 40, {"auc": 0.5}, "icu"))
+    # As it was written before lines said which data they are of.
+    old = {"time": 8, "commit": str(TWO), "branch": "main", "num_samples": 4}
+    lines = [
+        json.dumps(old | {"metrics": {"auc": 0.25}}),
+        json.dumps(old | {"metrics": [1]}),
+        json.dumps(old | {"metrics": {"auc": "x"}}),
+        "no json",
+    ]
+    with path(workspace).open("a") as file:
+        file.write("\n".join(lines) + "\n" + '{"cut')
+
+    found = read_evaluations(workspace)
+
+    assert [(one.commit, one.data) for one in found] == [(ONE, "icu"), (TWO, "")]
+    assert found[1].metrics == {"auc": 0.25}

@@ -107,3 +107,24 @@ def test_other_rows_are_measured_anew(team):
     assert not any(step.is_known for step in found.steps)
     with pytest.raises(UsageError):
         bisect(team.owner, team.workspace, other, "auc", good="HEAD~1")
+
+
+def test_the_log_draws_what_was_measured(team, flair):
+    flair("bisect", "HEAD~6", "--metric", "auc", "--data", team.rows)
+
+    said = flair("log", "--oneline")
+    found = flair("log", "--json").result
+    few = flair("log", "-n", "1", "--json").result
+
+    (auc,) = [
+        one
+        for one in found["series"]
+        if one["name"] == "auc" and one["source"].endswith("sorted.csv")
+    ]
+    by_commit = {one["commit"]: one["value"] for one in auc["points"]}
+    assert by_commit[str(team.merges[3])] == 1.0
+    assert by_commit[str(team.merges[4])] == 0.0
+    assert said.out.startswith("accuracy ")
+    assert "auc " in said.out
+    assert "\n\n" in said.out
+    assert few["series"] == []

@@ -78,6 +78,7 @@ def outbox_command(
 def outbox_text(listed: Outbox) -> str:
     """Lays the list out for people."""
     lines = [f"{one.what} go to {one.host}" for one in listed.hosts]
+    lines.append(f"the chain is that of genesis {listed.genesis_hash or 'not pinned'}")
     lines.append(
         "these hosts see this machine's address, and which accounts and blocks it asks"
     )

@@ -1,5 +1,6 @@
 """The second person's yes to what would leave, and the gate in front of every push."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.checkout import recipe_at
 from flair_client.porcelain.outbox import Outbox, PendingCommit, outbox
 from flair_client.porcelain.protection import charge_for, has_noise
+from flair_client.porcelain.pushed import destinations, store_digest
+from flair_client.porcelain.transfer import Outgoing
 from flair_client.store.base import Store
 from flair_client.workspace import Workspace, read_table, write_table
 
@@ -156,6 +159,33 @@ def let_out(
         source=pending.source,
         epsilon=None if privacy is None else privacy.epsilon,
         delta=None if privacy is None else privacy.delta,
+    )
+
+
+def let_values_out(
+    ctx: Context, repo: str, commit_id: CommitId, blocks: Iterable[Outgoing], to: str
+) -> None:
+    """The gate before values that were held back: approved with their commit.
+
+    Args:
+        ctx: with the site's rules.
+        repo: for the audit log, as the next two.
+        commit_id: whose values they are.
+        blocks: of the commit.
+        to: digest of the store that they were approved for.
+
+    Raises:
+        ApprovalMissing: they would go to another store.
+        OSError: the audit log cannot be written.
+    """
+    if ctx.site.second_approver and to != store_digest(ctx):
+        raise ApprovalMissing(_RULE, "the held values were approved for another store")
+    ctx.write_audit(
+        AuditKind.PUSH,
+        repo=repo,
+        commit=str(commit_id),
+        hosts=[one.host for one in destinations(ctx) if one.what == "blocks"],
+        blocks=[[one.what, str(one.cid), one.size] for one in blocks],
     )
 
 

@@ -6,8 +6,6 @@ blockhash and signature, and the copies of the program's events that are put int
 store once the chain has made them.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -28,13 +26,14 @@ from flair_client.chain.layout import DISCRIMINATOR_SIZE, decode
 from flair_client.config_file import write_text
 from flair_client.context import Context, signed_by
 from flair_client.encoding import decode_delta
-from flair_client.errors import OutputExists, WorkspaceError
+from flair_client.errors import MergeStaysHere, OutputExists, WorkspaceError
 from flair_client.history.graph import read_commit
 from flair_client.ids import Address, CommitId, Digest
 from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.advance import advance_instruction
 from flair_client.porcelain.checkout import blocks_of
 from flair_client.porcelain.commit import PENDING
+from flair_client.porcelain.outbox_digest import outbox_digest
 from flair_client.porcelain.pushed import Destination, destinations
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import DAMAGE
@@ -95,7 +94,9 @@ class Outbox:
         transactions: in the order in which they are sent.
         events: blocks that follow from them.
         n_bytes: of all blocks, without events.
-        digest: sha-256 over hosts, blocks and fields, which an approval signs.
+        genesis_hash: of the cluster that the transactions are for; None where the
+            network's profile pins none.
+        digest: sha-256 over all of it, hosts with their paths, which an approval signs.
     """
 
     commit: CommitId
@@ -105,6 +106,7 @@ class Outbox:
     author: Address
     contributor: Address
     hosts: tuple[Destination, ...]
+    genesis_hash: str | None
     blocks: tuple[Outgoing, ...]
     fields: tuple[tuple[str, str], ...]
     transactions: tuple[OutgoingTransaction, ...]
@@ -152,6 +154,7 @@ def read_pending(store: Store, workspace: Workspace) -> PendingCommit:
 
     Raises:
         WorkspaceError: there is none, or its marker was damaged.
+        MergeStaysHere: it merges models, which no instruction of the program takes.
     """
     marker = workspace.marker(PENDING)
     if marker is None:
@@ -166,6 +169,8 @@ def read_pending(store: Store, workspace: Workspace) -> PendingCommit:
         raise WorkspaceError(f"the marker of the commit is damaged: {exc}") from exc
     named = None if source is None else str(source)
     commit = read_commit(store, commit_id)
+    if commit.merges_models:
+        raise MergeStaysHere(str(commit_id))
     contributor = contributor_in(store, commit)
     return PendingCommit(commit_id, commit, contributor, weight, nonce, named)
 
@@ -197,12 +202,13 @@ def plan_push(
     """Gives everything that pushing a commit sends, as the branch stands now."""
     commit_id, commit = pending.commit_id, pending.commit
     blocks = tuple(blocks_of_commit(store, commit_id))
-    hosts = destinations(ctx)
     said = tuple(_said(store, pending))
     if commit.kind is CommitKind.SNAPSHOT:
-        planned = [advance_instruction(ctx, place, MoveKind.SNAPSHOT, commit_id)]
+        whole = [advance_instruction(ctx, place, MoveKind.SNAPSHOT, commit_id)]
+        planned = whole
     else:
-        planned = _sent(ctx, place, update_instructions(ctx, place, pending))
+        whole = _sent(ctx, place, _opening_and_update(ctx, place, pending))
+        planned = whole[1:] if place.account.round_live else whole
     return Outbox(
         commit=commit_id,
         kind=commit.kind,
@@ -210,13 +216,14 @@ def plan_push(
         branch=commit.branch,
         author=commit.author,
         contributor=pending.contributor,
-        hosts=hosts,
+        hosts=destinations(ctx),
+        genesis_hash=ctx.network.genesis_hash,
         blocks=blocks,
         fields=said,
-        transactions=tuple(map(_describe, planned)),
+        transactions=tuple(map(described, planned)),
         events=tuple(map(_event_of, planned)),
         n_bytes=sum(one.size for one in blocks),
-        digest=_digest(commit_id, hosts, blocks, said),
+        digest=outbox_digest(ctx, commit_id, blocks, said, whole),
     )
 
 
@@ -232,28 +239,34 @@ def _sent(
 
 def update_instructions(
     ctx: Context, place: BranchTarget, pending: PendingCommit
-) -> Iterator[Instruction]:
+) -> tuple[Instruction, ...]:
     """What pushing an update asks of the chain: a round where there is none, then it.
 
     Raises:
         WorkspaceError: the commit is no update.
     """
+    opening, update = _opening_and_update(ctx, place, pending)
+    return (update,) if place.account.round_live else (opening, update)
+
+
+def _opening_and_update(
+    ctx: Context, place: BranchTarget, pending: PendingCommit
+) -> tuple[Instruction, Instruction]:
     account, commit = place.account, pending.commit
+    if commit.delta is None:
+        raise WorkspaceError(f"commit {pending.commit_id.short} is no update")
     policy = place.policy_address(account.policy_index)
     if account.round_live:
         policy = place.round(account.round_index).account.policy
-    else:
-        yield instructions.round_open(
-            payer=place.repo.payer,
-            repo=place.repo.address,
-            branch=place.address,
-            policy=policy,
-            round_index=account.round_index,
-            program_id=ctx.program_id,
-        )
-    if commit.delta is None:
-        raise WorkspaceError(f"commit {pending.commit_id.short} is no update")
-    yield instructions.update_push(
+    opening = instructions.round_open(
+        payer=place.repo.payer,
+        repo=place.repo.address,
+        branch=place.address,
+        policy=policy,
+        round_index=account.round_index,
+        program_id=ctx.program_id,
+    )
+    update = instructions.update_push(
         payer=place.repo.payer,
         contributor=pending.contributor,
         signer=ctx.wallet.address,
@@ -269,6 +282,7 @@ def update_instructions(
         role=place.repo.right(Scope.CONTRIBUTE, place.address, of=pending.contributor),
         program_id=ctx.program_id,
     )
+    return opening, update
 
 
 def save_outbox(
@@ -295,7 +309,8 @@ def save_outbox(
     write_text(folder / "outbox.json", told)
 
 
-def _describe(instruction: Instruction) -> OutgoingTransaction:
+def described(instruction: Instruction) -> OutgoingTransaction:
+    """Says what a transaction does, to the byte."""
     arguments: Any = decode(
         ARGUMENTS[instruction.name], instruction.data[DISCRIMINATOR_SIZE:]
     )
@@ -354,19 +369,3 @@ def _text(value: Any) -> str:
         return value.hex()
     # Not str(): a float keeps all of its digits, a text stays as it is.
     return repr(value) if isinstance(value, float) else str(value)
-
-
-def _digest(
-    commit_id: CommitId,
-    hosts: tuple[Destination, ...],
-    blocks: tuple[Outgoing, ...],
-    said: tuple[tuple[str, str], ...],
-) -> Digest:
-    told = {
-        "commit": str(commit_id),
-        "hosts": [[one.what, one.host] for one in hosts],
-        "blocks": [[one.what, str(one.cid), one.size] for one in blocks],
-        "fields": [list(pair) for pair in said],
-    }
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return Digest(hashlib.sha256(text.encode()).digest())

@@ -17,18 +17,26 @@ from flair_client.errors import (
 from flair_client.history.graph import read_commit
 from flair_client.ids import CommitId
 from flair_client.objects import Commit, CommitKind
-from flair_client.porcelain.approval import let_out
+from flair_client.porcelain.approval import let_out, let_values_out
 from flair_client.porcelain.auditing import refusals_written_down
 from flair_client.porcelain.checkout import blocks_of, recipe_at
 from flair_client.porcelain.commit import PENDING
 from flair_client.porcelain.delegation import require_delegation
 from flair_client.porcelain.outbox import (
+    Outbox,
     PendingCommit,
+    described,
     plan_push,
     read_pending,
     update_instructions,
 )
-from flair_client.porcelain.pushed import PUSHED, Pushed, PushOutcome, destinations
+from flair_client.porcelain.pushed import (
+    PUSHED,
+    Pushed,
+    PushOutcome,
+    destinations,
+    store_digest,
+)
 from flair_client.porcelain.round import round_open
 from flair_client.porcelain.snapshot import Approve, push_snapshot
 from flair_client.porcelain.target import BranchTarget, find_repo
@@ -189,12 +197,12 @@ def _push_update(
         ctx, store, [one for one in blocks if not (holds and one.holds_values)]
     )
     if fate is None:
-        _send(ctx, workspace, update)
+        _send(ctx, workspace, update, planned)
     _write_pushed(ctx, commit_id, sent)
     held_until = None
     workspace.set_marker(PUSHED, {"commit": str(commit_id)})
     if holds:
-        _remember_held(workspace, commit_id, add=True)
+        _hold(workspace, _held(workspace) | {commit_id: store_digest(ctx)})
         held_until = _deadline(ctx, workspace, commit)
     workspace.clear_marker(PENDING)
     return _pushed(
@@ -258,11 +266,15 @@ def _reveal(ctx: Context, workspace: Workspace) -> Pushed | None:
             more["holds_values"] = True
             more["held_until"] = _deadline(ctx, workspace, commit)
         elif outcome is PushOutcome.ACCEPTED:
+            to = _held(workspace)[commit_id]
+            let_values_out(ctx, str(place.repo.name), commit_id, blocks, to)
             sent = send_blocks(ctx, store, blocks)
             _write_pushed(ctx, commit_id, sent)
             more |= {"n_blocks": sent.n_blocks, "n_bytes": sent.n_bytes}
         if outcome is not PushOutcome.HELD:
-            _remember_held(workspace, commit_id, add=False)
+            others = _held(workspace)
+            others.pop(commit_id)
+            _hold(workspace, others)
         weight = None if fate is None else fate.weight
         latest = _pushed(ctx, commit_id, commit, weight, blocks, outcome, **more)
     return latest
@@ -274,16 +286,22 @@ def held_commits(workspace: Workspace) -> list[CommitId]:
     Raises:
         WorkspaceError: the marker was damaged.
     """
+    return list(_held(workspace))
+
+
+def _held(workspace: Workspace) -> dict[CommitId, str]:
+    """Held updates, and the digest of the store that each was to go to."""
     table = workspace.marker(HELD) or {}
     with _damage():
-        return [CommitId.parse(str(text)) for text in table.get("commits", [])]
+        commits = [CommitId.parse(str(text)) for text in table.get("commits", [])]
+        stores = table.get("stores") or [""] * len(commits)
+        return dict(zip(commits, map(str, stores), strict=True))
 
 
-def _remember_held(workspace: Workspace, commit_id: CommitId, *, add: bool) -> None:
-    others = [one for one in held_commits(workspace) if one != commit_id]
-    kept = [*others, commit_id] if add else others
-    if kept:
-        workspace.set_marker(HELD, {"commits": [str(one) for one in kept]})
+def _hold(workspace: Workspace, held: dict[CommitId, str]) -> None:
+    if held:
+        table = {"commits": list(map(str, held)), "stores": list(held.values())}
+        workspace.set_marker(HELD, table)
     else:
         workspace.clear_marker(HELD)
 
@@ -311,7 +329,9 @@ def _check(
         raise StaleBase("the update was made under another policy than the round's")
 
 
-def _send(ctx: Context, workspace: Workspace, update: PendingCommit) -> None:
+def _send(
+    ctx: Context, workspace: Workspace, update: PendingCommit, planned: Outbox
+) -> None:
     repo = workspace.repo()
     place = find_repo(ctx, repo).branch(update.commit.branch)
     if not place.account.round_live:
@@ -325,7 +345,11 @@ def _send(ctx: Context, workspace: Workspace, update: PendingCommit) -> None:
     target = place.round(place.account.round_index)
     if target.account.state is not RoundState.OPEN:
         raise StaleBase(f"round {place.account.round_index} takes no more updates")
-    ctx.send(list(update_instructions(ctx, place, update)), payer=place.repo.payer)
+    sent = update_instructions(ctx, place, update)
+    # Between the list and this moment lie the blocks' transfer and others' doings.
+    if described(sent[-1]) != planned.transactions[-1]:
+        raise StaleBase("what the push asks of the chain is not what was listed")
+    ctx.send(sent, payer=place.repo.payer)
 
 
 def _write_pushed(ctx: Context, commit_id: CommitId, sent: Sent) -> None:

@@ -1,5 +1,6 @@
 """What a push did or would do: values alone, shared by the kinds of push."""
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -77,13 +78,32 @@ class Pushed:
 
 def destinations(ctx: Context) -> tuple[Destination, ...]:
     """Gives the hosts that a push talks to."""
-    hosts = [
-        Destination("blocks", public_url(ctx.network.store_url)),
-        Destination("transactions", public_url(ctx.network.rpc_url)),
-    ]
-    if ctx.sponsor_url is not None:
-        hosts.append(Destination("fees", public_url(ctx.sponsor_url)))
-    return tuple(hosts)
+    return tuple(Destination(what, public_url(url)) for what, url in _urls(ctx))
+
+
+def whole_destinations(ctx: Context) -> tuple[tuple[str, str], ...]:
+    """Gives what goes where, paths and queries too: two tenants may share a host.
+
+    Only a password is left out: it names no place, and may be changed.
+    """
+    return tuple((what, _without_password(url)) for what, url in _urls(ctx))
+
+
+def store_digest(ctx: Context) -> str:
+    """Names the store in use without telling its URL: the sha-256 of it, in hex."""
+    ((_, store), *_) = whole_destinations(ctx)
+    return hashlib.sha256(store.encode()).hexdigest()
+
+
+def _urls(ctx: Context) -> list[tuple[str, str]]:
+    urls = [("blocks", ctx.network.store_url), ("transactions", ctx.network.rpc_url)]
+    return urls if ctx.sponsor_url is None else [*urls, ("fees", ctx.sponsor_url)]
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}").geturl()
 
 
 def public_url(url: str) -> str:

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from flair_client.audit import read_audit
 from flair_client.cli.app import run
-from flair_client.errors import StaleBase, StoreFull, WalletError, WorkspaceError
+from flair_client.errors import (
+    ApprovalMissing,
+    StaleBase,
+    StoreFull,
+    WalletError,
+    WorkspaceError,
+)
 from flair_client.history.graph import read_commit
 from flair_client.ids import CODEC_RAW
 from flair_client.porcelain.commit import commit
@@ -19,6 +26,7 @@ from flair_client.porcelain.target import find_repo
 from flair_client.porcelain.trust import trust
 from flair_client.porcelain.update import RejectReason, update_reject, update_withdraw
 from flair_client.porcelain.verify import verify
+from flair_client.site_rules import SiteRules
 
 
 def shifted(workspace, by):
@@ -274,6 +282,26 @@ def test_values_come_only_after_the_close(late):
     with pytest.raises(WorkspaceError, match="was pushed already"):
         push(*late.sites[0])
     assert verify(late.owner, late.repo).valid
+
+
+def test_held_values_go_where_they_were_approved_for(late, tmp_path):
+    for number, (site, workspace) in enumerate(late.sites):
+        path = shifted(workspace, 0.25 + number)
+        commit(site, workspace, message="x", weights=path, num_samples=3)
+        push(site, workspace)
+    late.close_round()
+    site, workspace = late.sites[0]
+    rules = SiteRules(second_approver=(late.owner.wallet.address,))
+    here = replace(site, site=rules, home=tmp_path)
+    profile = replace(site.network, store_url="file:///elsewhere")
+
+    with pytest.raises(ApprovalMissing, match="another store"):
+        push(replace(here, network=profile), workspace)
+    revealed = push(here, workspace)
+
+    assert revealed.n_blocks > 0
+    kinds = [line.kind for line in read_audit(tmp_path).lines]
+    assert kinds == ["refused", "push", "pushed"]
 
 
 def test_held_values_of_a_round_that_ended_are_never_sent(late, flair):

@@ -14,6 +14,7 @@
         * ObjectTooLarge: more than the limit, refused before memory is taken
         * SignatureInvalid: not signed by its author
         * TensorMismatch: another shape, dtype or name than the base; names both
+            * ModelsDiffer: two models to merge have other tensors; names both
         * NotFinite: NaN or infinity in a tensor
         * OutOfRange: an integer leaves its range
         * NormExceeded: an update is longer than the policy allows
@@ -55,6 +56,7 @@
             * ApprovalMissing: the second person has not approved what would leave
         * BudgetSpent: a data source would give away more than it may
         * TooFewUpdates: fewer than a strategy's promise needs; names the bound
+        * MergeStaysHere: a merge of models cannot be sent yet; carries its commit
         * InviteGone: an invite is used up, revoked, or was never made
         * NotDelegated: the wallet has not delegated to this key here
         * NoSponsor: the repository has no sponsor, or another than is asked
@@ -172,6 +174,10 @@ class TensorMismatch(ObjectError):
         self.name = name
         self.expected = expected
         self.actual = actual
+
+
+class ModelsDiffer(TensorMismatch):
+    """Models that are to be merged have other tensors, ties or integers."""
 
 
 class NotFinite(ObjectError):
@@ -446,6 +452,21 @@ class TooFewUpdates(Refused):
         self.strategy = strategy
         self.n_updates = n_updates
         self.n_needed = n_needed
+
+
+class MergeStaysHere(Refused):
+    """A merge of models cannot be sent: the program has no instruction for it yet.
+
+    Attributes:
+        commit: the whole id of the merge.
+    """
+
+    def __init__(self, commit: str) -> None:
+        super().__init__(
+            f"commit {commit[:12]} merges models, and the program cannot move a branch "
+            "to such a merge yet"
+        )
+        self.commit = commit
 
 
 class InviteGone(Refused):

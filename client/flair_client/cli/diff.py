@@ -1,5 +1,7 @@
 """`flair diff`: compares the tensors of two commits."""
 
+from collections.abc import Sequence
+
 import click
 
 from flair_client.cli.command import command
@@ -106,13 +108,18 @@ def diff_text(found: Diff, *, stat: bool) -> str:
     head = f"{found.before.short}..{found.after.short}"
     if not changed:
         return f"{head}: the same weights, {same} tensors"
-    rows = [_stat_row(one) if stat else _row(one) for one in changed]
-    names = ("tensor", "changed") if stat else _COLUMN_NAMES
     tail = (
         f"{len(changed)} of {len(found.tensors)} tensors differ, "
         f"length {found.l2:.6g}, one value at most {found.max_abs:.6g}"
     )
-    return f"{head}\n{table(names, rows)}\n{tail}"
+    return f"{head}\n{changes_table(changed, stat=stat)}\n{tail}"
+
+
+def changes_table(changed: Sequence[TensorDiff], *, stat: bool = False) -> str:
+    """Shows how tensors differ to people, one in each line."""
+    rows = [_stat_row(one) if stat else _row(one) for one in changed]
+    names = ("tensor", "changed") if stat else _COLUMN_NAMES
+    return table(names, rows)
 
 
 _COLUMN_NAMES = ("tensor", "shape", "l2", "max", "cosine", "changed")

@@ -70,6 +70,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         INTEGRITY,
         "train from the base of this round: `flair pull`, then `flair train`",
     ),
+    errors.ModelsDiffer: (
+        INTEGRITY,
+        "only models with the same tensors can be merged; `flair diff A B` lists them",
+    ),
     errors.NotFinite: (
         INTEGRITY,
         "train again with a smaller learning rate, or look at the data",
@@ -176,6 +180,13 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     errors.ApprovalMissing: (
         NEGATIVE,
         "the second person looks with `flair outbox` and signs with --approve",
+    ),
+    errors.MergeStaysHere: (
+        NEGATIVE,
+        (
+            "its weights can go there as a snapshot: `flair export {commit} -o FILE`, "
+            "then `flair commit --snapshot --weights FILE -m MESSAGE`"
+        ),
     ),
     errors.InviteGone: (NEGATIVE, "ask whoever sent the link for a new one"),
     errors.NotDelegated: (

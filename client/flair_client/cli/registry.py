@@ -48,6 +48,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
             None,
         ),
         ("pull", "Verifies what is new and moves to the head.", _WORK, None),
+        ("merge", "Merges models into one, by a method.", _WORK, None),
         ("export", "Writes the weights of a commit as a file.", _WORK, None),
         ("evaluate", "Measures a model on your own data.", _WORK, None),
         ("log", "Lists the commits of a branch.", _HISTORY, None),

@@ -9,6 +9,8 @@ from flair_client.cli.reading import open_reading
 from flair_client.cli.session import App
 from flair_client.cli.text import printable, wrapped
 from flair_client.cli.types import time_text
+from flair_client.ids import CommitId
+from flair_client.merging.spec import number_text
 from flair_client.objects import CommitKind, Privacy, Training
 from flair_client.porcelain.show import Shown, ShownDelta, ShownWeights, show
 
@@ -24,12 +26,18 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
     result=Shown,
     examples=(
         "flair show",
+        "flair show 3f9c2a1 --recompute",
         "flair show HEAD~1",
         "flair show flair://localnet/CREATOR/heart-risk@3f9c2a1",
     ),
 )
 @click.argument("ref", required=False)
-def show_command(app: App, ref: str | None) -> None:
+@click.option(
+    "--recompute",
+    is_flag=True,
+    help="Make a merge of models again from its models, and compare.",
+)
+def show_command(app: App, ref: str | None, *, recompute: bool) -> None:
     """Shows a commit.
 
     REF is a branch, a tag, HEAD, the first six or more digits of a commit, or one of
@@ -38,7 +46,7 @@ def show_command(app: App, ref: str | None) -> None:
     verify`.
     """
     reading, chosen = open_reading(app, ref)
-    found = show(reading, chosen)
+    found = show(reading, chosen, recompute=recompute, progress=app.progress)
     app.out.result(found, lambda: shown_text(found))
 
 
@@ -72,7 +80,8 @@ def _head_rows(found: Shown) -> list[tuple[str, object]]:
         ("verified", _verified_text(found)),
         ("date", time_text(found.time)),
         ("policy", None if found.policy is None else str(found.policy)[:12]),
-        ("strategy", _strategy_text(found)),
+        ("strategy", None if _models(found) else _strategy_text(found)),
+        *_merge_rows(found),
         ("training", _training_text(found.training)),
         ("metrics", _in_lines([metrics]) if metrics else None),
         ("privacy", _privacy_text(found.privacy)),
@@ -94,6 +103,9 @@ def _verified_text(found: Shown) -> str | None:
 
 
 def _kind_text(found: Shown) -> str:
+    if _models(found):
+        n_models = len(_models(found))
+        return f"merge of {n_models} model{'' if n_models == 1 else 's'}"
     round_ = "" if found.round_index is None else f", round {found.round_index}"
     if found.kind is CommitKind.MERGE:
         n_updates = len(found.parents) - 1
@@ -107,6 +119,38 @@ def _in_lines(words: list[str]) -> str:
     """Words side by side, in as many lines as needed, under each other."""
     lines = wrapped(" ".join(words), _COLUMNS - 11)
     return f"\n{' ' * 11}".join(lines)
+
+
+def _models(found: Shown) -> tuple[CommitId, ...]:
+    """The models that it merges, in the order of its record; none for other commits."""
+    strategy = found.strategy
+    if strategy is None or found.round_index is not None:
+        return ()
+    has_head = len(strategy.weights) == len(found.parents)
+    return found.parents if has_head else found.parents[1:]
+
+
+def _merge_rows(found: Shown) -> list[tuple[str, object]]:
+    strategy, models = found.strategy, _models(found)
+    if strategy is None or not models:
+        return []
+    params = [
+        f"{name.removesuffix('_e9')} {number_text(value)}"
+        if name.endswith("_e9")
+        else f"{name} {value}"
+        for name, value in strategy.params.items()
+    ]
+    weighted = [
+        f"{model.short} times {number_text(weight)}"
+        for model, weight in zip(models, strategy.weights, strict=True)
+    ]
+    gap = f"\n{' ' * 11}"
+    return [
+        ("method", printable(", ".join((strategy.id, *params)), 68)),
+        ("models", gap.join(weighted)),
+        ("base", None if strategy.base is None else strategy.base.short),
+        ("checked", "made again here, the same" if found.recomputed else None),
+    ]
 
 
 def _strategy_text(found: Shown) -> str | None:

@@ -20,7 +20,8 @@ The rules, in the order in which they are checked. Each has a test that breaks i
 13. Each update's commit is there, signed by the contributor that pushed it or by a key
     that acted for it, for this round, base, policy and recipe; its delta is the one
     pushed and keeps the policy.
-14. The merge's weights, integers and digests, are what merging gives.
+14. The merge's weights, integers and digests, are what merging gives: the updates of
+    its round, or the models that it names, which are signed and whole.
 15. A revert's weights are what taking the merge or the term back gives; never twice.
 16. Weights are complete: every block there, digests right, finite; light forms are
     those of their values. With `taking_light` they are read instead of the values.

@@ -6,7 +6,7 @@ Every refusal names the tensor and both sides.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flair_client.errors import TensorMismatch
+from flair_client.errors import ModelsDiffer
 from flair_client.ids import CommitId
 from flair_client.objects import Manifest, TensorEntry
 from flair_client.store.base import Store
@@ -34,7 +34,7 @@ def require_same_form(store: Store, first: Side, others: Sequence[Side]) -> None
         others: in the order in which they are looked at.
 
     Raises:
-        TensorMismatch: names the tensor and both sides.
+        ModelsDiffer: names the tensor and both sides.
         BlockMissing, DigestMismatch, ObjectInvalid: a header cannot be read.
     """
     ties = ties_of(header_of(first.manifest, store))
@@ -54,7 +54,7 @@ def require_same_integers(models: Sequence[Side]) -> None:
     """Refuses models whose tensors of integers differ: nothing lies between them.
 
     Raises:
-        TensorMismatch: names the tensor and both sides.
+        ModelsDiffer: names the tensor and both sides.
     """
     first, *others = models
     for other in others:
@@ -70,7 +70,7 @@ def require_same_integers(models: Sequence[Side]) -> None:
 
 def _require_same(name: str, sides: tuple[Side, Side], words: tuple[str, str]) -> None:
     if words[0] != words[1]:
-        raise TensorMismatch(
+        raise ModelsDiffer(
             name, f"{words[0]} as in {sides[0]}", f"{words[1]} in {sides[1]}"
         )
 

@@ -64,7 +64,7 @@ def merge_models(
         The manifest, not put into the store.
 
     Raises:
-        TensorMismatch: two sides have other tensors, or other integers; names both.
+        ModelsDiffer: two sides have other tensors, or other integers; names both.
         NotFinite: a model holds NaN or infinity; names it.
         OutOfRange: a merged value has no float of its dtype, or no 64-bit integer.
         BlockMissing, DigestMismatch, ObjectInvalid: blocks are not what they must be.

@@ -12,8 +12,9 @@ from flair_client.encoding import (
     weights_digest,
 )
 from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE
-from flair_client.errors import ObjectInvalid
+from flair_client.errors import ObjectInvalid, UsageError
 from flair_client.history.events import read_event_list
+from flair_client.history.verify_models import verify_model_merge
 from flair_client.history.verify_update import read_commit
 from flair_client.ids import Address, Cid, CommitId, Digest
 from flair_client.objects import (
@@ -27,7 +28,9 @@ from flair_client.objects import (
     TensorEncodingId,
     Training,
 )
+from flair_client.porcelain.checkout import manifest_of
 from flair_client.porcelain.reading import Reading
+from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store
 
 
@@ -122,6 +125,7 @@ class Shown:
         report: of a merge, as its author wrote it.
         n_bytes: of the commit itself.
         verified: whether the commit was found right on this machine.
+        recomputed: whether a merge of models was made again here and is the same.
     """
 
     commit: CommitId
@@ -147,23 +151,36 @@ class Shown:
     report: Mapping[str, object] | None
     n_bytes: int
     verified: bool
+    recomputed: bool = False
 
 
-def show(reading: Reading, ref: str | None = None) -> Shown:
+def show(
+    reading: Reading,
+    ref: str | None = None,
+    *,
+    recompute: bool = False,
+    progress: Progress = NO_PROGRESS,
+) -> Shown:
     """Reads a commit and what it names; tensors' own blocks are not read.
 
     Args:
         reading: where commits lie.
         ref: a branch, HEAD, digits of an id, `~N`; HEAD without it.
+        recompute: make a merge of models again from its models, and compare.
+        progress: counts bytes of that.
 
     Raises:
         RefUnknown: there is no such commit.
         SignatureInvalid: its author did not sign it.
         BlockMissing, DigestMismatch, ObjectInvalid: something cannot be read.
+        VerificationError: a merge that was made again is another one.
+        UsageError: it is no merge of models, and was to be made again.
     """
     store = reading.store
     commit_id = reading.resolve(ref)
     commit = read_commit(store, commit_id)
+    if recompute:
+        _recompute(store, commit_id, commit, progress)
     return Shown(
         commit=commit_id,
         names=reading.names_of(commit_id),
@@ -188,7 +205,17 @@ def show(reading: Reading, ref: str | None = None) -> Shown:
         report=None if commit.report is None else read_report(store, commit.report),
         n_bytes=len(store.get(commit_id.cid)),
         verified=commit_id in reading.verified,
+        recomputed=recompute,
     )
+
+
+def _recompute(
+    store: Store, commit_id: CommitId, commit: Commit, progress: Progress
+) -> None:
+    if not commit.merges_models:
+        raise UsageError(f"commit {commit_id.short} is no merge of models")
+    head = manifest_of(store, commit.parents[0])
+    verify_model_merge(store, commit_id, commit, head, progress=progress)
 
 
 def read_report(store: Store, cid: Cid) -> dict[str, object]:

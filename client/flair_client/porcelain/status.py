@@ -36,7 +36,7 @@ from flair_client.workspace import Workspace
 
 # Farther back than this it is just "behind".
 _MAX_BEHIND: Final = 1000
-_MOVES: Final = (CommitKind.SNAPSHOT, CommitKind.REVERT)
+_MOVES: Final = (CommitKind.SNAPSHOT, CommitKind.REVERT, CommitKind.MERGE)
 
 
 @dataclass(frozen=True, slots=True)

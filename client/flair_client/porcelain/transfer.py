@@ -64,7 +64,8 @@ def blocks_of_commit(
     """
     commit = read_commit(store, commit_id)
     seen = set() if whole else _blocks_of_parent(store, commit)
-    for cid, what in _in_order(store, commit_id, commit):
+    models = _of_models(store, commit) if commit.merges_models else ()
+    for cid, what in (*models, *_in_order(store, commit_id, commit)):
         if cid not in seen:
             seen.add(cid)
             yield Outgoing(cid, what, len(store.get(cid)))
@@ -104,6 +105,17 @@ def _in_order(
         if cid is not None:
             yield cid, what
     yield commit_id.cid, "commit"
+
+
+def _of_models(store: Store, merge: Commit) -> Iterator[tuple[Cid, str]]:
+    """What a merge is made again from: models of other repositories may be new here."""
+    base = None if merge.strategy is None else merge.strategy.base
+    for model in (*merge.parents[1:], *(() if base is None else (base,))):
+        weights = read_commit(store, model).weights
+        if weights is not None:
+            for cid, what in _of_weights(store, weights):
+                yield cid, f"model {model.short} {what}"
+        yield model.cid, f"model {model.short}"
 
 
 def _of_recipe(store: Store, recipe: Cid) -> Iterator[tuple[Cid, str]]:

@@ -8,8 +8,7 @@ from flair_client.cli.command import command
 from flair_client.cli.output import table
 from flair_client.cli.reading import open_reading
 from flair_client.cli.session import App
-from flair_client.cli.show import shape_text
-from flair_client.cli.text import printable
+from flair_client.cli.text import printable, shape_text
 from flair_client.errors import UsageError
 from flair_client.history.diff import Change, TensorDiff
 from flair_client.porcelain.diff import Diff, diff

@@ -7,7 +7,7 @@ from flair_client.cli.log import reverts_text
 from flair_client.cli.output import fields, table
 from flair_client.cli.reading import open_reading
 from flair_client.cli.session import App
-from flair_client.cli.text import printable, wrapped
+from flair_client.cli.text import printable, shape_text, wrapped
 from flair_client.cli.types import time_text
 from flair_client.ids import CommitId
 from flair_client.merging.spec import number_text
@@ -16,7 +16,6 @@ from flair_client.porcelain.show import Shown, ShownDelta, ShownWeights, show
 
 _COLUMNS = 80
 _NAME = 24
-_SHAPE = 13
 _MAX_REPORT_ROWS = 64
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -255,11 +254,6 @@ def _norm_text(row: dict[str, object]) -> str:
         return f"{(norm_sq / bound_sq) ** 0.5:.1%}"
     except (KeyError, ValueError, ArithmeticError):
         return ""
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """Shows a shape: `2x3`; a scalar as `-`."""
-    return printable("x".join(map(str, shape)) or "-", _SHAPE)
 
 
 def size_text(n_bytes: int) -> str:

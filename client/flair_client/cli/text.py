@@ -2,6 +2,7 @@
 
 import unicodedata
 
+_SHAPE = 13
 _MARKS = frozenset({"Mn", "Me"})
 
 
@@ -84,3 +85,8 @@ def _fitting(text: str, room: int) -> str:
         if used > room:
             return text[:place]
     return text
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Shows a shape: `2x3`; a scalar as `-`."""
+    return printable("x".join(map(str, shape)) or "-", _SHAPE)

@@ -145,12 +145,12 @@ class _Sums:
         old = old_part.astype(np.float64)
         new = new_part.astype(np.float64)
         difference = new - old
-        self.difference_sq += float(np.dot(difference, difference))
+        self.difference_sq += _sum(difference * difference)
         self.max_abs = max(self.max_abs, float(np.abs(difference).max(initial=0.0)))
         self.n_changed += int(np.count_nonzero(old_part != new_part))
-        self._old_sq += float(np.dot(old, old))
-        self._new_sq += float(np.dot(new, new))
-        self._product += float(np.dot(old, new))
+        self._old_sq += _sum(old * old)
+        self._new_sq += _sum(new * new)
+        self._product += _sum(old * new)
 
     def cosine(self) -> float | None:
         """Of the angle between the two states."""
@@ -158,3 +158,8 @@ class _Sums:
         if not lengths:
             return None
         return max(-1.0, min(1.0, self._product / lengths))
+
+
+def _sum(values: Array) -> float:
+    # Not `dot`: its threads wait for each other on a machine that is busy.
+    return float(values.sum())

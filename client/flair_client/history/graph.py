@@ -4,9 +4,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 
-from flair_client.encoding import decode_commit
+from flair_client.encoding import decode_commit, decode_manifest
+from flair_client.errors import UsageError
 from flair_client.ids import CommitId
-from flair_client.objects import Commit
+from flair_client.objects import Commit, Manifest
 from flair_client.store.base import Store
 
 # Parents of a commit, its own line first.
@@ -21,6 +22,19 @@ def read_commit(store: Store, commit_id: CommitId) -> Commit:
         ObjectInvalid, ObjectTooLarge: it is no commit.
     """
     return decode_commit(store.get(commit_id.cid))
+
+
+def manifest_of(store: Store, commit_id: CommitId) -> Manifest:
+    """Reads the manifest of a commit that has weights.
+
+    Raises:
+        UsageError: it has none: it is an update.
+        BlockMissing, DigestMismatch, ObjectInvalid: it cannot be read.
+    """
+    commit = read_commit(store, commit_id)
+    if commit.weights is None:
+        raise UsageError(f"commit {commit_id.short} is an update and has no weights")
+    return decode_manifest(store.get(commit.weights))
 
 
 def parents_in(store: Store) -> LookupParents:

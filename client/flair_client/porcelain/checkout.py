@@ -6,13 +6,13 @@ from typing import Final
 from flair_client.config_file import write_text
 from flair_client.context import Context
 from flair_client.encoding import (
-    decode_manifest,
     decode_recipe,
     encode_manifest,
     encode_recipe,
 )
 from flair_client.errors import ObjectInvalid, ObjectTooLarge, UsageError
-from flair_client.history.graph import read_commit, walk
+from flair_client.history.graph import manifest_of as manifest_of  # noqa: PLC0414 - handed on
+from flair_client.history.graph import walk
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Cid, CommitId
 from flair_client.objects import Manifest, Recipe, RecipeFile
 from flair_client.porcelain.form import Fetched, is_light, takes_light
@@ -42,19 +42,6 @@ _MAX_BYTES: Final = {
 def blocks_of(ctx: Context, workspace: Workspace) -> LayeredStore:
     """The workspace's own blocks in front of the shared store."""
     return LayeredStore(workspace.cache(), ctx.remote)
-
-
-def manifest_of(store: Store, commit_id: CommitId) -> Manifest:
-    """Reads the manifest of a commit that has weights.
-
-    Raises:
-        UsageError: it has none: it is an update.
-        BlockMissing, DigestMismatch, ObjectInvalid: it cannot be read.
-    """
-    commit = read_commit(store, commit_id)
-    if commit.weights is None:
-        raise UsageError(f"commit {commit_id.short} is an update and has no weights")
-    return decode_manifest(store.get(commit.weights))
 
 
 def put_manifest(store: Store, manifest: Manifest) -> Cid:

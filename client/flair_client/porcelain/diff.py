@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from flair_client.history.diff import Change, TensorDiff, diff_weights
+from flair_client.history.graph import manifest_of
 from flair_client.ids import CommitId
-from flair_client.porcelain.checkout import manifest_of
 from flair_client.porcelain.reading import Reading
 from flair_client.progress import NO_PROGRESS, Progress
 

@@ -17,6 +17,8 @@ from flair_client.ids import CommitId
 # Parameters and weights are decimals of nine digits, kept as integers: 0.3 is exactly
 # what was typed, and dividing by this gives the float64 nearest to it.
 UNIT = 10**9
+# So many commits fit into the instruction that moves a branch to their merge.
+MAX_MODELS = 16
 
 # The merged values of the next part, from that part of every model and of the base.
 PartFunction: TypeAlias = Callable[

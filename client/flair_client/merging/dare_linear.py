@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from flair_client.merging.base import Param, PartFunction, TensorInput
+from flair_client.merging.base import MAX_MODELS, Param, PartFunction, TensorInput
 from flair_client.merging.dare import DARE_PARAMS, drops
 from flair_client.merging.mixing import check_normalize, task_vectors
 
@@ -16,7 +16,7 @@ class DareLinear:
     weight_param: Param | None = None
     takes_base = True
     min_models = 1
-    max_models = 64
+    max_models = MAX_MODELS
 
     def check(self, params: Mapping[str, int], weights: Sequence[int]) -> str | None:
         """As `MergeMethod.check`."""

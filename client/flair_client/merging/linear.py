@@ -8,7 +8,14 @@ Wortsman et al. 2022, "Model soups", arXiv:2203.05482; mergekit's `linear`.
 from collections.abc import Mapping, Sequence
 
 from flair_client.arithmetic import FloatArray
-from flair_client.merging.base import Param, PartFunction, TensorInput, as_float, flag
+from flair_client.merging.base import (
+    MAX_MODELS,
+    Param,
+    PartFunction,
+    TensorInput,
+    as_float,
+    flag,
+)
 from flair_client.merging.mixing import check_normalize, weighted_sum
 
 
@@ -21,7 +28,7 @@ class Linear:
     weight_param: Param | None = None
     takes_base = False
     min_models = 2
-    max_models = 64
+    max_models = MAX_MODELS
 
     def check(self, params: Mapping[str, int], weights: Sequence[int]) -> str | None:
         """As `MergeMethod.check`."""

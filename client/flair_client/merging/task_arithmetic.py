@@ -9,7 +9,14 @@ arXiv:2212.04089; mergekit's `task_arithmetic`.
 
 from collections.abc import Mapping, Sequence
 
-from flair_client.merging.base import LAMBDA, Param, PartFunction, TensorInput, flag
+from flair_client.merging.base import (
+    LAMBDA,
+    MAX_MODELS,
+    Param,
+    PartFunction,
+    TensorInput,
+    flag,
+)
 from flair_client.merging.mixing import check_normalize, task_vectors
 
 
@@ -22,7 +29,7 @@ class TaskArithmetic:
     weight_param: Param | None = None
     takes_base = True
     min_models = 1
-    max_models = 64
+    max_models = MAX_MODELS
 
     def check(self, params: Mapping[str, int], weights: Sequence[int]) -> str | None:
         """As `MergeMethod.check`."""

@@ -18,6 +18,7 @@ from flair_client.arithmetic import FloatArray
 from flair_client.merging.base import (
     DENSITY,
     LAMBDA,
+    MAX_MODELS,
     UNIT,
     Param,
     PartFunction,
@@ -37,7 +38,7 @@ class Ties:
     weight_param: Param | None = None
     takes_base = True
     min_models = 1
-    max_models = 64
+    max_models = MAX_MODELS
 
     def check(self, params: Mapping[str, int], weights: Sequence[int]) -> str | None:  # noqa: ARG002 - protocol
         """Weights that add up to zero over those that agree are divided by nothing."""

@@ -222,9 +222,9 @@ def test_a_seed_that_is_given_twice():
     [
         ("slerp", 1, "merges exactly 2 models, not 1"),
         ("slerp", 3, "merges exactly 2 models, not 3"),
-        ("linear", 1, "merges 2 to 64 models, not 1"),
-        ("ties", 0, "merges 1 to 64 models, not 0"),
-        ("linear", 65, "merges 2 to 64 models, not 65"),
+        ("linear", 1, "merges 2 to 16 models, not 1"),
+        ("ties", 0, "merges 1 to 16 models, not 0"),
+        ("linear", 17, "merges 2 to 16 models, not 17"),
     ],
 )
 def test_another_number_of_models(method, n_models, reason):

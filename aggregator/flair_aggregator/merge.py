@@ -6,6 +6,8 @@ same id whenever and wherever the same wallet makes it.
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
 
 from flair_aggregator.gates import norm_outliers
 from flair_client.chain.signer import Signer
@@ -26,6 +28,9 @@ from flair_client.history.verify_merge import (
 from flair_client.history.verify_update import RoundTerms, verify_update
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, CommitId
 from flair_client.objects import Commit, CommitKind, Delta, EventList
+from flair_client.site_metrics import SiteMetrics, summarise
+
+_MAX_METRICS: Final = 64
 
 
 def make_merge(
@@ -47,7 +52,9 @@ def make_merge(
     store = evidence.store
     terms = terms_of(evidence.history, record)
     updates = merged_updates(record)
-    deltas = [verify_update(store, terms, u, head.manifest)[1] for u in updates]
+    sound = [verify_update(store, terms, u, head.manifest) for u in updates]
+    deltas = [delta for _, delta in sound]
+    commits = [commit for commit, _ in sound]
     listed = EventList(
         first_seq=head.last_seq + 1,
         events=tuple(cap_events(evidence.events[head.last_seq : record.frozen_seq])),
@@ -73,7 +80,7 @@ def make_merge(
             strategy_state=None
             if state is None
             else store.put(CODEC_DAG_CBOR, encode_manifest(state)),
-            report=store.put(CODEC_RAW, merge_report(terms, updates, deltas)),
+            report=store.put(CODEC_RAW, merge_report(terms, updates, deltas, commits)),
             events=store.put(CODEC_DAG_CBOR, encode_event_list(listed)),
         )
         signed = sign_commit(commit, signer.address, signer.sign)
@@ -82,9 +89,19 @@ def make_merge(
 
 
 def merge_report(
-    terms: RoundTerms, updates: Sequence[UpdateRecord], deltas: Sequence[Delta]
+    terms: RoundTerms,
+    updates: Sequence[UpdateRecord],
+    deltas: Sequence[Delta],
+    commits: Sequence[Commit],
 ) -> bytes:
-    """Facts about each update, as JSON whose bytes follow from the updates alone."""
+    """Facts about each update, as JSON whose bytes follow from the updates alone.
+
+    Args:
+        terms: of the round.
+        updates: by the chain.
+        deltas: of the updates, in the same order; validated.
+        commits: likewise, for the metrics that the sites let out.
+    """
     pairs = list(zip(updates, deltas, strict=True))
     outliers = norm_outliers({u.contributor: d.norm_sq for u, d in pairs})
     rows = [
@@ -99,5 +116,30 @@ def merge_report(
         }
         for update, delta in pairs
     ]
-    report = {"v": 1, "round_index": terms.round_index, "updates": rows}
+    report = {
+        "v": 1,
+        "round_index": terms.round_index,
+        "updates": rows,
+        "metrics": _metric_rows(updates, commits),
+    }
     return json.dumps(report, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _metric_rows(
+    updates: Sequence[UpdateRecord], commits: Sequence[Commit]
+) -> list[dict[str, object]]:
+    """What the sites state, summed up; counts are the buckets that they state."""
+    sites = [
+        SiteMetrics(
+            update.contributor,
+            None if commit.training is None else commit.training.samples_bucket,
+            commit.metrics or {},
+        )
+        for update, commit in zip(updates, commits, strict=True)
+    ]
+    # What most sites state comes first: nobody fills the report with names of its own.
+    found = sorted(summarise(sites), key=lambda one: (-one.n_sites, one.name))
+    return [
+        {**asdict(one), "worst_site": str(one.worst_site)}
+        for one in found[:_MAX_METRICS]
+    ]

@@ -12,6 +12,7 @@ from flair_client.encoding import decode_commit
 from flair_client.history.verify import gather_evidence, verify_branch, walk_verified
 from flair_client.history.verify_move import terms_of
 from flair_client.ids import Digest
+from flair_client.objects import Training
 from flair_client.porcelain.update import RejectReason
 
 
@@ -106,3 +107,42 @@ def examine(world):
     live = history.branches[world.main].live_round
     (update,) = live.accepted()
     return examine_update(world.store, terms_of(history, live), update, world.head()[2])
+
+
+def test_report_sums_up_what_the_sites_state(world):
+    world.open_round()
+    stated = [(64, {"auc": 0.9, "log_loss": 0.2}), (16, {"auc": 0.7})]
+    for site, step, (samples, metrics) in zip(SITES, (3, 5), stated, strict=False):
+        training = Training(samples_bucket=samples, epochs=1, framework="numpy")
+        world.push(site, step, training=training, metrics=metrics)
+    world.close_round()
+    world.accumulate()
+
+    made = merge(world)
+
+    assert made == merge(world)
+    report = json.loads(
+        world.store.get(decode_commit(world.store.get(made.cid)).report)
+    )
+    auc, loss = report["metrics"]
+    assert (auc["name"], auc["n_sites"], auc["n_samples"]) == ("auc", 2, 80)
+    assert auc["mean"] == pytest.approx(0.86)
+    assert (auc["worst"], auc["worst_site"]) == (0.7, str(SITES[1].address))
+    assert auc["spread"] == pytest.approx(0.2)
+    assert (loss["n_sites"], loss["lower_is_better"]) == (1, True)
+
+
+def test_nobody_fills_the_report_with_names_of_its_own(world):
+    world.open_round()
+    own = [{f"{site}-{n:02}": 1.0 for n in range(63)} for site in "ab"]
+    for site, step, metrics in zip(SITES, (3, 5), own, strict=False):
+        world.push(site, step, metrics={**metrics, "zeta": 0.5})
+    world.close_round()
+    world.accumulate()
+
+    report = json.loads(
+        world.store.get(decode_commit(world.store.get(merge(world).cid)).report)
+    )
+
+    assert len(report["metrics"]) == 64
+    assert report["metrics"][0]["name"] == "zeta"

@@ -7,12 +7,15 @@ from flair_client.cli.log import reverts_text
 from flair_client.cli.output import fields, table
 from flair_client.cli.reading import open_reading
 from flair_client.cli.session import App
+from flair_client.cli.show_metrics import metrics_text
 from flair_client.cli.text import printable, shape_text, wrapped
 from flair_client.cli.types import time_text
 from flair_client.ids import CommitId
 from flair_client.merging.spec import number_text
 from flair_client.objects import CommitKind, Privacy, Training
+from flair_client.porcelain.metrics_file import read_evaluations
 from flair_client.porcelain.show import Shown, ShownDelta, ShownWeights, show
+from flair_client.porcelain.show_metrics import ShownWithMetrics, show_with_metrics
 
 _COLUMNS = 80
 _NAME = 24
@@ -22,11 +25,11 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 @command(
     "show",
-    result=Shown,
+    result=ShownWithMetrics,
     examples=(
         "flair show",
-        "flair show 3f9c2a1 --recompute",
         "flair show HEAD~1",
+        "flair show 3f9c2a1 --recompute",
         "flair show flair://localnet/CREATOR/heart-risk@3f9c2a1",
     ),
 )
@@ -45,7 +48,10 @@ def show_command(app: App, ref: str | None, *, recompute: bool) -> None:
     verify`.
     """
     reading, chosen = open_reading(app, ref)
-    found = show(reading, chosen, recompute=recompute, progress=app.progress)
+    shown = show(reading, chosen, recompute=recompute, progress=app.progress)
+    is_here = ref is None or "/" not in ref
+    evaluations = read_evaluations(app.workspace()) if is_here else []
+    found = show_with_metrics(reading.store, shown, evaluations)
     app.out.result(found, lambda: shown_text(found))
 
 
@@ -56,6 +62,8 @@ def shown_text(found: Shown) -> str:
         fields(_head_rows(found)),
         "\n".join(wrapped(found.message, _COLUMNS, "    ")),
     ]
+    if isinstance(found, ShownWithMetrics):
+        parts.append(metrics_text(found))
     if found.weights is not None:
         parts.append(weights_text(found.weights))
     if found.delta is not None:
@@ -102,10 +110,10 @@ def _verified_text(found: Shown) -> str | None:
 
 
 def _kind_text(found: Shown) -> str:
+    round_ = "" if found.round_index is None else f", round {found.round_index}"
     if _models(found):
         n_models = len(_models(found))
         return f"merge of {n_models} model{'' if n_models == 1 else 's'}"
-    round_ = "" if found.round_index is None else f", round {found.round_index}"
     if found.kind is CommitKind.MERGE:
         n_updates = len(found.parents) - 1
         return f"merge of {n_updates} update{'' if n_updates == 1 else 's'}{round_}"

@@ -35,6 +35,7 @@ from flair_client.porcelain.snapshot import commit_snapshot
 from flair_client.porcelain.trust import trust
 from flair_client.porcelain.update import RejectReason, update_reject
 from flair_client.site_rules import SiteRules
+from flair_client.training.sandbox.keeping import kept
 from flair_client.workspace import Workspace
 
 
@@ -104,6 +105,21 @@ def test_a_round_from_its_opening_to_the_figures_of_the_merge(team):
     # Said again and again, nothing more happens.
     assert run(team, 0)[0].n_rounds == 0
     assert len(lines(team.sites[0][1])) == 2
+
+
+def test_what_it_runs_may_share_a_template_until_it_ends(team):
+    opened(team)
+    own, workspace = team.sites[0]
+    seen = []
+    listener = Listener(note=lambda _: seen.append(kept()))
+
+    contribute(own, workspace, ContributePlan(data=rows(team), once=True), listener)
+
+    assert seen[0] is not None
+    assert set(map(id, seen)) == {id(seen[0])}
+    # A model of Flair's own has no code, and takes none.
+    assert not seen[0].is_standing()
+    assert kept() is None
 
 
 def test_it_waits_for_a_round_that_nobody_opened(team):

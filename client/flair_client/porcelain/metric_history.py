@@ -136,22 +136,22 @@ def effects_of(
         evaluations: of this machine, oldest first.
     """
     parent = commit.parents[0] if commit.parents else None
-    befores: dict[tuple[str, str], float] = {}
-    afters: dict[tuple[str, str], float] = {}
+    earlier: dict[tuple[str, str], float] = {}
+    later: dict[tuple[str, str], float] = {}
     for one in evaluations:
         source = one.data or "this machine"
         for name, value in one.metrics.items():
             if one.commit == commit_id:
-                afters[name, source] = value
+                later[name, source] = value
             elif one.commit == parent:
-                befores[name, source] = value
+                earlier[name, source] = value
     sites = sites_of(store, commit)
-    afters |= {(site.name, SITES): site.mean for site in sites}
+    later |= {(site.name, SITES): site.mean for site in sites}
     for site in _sites_before(store, parent) if sites else ():
-        befores[site.name, SITES] = site.mean
+        earlier[site.name, SITES] = site.mean
     return tuple(
-        MetricEffect(name, source, is_lower_better(name), befores.get(key), after)
-        for key, after in sorted(afters.items())
+        MetricEffect(name, source, is_lower_better(name), earlier.get(key), after)
+        for key, after in sorted(later.items())
         for name, source in (key,)
     )
 

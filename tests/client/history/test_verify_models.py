@@ -16,7 +16,6 @@ from flair_client.ids import CODEC_DAG_CBOR
 from flair_client.merging import Asked, Side, make_spec, merge_models
 from flair_client.merging.record import inputs_of, record_of, spec_of
 from flair_client.objects import CommitKind, StrategyRecord
-from flair_client.porcelain.checkout import manifest_of
 from flair_client.store import MemoryStore
 from flair_client.testing_objects import make_commit, make_manifest, sign
 

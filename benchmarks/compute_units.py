@@ -30,6 +30,7 @@ from solders.rent import Rent  # noqa: E402
 BUDGETS: Final = {
     "update_push": 15_000,
     "branch_advance": 12_000,
+    "branch_merge": 12_000,
     "merge_propose": 20_000,
     "merge_finalize": 20_000,
     "update_settle": 10_000,

@@ -25,6 +25,7 @@ MORE: Final[Mapping[str, tuple[str, ...]]] = {
     "branch_create": ("payer", "actor", "repo", "role"),
     "branch_set_policy": ("actor", "repo", "branch", "role"),
     "branch_advance": ("actor", "repo", "branch", "role"),
+    "branch_merge": ("actor", "repo", "branch", "role"),
     "role_grant": ("payer", "actor", "repo", "branch", "role"),
     "role_revoke": ("actor", "repo", "rent_payer", "role"),
     "invite_create": ("payer", "actor", "repo", "branch", "role"),
@@ -116,6 +117,10 @@ def _arguments(call: Call, place: Any) -> dict[str, Any]:
         extra["contributor"] = Address(bytes(place.chain.party("a").pubkey()))
     if call.name in OF_CANDIDATES:
         extra["commit_id"] = CommitId(digest("merge"))
+    if call.name == "branch_merge":
+        packed = call.arguments["merged"]
+        ids = [packed[at : at + 32] for at in range(0, 512, 32)]
+        extra["merged"] = [CommitId(each) for each in ids]
     if call.name in ("merge_attest", "attestation_expire"):
         extra["authority_epoch"] = 0
     if call.name == "attestation_expire":

@@ -49,7 +49,9 @@ def test_refuses_a_repository_without_authority():
     expect_broken(place, call, "repo", authority=Pubkey.from_bytes(bytes(32)))
 
 
-@pytest.mark.parametrize("name", ["branch_set_policy", "branch_advance", "round_open"])
+@pytest.mark.parametrize(
+    "name", ["branch_set_policy", "branch_advance", "branch_merge", "round_open"]
+)
 @pytest.mark.parametrize(
     "changes", [{"version": 0}, {"version": 2}, {"protected": 2}, {"protected": 255}]
 )
@@ -59,7 +61,9 @@ def test_refuses_a_branch_with_unknown_values(name: str, changes: dict[str, int]
     expect_broken(place, CALLS[name](place), "branch", **changes)
 
 
-@pytest.mark.parametrize("name", ["branch_set_policy", "branch_advance"])
+@pytest.mark.parametrize(
+    "name", ["branch_set_policy", "branch_advance", "branch_merge"]
+)
 def test_refuses_a_branch_whose_round_is_neither_live_nor_not(name: str):
     place = make_place()
 

@@ -52,6 +52,8 @@ def start(one: OneWallet) -> None:
     one.send(place.policy_create())
     one.send(place.branch_create())
     one.send(place.branch_advance(ROOT, digest("root")))
+    merged = sorted(digest(f"model {number}") for number in range(16))
+    one.send(place.branch_merge(digest("models"), *merged))
     one.send(place.branch_set_policy(0))
     one.send(place.role_grant("a", 15, branch=place.branch))
     one.send(place.role_revoke("a", branch=place.branch))

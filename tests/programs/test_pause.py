@@ -18,7 +18,10 @@ from program_harness.world import make_place
 # docs/protocol.md, "Pause bits".
 PAUSES: Final[Mapping[int, tuple[str, ...]]] = {
     1: ("repo_create",),
-    2: ("branch_create", "branch_set_policy", "branch_advance", "policy_create"),
+    2: (
+        *("branch_create", "branch_set_policy", "branch_advance", "branch_merge"),
+        "policy_create",
+    ),
     4: ("round_open",),
     8: ("update_push",),
     16: (

@@ -30,6 +30,8 @@ OTHERS: Final = {
     *("config_create", "config_set", "repo_create", "policy_create", "branch_create"),
     # Their own story: test_authority.py.
     *("authority_offer", "authority_accept"),
+    # test_branch_merge.py.
+    "branch_merge",
     # test_merge_votes.py.
     *("merge_approve", "merge_attest", "attestation_expire"),
 }

@@ -16,6 +16,7 @@ from flair_client.chain.layout import (
     AddressField,
     BorshString,
     Bytes16,
+    Bytes512,
     CommitIdField,
     DigestField,
     enumeration,
@@ -79,6 +80,16 @@ class BranchAdvanceArgs:
     expected_head: CommitIdField
     expected_seq: U64
     new_head: CommitIdField
+
+
+@dataclass(frozen=True, slots=True)
+class BranchMergeArgs:
+    """Arguments of `branch_merge`; `merged` is 1 to 16 commit ids, zero-filled."""
+
+    expected_head: CommitIdField
+    expected_seq: U64
+    new_head: CommitIdField
+    merged: Bytes512
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +200,7 @@ ARGUMENTS: Final[dict[str, type[Any]]] = {
     "branch_create": BranchCreateArgs,
     "branch_set_policy": BranchSetPolicyArgs,
     "branch_advance": BranchAdvanceArgs,
+    "branch_merge": BranchMergeArgs,
     "role_grant": RoleGrantArgs,
     "role_revoke": NoArgs,
     "invite_create": InviteCreateArgs,

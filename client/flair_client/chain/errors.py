@@ -112,6 +112,13 @@ PROGRAM_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
             "before the authority changed"
         ),
     ),
+    6064: (
+        "MergedInvalid",
+        (
+            "merged commits are 1 to 16, ascending, each once, "
+            "and neither the head nor the merge"
+        ),
+    ),
 }
 
 

@@ -20,6 +20,7 @@ from flair_client.chain.layout import (
     AddressField,
     Bool,
     Bytes16,
+    Bytes512,
     CommitIdField,
     Constant,
     DigestField,
@@ -35,7 +36,7 @@ from flair_client.chain.layout import (
     size_of,
 )
 from flair_client.errors import ObjectInvalid
-from flair_client.ids import Digest
+from flair_client.ids import CommitId, Digest
 
 SCHEMA: Final = 1
 EVENT_PREFIX: Final = b"flair-event-v1\n"
@@ -138,6 +139,30 @@ class BranchAdvanced(EventHeader):
     new_seq: U64
     ended_round: Bool
     round_index: U64
+
+
+@dataclass(frozen=True, slots=True)
+class BranchMerged(EventHeader):
+    """A head was moved to a merge of models; `round_index` as in `BranchAdvanced`.
+
+    `merged` holds `n_merged` commit ids, zero-filled: the merge's other parents.
+    """
+
+    branch: AddressField
+    old_head: CommitIdField
+    new_head: CommitIdField
+    new_seq: U64
+    ended_round: Bool
+    round_index: U64
+    n_merged: U8
+    merged: Bytes512
+
+    @property
+    def merged_commits(self) -> tuple[CommitId, ...]:
+        """The merge's parents behind the old head."""
+        size = len(self.new_head.raw)
+        used = self.merged[: self.n_merged * size]
+        return tuple(CommitId(used[at : at + size]) for at in range(0, len(used), size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +446,7 @@ Event: TypeAlias = (
     | BranchCreated
     | BranchPolicySet
     | BranchAdvanced
+    | BranchMerged
     | RoleGranted
     | RoleRevoked
     | InviteCreated

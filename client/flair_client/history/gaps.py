@@ -89,6 +89,7 @@ def _head_before(
     # Few lines have a gap; all others are read without what knows events.
     from flair_client.chain.events import (
         BranchAdvanced,
+        BranchMerged,
         MergeFinalized,
         decode_event,
     )
@@ -101,6 +102,8 @@ def _head_before(
     for event in events:
         match event:
             case BranchAdvanced(new_head=moved, old_head=before):
+                pass
+            case BranchMerged(new_head=moved, old_head=before):
                 pass
             case MergeFinalized(commit_id=moved, old_head=before):
                 pass

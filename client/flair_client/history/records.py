@@ -169,6 +169,8 @@ class MoveRecord:
         head_seq: the branch's sequence after it.
         may_sign: who could have been the author of a root, snapshot or revert here.
         round: the merged round; None for other kinds.
+        merged: parents behind the old head, as the chain names them; of a merge of
+            models alone.
     """
 
     kind: CommitKind
@@ -180,6 +182,7 @@ class MoveRecord:
     time: int
     may_sign: frozenset[Address]
     round: RoundRecord | None = None
+    merged: tuple[CommitId, ...] = ()
 
 
 @dataclass(slots=True)

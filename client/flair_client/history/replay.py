@@ -174,6 +174,38 @@ def _on_branch_advanced(history: RepoHistory, event: ev.BranchAdvanced) -> None:
     _end_round(branch, RoundPhase.OVERTAKEN)
 
 
+def _on_branch_merged(history: RepoHistory, event: ev.BranchMerged) -> None:
+    branch = _branch(history, event.branch)
+    merged = event.merged_commits
+    must(event.old_head == branch.head != ZERO_COMMIT, "does not start from the head")
+    must(event.new_seq == len(branch.moves) + 1, "wrong sequence of the head")
+    must(
+        bool(event.ended_round) == (branch.live_round is not None), "wrong ended round"
+    )
+    must(
+        bool(merged) and list(merged) == sorted({*merged}) and any(merged[0].raw),
+        "merges nothing, or not in order",
+    )
+    must(not any(event.merged[len(merged) * 32 :]), "merges more than it counts")
+    must(not {event.old_head, event.new_head} & {*merged}, "merges itself")
+    allowed = _administrators(history, branch, event.unix_timestamp)
+    must(event.actor in allowed, f"by {event.actor}, who may not")
+    branch.moves.append(
+        MoveRecord(
+            CommitKind.MERGE,
+            event.branch,
+            event.repo_seq,
+            event.old_head,
+            event.new_head,
+            event.new_seq,
+            event.unix_timestamp,
+            allowed,
+            merged=merged,
+        )
+    )
+    _end_round(branch, RoundPhase.OVERTAKEN)
+
+
 def _on_round_opened(history: RepoHistory, event: ev.RoundOpened) -> None:
     branch = _branch(history, event.branch)
     must(branch.live_round is None, "a round is in progress")
@@ -324,6 +356,7 @@ _HANDLERS: dict[type, Callable[[RepoHistory, Any], None]] = {
     ev.BranchCreated: _on_branch_created,
     ev.BranchPolicySet: _on_branch_policy_set,
     ev.BranchAdvanced: _on_branch_advanced,
+    ev.BranchMerged: _on_branch_merged,
     **replay_members.HANDLERS,
     **replay_votes.HANDLERS,
     ev.RoundOpened: _on_round_opened,

@@ -128,6 +128,11 @@ def check_place(
         commit.author in move.may_sign,
         f"is signed by {commit.author}, who had no right to a {commit.kind} here",
     )
+    if move.merged:
+        must(
+            commit.parents[1:] == move.merged,
+            "merges other commits than the chain says",
+        )
 
 
 def check_parent(commit: Commit, previous: CheckedCommit | None, where: str) -> None:

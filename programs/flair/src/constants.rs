@@ -36,6 +36,9 @@ pub const MAX_ROUND_S: u32 = 31_536_000;
 /// Longest challenge time: one week.
 pub const MAX_CHALLENGE_S: u32 = 604_800;
 
+/// Most models besides the head that one commit may merge: their ids fit a transaction and an event.
+pub const MAX_MERGED: usize = 16;
+
 /// Most attestations that a policy may ask for: more would only make merges wait.
 pub const MAX_ATTESTATIONS: u8 = 16;
 
@@ -50,7 +53,7 @@ pub const MAX_DELEGATION_S: i64 = 31_622_400;
 
 /// `repo_create` is paused.
 pub const PAUSE_REPO: u32 = 1;
-/// `branch_create`, `branch_set_policy`, `branch_advance` and `policy_create` are paused.
+/// `branch_create`, `branch_set_policy`, `branch_advance`, `branch_merge` and `policy_create` are paused.
 pub const PAUSE_BRANCH: u32 = 2;
 /// `round_open` is paused.
 pub const PAUSE_ROUND: u32 = 4;

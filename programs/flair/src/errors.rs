@@ -198,6 +198,9 @@ pub enum FlairError {
     /// 6063: the candidate of a protected branch was proposed before the authority changed.
     #[msg("the candidate of a protected branch was proposed before the authority changed")]
     CandidateVoid,
+    /// 6064: merged commits are 1 to 16, ascending, each once, and neither the head nor the merge.
+    #[msg("merged commits are 1 to 16, ascending, each once, and neither the head nor the merge")]
+    MergedInvalid,
 }
 
-const _: () = assert!(FlairError::CandidateVoid as u32 == 63);
+const _: () = assert!(FlairError::MergedInvalid as u32 == 64);

@@ -65,6 +65,11 @@ pub mod flair {
         instructions::branch_advance::branch_advance(ctx, args)
     }
 
+    /// Moves the head to a merge of models; a live round ends by it.
+    pub fn branch_merge(ctx: &mut Context<BranchMerge>, args: BranchMergeArgs) -> Result<()> {
+        instructions::branch_merge::branch_merge(ctx, args)
+    }
+
     /// Gives a wallet a role.
     pub fn role_grant(ctx: &mut Context<RoleGrant>, args: RoleGrantArgs) -> Result<()> {
         instructions::role_grant::role_grant(ctx, args)

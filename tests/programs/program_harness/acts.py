@@ -146,6 +146,26 @@ class Acts(Spot):
             {"actor": self.owner},
         )
 
+    def branch_merge(self, new_head: bytes, *merged: bytes) -> Call:
+        """The owner moves the head to a merge of models."""
+        return Call(
+            "branch_merge",
+            {
+                "actor": self.owner.pubkey(),
+                "role": None,
+                "config": CONFIG,
+                "repo": self.repo,
+                "branch": self.branch,
+            },
+            {
+                "expected_head": self.head,
+                "expected_seq": self.head_seq,
+                "new_head": new_head,
+                "merged": b"".join(merged).ljust(512, b"\0"),
+            },
+            {"actor": self.owner},
+        )
+
     def role_grant(
         self,
         grantee: str,

@@ -89,6 +89,9 @@ CALLS: Final[Mapping[str, Callable[[Place], Call]]] = {
     "branch_create": _branch,
     "branch_set_policy": lambda place: place.rooted().branch_set_policy(0),
     "branch_advance": lambda place: place.rooted().branch_advance(1, digest("x")),
+    "branch_merge": lambda place: place.rooted().branch_merge(
+        digest("x"), *sorted(digest(f"model {number}") for number in range(16))
+    ),
     "role_grant": lambda place: place.created().role_grant("a", 1),
     "role_revoke": _revocation,
     "invite_create": lambda place: place.created().invite_create("key"),

@@ -34,6 +34,7 @@ from flair_client.chain.instructions.merges import (
 from flair_client.chain.instructions.repos import (
     branch_advance,
     branch_create,
+    branch_merge,
     branch_set_policy,
     config_create,
     config_set,
@@ -63,6 +64,7 @@ __all__ = [
     "authority_offer",
     "branch_advance",
     "branch_create",
+    "branch_merge",
     "branch_set_policy",
     "config_create",
     "config_set",

@@ -27,6 +27,7 @@ ACCOUNTS: Final[Mapping[str, str]] = {
     ),
     "branch_set_policy": "actor s, role ?, config, repo w, branch w, policy",
     "branch_advance": "actor s, role ?, config, repo w, branch w",
+    "branch_merge": "actor s, role ?, config, repo w, branch w",
     "role_grant": (
         "payer ws, actor s, role ?, config, repo w, branch ?, new_role w, system"
     ),

@@ -1,9 +1,13 @@
 """Builders for settings, repositories, policies, branches and roles."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from flair_client.chain.accounts import PauseBits, PolicyParams, Scope
 from flair_client.chain.arguments import (
     BranchAdvanceArgs,
     BranchCreateArgs,
+    BranchMergeArgs,
     BranchSetPolicyArgs,
     ConfigCreateArgs,
     ConfigSetArgs,
@@ -20,7 +24,11 @@ from flair_client.chain.pdas import (
     find_repo_pda,
     find_role_pda,
 )
-from flair_client.ids import Address, CommitId, Digest
+from flair_client.ids import DIGEST_SIZE, Address, CommitId, Digest
+
+# Models besides the head that one commit may merge, and the bytes of their ids.
+MAX_MERGED: Final = 16
+MERGED_SIZE: Final = MAX_MERGED * DIGEST_SIZE
 
 
 def config_create(
@@ -168,6 +176,38 @@ def branch_advance(
     return build(
         "branch_advance",
         BranchAdvanceArgs(int(kind), expected_head, expected_seq, new_head),
+        {"actor": actor, "role": role, "repo": repo, "branch": branch},
+        program_id,
+    )
+
+
+def branch_merge(
+    *,
+    actor: Address,
+    repo: Address,
+    branch: Address,
+    expected_head: CommitId,
+    expected_seq: int,
+    new_head: CommitId,
+    merged: Sequence[CommitId],
+    role: Address | None = None,
+    program_id: Address = PROGRAM_ID,
+) -> Instruction:
+    """Moves a head to a merge of models by compare and swap.
+
+    `merged` are the merge's parents behind the head, 1 to 16, ascending.
+
+    Raises:
+        ValueError: there are more.
+    """
+    packed = b"".join(commit.raw for commit in merged)
+    if len(merged) > MAX_MERGED:
+        raise ValueError(f"{len(merged)} commits are merged, {MAX_MERGED} fit")
+    return build(
+        "branch_merge",
+        BranchMergeArgs(
+            expected_head, expected_seq, new_head, packed.ljust(MERGED_SIZE, b"\0")
+        ),
         {"actor": actor, "role": role, "repo": repo, "branch": branch},
         program_id,
     )

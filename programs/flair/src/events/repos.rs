@@ -183,6 +183,41 @@ pub struct BranchAdvanced {
     pub round_index: PodU64,
 }
 
+/// The head was moved to a merge of models: of commits that may be anywhere.
+///
+/// | offset | bytes | field | type |
+/// |---|---|---|---|
+/// | 8 | 121 | header | `EventHeader` |
+/// | 129 | 32 | branch | address |
+/// | 161 | 32 | old_head | 32 bytes |
+/// | 193 | 32 | new_head | 32 bytes |
+/// | 225 | 8 | new_seq | u64 |
+/// | 233 | 1 | ended_round | u8 |
+/// | 234 | 8 | round_index | u64 |
+/// | 242 | 1 | n_merged | u8 |
+/// | 243 | 512 | merged | 512 bytes |
+#[event(bytemuck)]
+pub struct BranchMerged {
+    /// What every event begins with.
+    pub header: EventHeader,
+    /// The branch.
+    pub branch: Address,
+    /// The merge's first parent.
+    pub old_head: [u8; 32],
+    /// The merge.
+    pub new_head: [u8; 32],
+    /// The head's sequence after the move.
+    pub new_seq: PodU64,
+    /// 1: a live round was ended by it.
+    pub ended_round: u8,
+    /// The ended round's index; else 0.
+    pub round_index: PodU64,
+    /// Commits in `merged`.
+    pub n_merged: u8,
+    /// Its other parents, 32 bytes each, zero-filled.
+    pub merged: [u8; 512],
+}
+
 /// A role was granted.
 ///
 /// | offset | bytes | field | type |
@@ -245,6 +280,7 @@ assert_sizes! {
     BranchCreated: 232,
     BranchPolicySet: 165,
     BranchAdvanced: 243,
+    BranchMerged: 755,
     RoleGranted: 203,
     RoleRevoked: 193,
     RepoSponsorSet: 161,

@@ -123,17 +123,7 @@ pub fn branch_advance(ctx: &mut Context<BranchAdvance>, args: BranchAdvanceArgs)
     ctx.accounts.validate(&args, now)?;
     let branch = &mut ctx.accounts.branch;
     let old_head = branch.head_commit;
-    let ended_round = branch.round_live;
-    let round_index = if ended_round == 1 {
-        branch.round_index
-    } else {
-        PodU64::ZERO
-    };
-    branch.move_head(args.new_head)?;
-    if ended_round == 1 {
-        // Its base is no longer the head, so it could never be merged.
-        branch.end_round()?;
-    }
+    let (ended_round, round_index) = branch.advance(args.new_head)?;
     branch.invariant()?;
     record!(
         ctx.repo,

@@ -9,6 +9,7 @@ pub mod authority_accept;
 pub mod authority_offer;
 pub mod branch_advance;
 pub mod branch_create;
+pub mod branch_merge;
 pub mod branch_set_policy;
 pub mod config_create;
 pub mod config_set;
@@ -41,12 +42,13 @@ pub mod update_withdraw;
 
 pub use {
     attestation_expire::*, authority_accept::*, authority_offer::*, branch_advance::*,
-    branch_create::*, branch_set_policy::*, config_create::*, config_set::*, delegation_create::*,
-    delegation_revoke::*, invite_create::*, invite_redeem::*, invite_revoke::*, join_close::*,
-    join_request::*, merge_accumulate::*, merge_approve::*, merge_attest::*, merge_expire::*,
-    merge_finalize::*, merge_propose::*, policy_create::*, repo_create::*, repo_set_sponsor::*,
-    role_grant::*, role_revoke::*, round_abort::*, round_close::*, round_open::*, update_expire::*,
-    update_push::*, update_reject::*, update_settle::*, update_withdraw::*,
+    branch_create::*, branch_merge::*, branch_set_policy::*, config_create::*, config_set::*,
+    delegation_create::*, delegation_revoke::*, invite_create::*, invite_redeem::*,
+    invite_revoke::*, join_close::*, join_request::*, merge_accumulate::*, merge_approve::*,
+    merge_attest::*, merge_expire::*, merge_finalize::*, merge_propose::*, policy_create::*,
+    repo_create::*, repo_set_sponsor::*, role_grant::*, role_revoke::*, round_abort::*,
+    round_close::*, round_open::*, update_expire::*, update_push::*, update_reject::*,
+    update_settle::*, update_withdraw::*,
 };
 
 use anchor_lang::prelude::*;

@@ -135,6 +135,21 @@ impl Branch {
         Ok(())
     }
 
+    /// Moves the head otherwise than by the merge of a round; a live round ends by it, since its base is no longer the
+    /// head. Gives 1 and its index where there was one, else zeros.
+    ///
+    /// # Errors
+    /// `Overflow`.
+    pub fn advance(&mut self, new_head: [u8; 32]) -> Result<(u8, PodU64)> {
+        self.move_head(new_head)?;
+        if self.round_live != 1 {
+            return Ok((0, PodU64::ZERO));
+        }
+        let ended = self.round_index;
+        self.end_round()?;
+        Ok((1, ended))
+    }
+
     /// Restates every rule about the account by itself.
     ///
     /// # Errors

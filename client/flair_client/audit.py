@@ -1,4 +1,4 @@
-"""The audit log: what was trained, committed, approved and pushed on this machine.
+"""The audit log: what was trained, committed, approved, pushed, and asked of others.
 
 `audit.jsonl` in the user's folder, append-only (see `chained_file`). A push is written
 down before its first byte leaves and again when it is done.
@@ -24,6 +24,7 @@ class AuditKind(StrEnum):
     PUSH = "push"  # about to leave
     PUSHED = "pushed"  # has left
     REFUSED = "refused"  # by a rule of the site, or a spent budget
+    MEMBER = "member"  # an invite made, a role taken, or one asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ from flair_client.errors import (
 )
 from flair_client.ids import Address, CommitId, Digest
 from flair_client.objects import Commit, CommitKind
+from flair_client.porcelain.auditing import write_push
 from flair_client.porcelain.checkout import recipe_at
 from flair_client.porcelain.outbox import Outbox, PendingCommit, outbox
 from flair_client.porcelain.protection import charge_for, has_noise
-from flair_client.porcelain.pushed import destinations, store_digest
+from flair_client.porcelain.pushed import store_digest
 from flair_client.porcelain.transfer import Outgoing
 from flair_client.store.base import Store
 from flair_client.workspace import Workspace, read_table, write_table
@@ -146,16 +147,14 @@ def let_out(
     require_approval(ctx, workspace, planned)
     charge_for(ctx, pending.commit_id, pending.commit, planned.repo, pending.source)
     privacy = pending.commit.privacy
-    ctx.write_audit(
-        AuditKind.PUSH,
-        repo=planned.repo,
+    write_push(
+        ctx,
+        planned.repo,
+        planned.blocks,
         branch=planned.branch,
         commit=str(planned.commit),
         outbox=str(planned.digest),
-        hosts=[one.host for one in planned.hosts],
-        blocks=[[one.what, str(one.cid), one.size] for one in planned.blocks],
         transactions=[[one.instruction, one.data] for one in planned.transactions],
-        n_bytes=planned.n_bytes,
         source=pending.source,
         epsilon=None if privacy is None else privacy.epsilon,
         delta=None if privacy is None else privacy.delta,
@@ -180,13 +179,24 @@ def let_values_out(
     """
     if ctx.site.second_approver and to != store_digest(ctx):
         raise ApprovalMissing(_RULE, "the held values were approved for another store")
-    ctx.write_audit(
-        AuditKind.PUSH,
-        repo=repo,
-        commit=str(commit_id),
-        hosts=[one.host for one in destinations(ctx) if one.what == "blocks"],
-        blocks=[[one.what, str(one.cid), one.size] for one in blocks],
-    )
+    write_push(ctx, repo, blocks, commit=str(commit_id))
+
+
+def refuse_unseen(ctx: Context) -> None:
+    """Refuses a first model where the site asks for a second person.
+
+    There is nothing to approve yet: its root commit names events that the chain makes
+    on the way.
+
+    Raises:
+        SiteRefused: the site names second approvers.
+    """
+    if ctx.site.second_approver:
+        raise SiteRefused(
+            _RULE,
+            "a first model leaves without a second person's look, and this site asks "
+            "for it",
+        )
 
 
 def _check_site(ctx: Context, store: Store, commit: Commit) -> None:

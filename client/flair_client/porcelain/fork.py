@@ -36,6 +36,7 @@ from flair_client.history.verify import last_valid_head
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Cid, CommitId
 from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.advance import advance
+from flair_client.porcelain.auditing import write_push, write_pushed
 from flair_client.porcelain.checkout import (
     manifest_of,
     recipe_at,
@@ -47,6 +48,7 @@ from flair_client.porcelain.refs import resolve_commit
 from flair_client.porcelain.repo import repo_exists
 from flair_client.porcelain.repo_publish import RootPlan, repo_publish
 from flair_client.porcelain.target import BranchTarget, find_repo
+from flair_client.porcelain.transfer import Sent
 from flair_client.repo_address import RepoAddress
 
 _DEFAULT_BRANCH = "main"
@@ -220,6 +222,7 @@ def _publish_root(
     upstream = read_commit(ctx.remote, source.commit)
     if upstream.weights is None:
         raise UsageError(f"commit {source.commit.short} is an update, not a model")
+    write_push(ctx, repo, (), branch=branch, upstream=str(origin))
     with ctx.remote.batch():
         events = events_for_commit(ctx.chain, ctx.remote, place.repo.address, None)
         commit = Commit(
@@ -239,6 +242,7 @@ def _publish_root(
         block = encode_commit(signed)
         ctx.remote.put(CODEC_DAG_CBOR, block)
     advance(ctx, place, MoveKind.ROOT, id_of(block))
+    write_pushed(ctx, id_of(block), Sent(1, len(block)))
     return id_of(block)
 
 

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 
+from flair_client.audit import AuditKind
 from flair_client.chain import instructions
 from flair_client.chain.accounts import InviteAccount, Scope
 from flair_client.chain.pdas import find_invite_pda
@@ -11,6 +12,7 @@ from flair_client.context import Context
 from flair_client.errors import AccountMissing
 from flair_client.ids import ZERO_ADDRESS, Address
 from flair_client.invite_link import SEED_SIZE, InviteLink, check_sponsor_url
+from flair_client.porcelain.auditing import scope_words
 from flair_client.porcelain.target import find_repo
 from flair_client.repo_address import RepoAddress
 
@@ -108,6 +110,10 @@ def invite_create(
     key = KeypairSigner(seed).address
     now, wallet = ctx.now(), ctx.wallet.address
     role_expires_at = 0 if role_lasts_s is None else now + role_lasts_s
+    told = {"scope": scope_words(scope), "branch": branch, "uses": uses}
+    ctx.write_audit(
+        AuditKind.MEMBER, verb="invite", repo=str(target.name), invite=str(key), **told
+    )
     sent = ctx.send(
         [
             instructions.invite_create(

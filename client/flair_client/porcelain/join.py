@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from flair_client.audit import AuditKind
 from flair_client.chain import instructions
 from flair_client.chain.accounts import InviteAccount, JoinRequestAccount, Scope
 from flair_client.chain.pdas import find_join_request_pda
@@ -19,6 +20,7 @@ from flair_client.errors import (
 )
 from flair_client.ids import CODEC_RAW, ZERO_ADDRESS, Address, Cid, Digest
 from flair_client.invite_link import InviteLink
+from flair_client.porcelain.auditing import scope_words
 from flair_client.porcelain.clone import Cloned, clone
 from flair_client.porcelain.target import RepoTarget, find_repo
 from flair_client.repo_address import RepoAddress
@@ -180,6 +182,14 @@ def _held_role(
 
 def _redeem(target: RepoTarget, invite: InviteAccount, signer: KeypairSigner) -> str:
     ctx = target.ctx
+    ctx.write_audit(
+        AuditKind.MEMBER,
+        verb="join",
+        repo=str(target.name),
+        invite=str(invite.key),
+        scope=scope_words(invite.scope),
+        paid_by=str(target.payer),
+    )
     sent = ctx.send(
         [
             instructions.invite_redeem(
@@ -226,9 +236,12 @@ def join_request(
         ProgramRefused: the wallet has asked already.
     """
     target = find_repo(ctx, repo)
+    block = None if note is None else _note_block(note)
+    told = {"scope": scope_words(scope), "branch": branch, "note": note}
+    ctx.write_audit(AuditKind.MEMBER, verb="request", repo=str(target.name), **told)
     digest = _NO_NOTE
-    if note is not None:
-        digest = _put_note(ctx, note)
+    if block is not None:
+        digest = Digest(ctx.remote.put(CODEC_RAW, block).digest)
     sent = ctx.send(
         [
             instructions.join_request(
@@ -247,11 +260,11 @@ def join_request(
     return Requested(repo, wallet, branch, scope, note, str(sent.signature))
 
 
-def _put_note(ctx: Context, note: str) -> Digest:
+def _note_block(note: str) -> bytes:
     block = note.encode()
     if not block.strip() or len(block) > NOTE_LIMIT:
         raise UsageError(f"a note has 1 to {NOTE_LIMIT} bytes, this one {len(block)}")
-    return Digest(ctx.remote.put(CODEC_RAW, block).digest)
+    return block
 
 
 def join_request_list(ctx: Context, repo: RepoAddress) -> JoinRequestList:

@@ -13,6 +13,7 @@ from flair_client.history.graph import is_ancestor, parents_in, read_commit
 from flair_client.ids import CODEC_DAG_CBOR, CommitId
 from flair_client.objects import Commit, CommitKind, Manifest
 from flair_client.porcelain.advance import advance
+from flair_client.porcelain.auditing import write_push, write_pushed
 from flair_client.porcelain.checkout import (
     blocks_of,
     manifest_of,
@@ -21,7 +22,7 @@ from flair_client.porcelain.checkout import (
 )
 from flair_client.porcelain.repo_publish import RootPlan
 from flair_client.porcelain.target import BranchTarget, find_repo
-from flair_client.porcelain.transfer import send_commit
+from flair_client.porcelain.transfer import blocks_of_commit, send_blocks
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.repo_address import RepoAddress
 from flair_client.store.base import Store
@@ -91,8 +92,11 @@ def publish_root(
             )
         head = place.account.head_commit
         if head == NO_COMMIT:
-            send_commit(ctx, store, root)
+            blocks = list(blocks_of_commit(store, root))
+            write_push(ctx, place.repo.name, blocks, branch=branch, commit=str(root))
+            sent = send_blocks(ctx, store, blocks)
             advance(ctx, place, MoveKind.ROOT, root)
+            write_pushed(ctx, root, sent)
         elif not is_ancestor(parents_in(store), root, head):
             raise Refused(f"branch {branch!r} has another root already")
         workspace.bind(repo, branch, ctx.network.store_url)

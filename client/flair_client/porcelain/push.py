@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from flair_client.audit import AuditKind
 from flair_client.chain.accounts import RoundState
 from flair_client.context import Context
 from flair_client.errors import (
@@ -18,7 +17,7 @@ from flair_client.history.graph import read_commit
 from flair_client.ids import CommitId
 from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.approval import let_out, let_values_out
-from flair_client.porcelain.auditing import refusals_written_down
+from flair_client.porcelain.auditing import refusals_written_down, write_pushed
 from flair_client.porcelain.checkout import blocks_of, recipe_at
 from flair_client.porcelain.commit import PENDING
 from flair_client.porcelain.delegation import require_delegation
@@ -41,12 +40,7 @@ from flair_client.porcelain.round import round_open
 from flair_client.porcelain.snapshot import Approve, push_snapshot
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import DAMAGE, terms_now
-from flair_client.porcelain.transfer import (
-    Outgoing,
-    Sent,
-    blocks_of_commit,
-    send_blocks,
-)
+from flair_client.porcelain.transfer import Outgoing, blocks_of_commit, send_blocks
 from flair_client.porcelain.trust import require_trust
 from flair_client.porcelain.update_fate import Fate, find_fate
 from flair_client.store.base import Store
@@ -198,7 +192,7 @@ def _push_update(
     )
     if fate is None:
         _send(ctx, workspace, update, planned)
-    _write_pushed(ctx, commit_id, sent)
+    write_pushed(ctx, commit_id, sent)
     held_until = None
     workspace.set_marker(PUSHED, {"commit": str(commit_id)})
     if holds:
@@ -269,7 +263,7 @@ def _reveal(ctx: Context, workspace: Workspace) -> Pushed | None:
             to = _held(workspace)[commit_id]
             let_values_out(ctx, str(place.repo.name), commit_id, blocks, to)
             sent = send_blocks(ctx, store, blocks)
-            _write_pushed(ctx, commit_id, sent)
+            write_pushed(ctx, commit_id, sent)
             more |= {"n_blocks": sent.n_blocks, "n_bytes": sent.n_bytes}
         if outcome is not PushOutcome.HELD:
             others = _held(workspace)
@@ -350,12 +344,3 @@ def _send(
     if described(sent[-1]) != planned.transactions[-1]:
         raise StaleBase("what the push asks of the chain is not what was listed")
     ctx.send(sent, payer=place.repo.payer)
-
-
-def _write_pushed(ctx: Context, commit_id: CommitId, sent: Sent) -> None:
-    ctx.write_audit(
-        AuditKind.PUSHED,
-        commit=str(commit_id),
-        n_blocks=sent.n_blocks,
-        n_bytes=sent.n_bytes,
-    )

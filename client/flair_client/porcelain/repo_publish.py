@@ -11,6 +11,8 @@ from typing import Any
 from flair_client.context import Context
 from flair_client.errors import AccountMissing
 from flair_client.ids import CommitId
+from flair_client.porcelain.approval import refuse_unseen
+from flair_client.porcelain.auditing import refusals_written_down
 from flair_client.porcelain.branch import branch_create
 from flair_client.porcelain.policy import policy_make, policy_params
 from flair_client.porcelain.repo import repo_create, repo_exists
@@ -76,10 +78,13 @@ def repo_publish(
 
     Raises:
         Refused: the branch has another root already.
+        SiteRefused: the site asks for a second person; nothing was sent.
         UsageError: the policy cannot be; nothing was sent.
         ProgramRefused: a step is not allowed.
     """
-    # Before anything is on chain, so that a bad policy leaves nothing behind.
+    # Before anything is on chain, so that a refusal or a bad policy leaves nothing.
+    with refusals_written_down(ctx, "publish"):
+        refuse_unseen(ctx)
     params = policy_params(plan.policy, policy, n_params=plan.n_params)
     repo = RepoAddress(ctx.network.name, ctx.wallet.address, name)
     steps = []

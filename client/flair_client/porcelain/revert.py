@@ -19,6 +19,7 @@ from flair_client.history.graph import read_commit
 from flair_client.ids import CODEC_DAG_CBOR, Address, CommitId
 from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.advance import advance, require_right_to_advance
+from flair_client.porcelain.auditing import write_push, write_pushed
 from flair_client.porcelain.checkout import (
     blocks_of,
     check_out,
@@ -36,7 +37,7 @@ from flair_client.porcelain.revert_plan import (
 )
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import save_terms, terms_now
-from flair_client.porcelain.transfer import send_commit
+from flair_client.porcelain.transfer import blocks_of_commit, send_blocks
 from flair_client.store.base import Store
 from flair_client.workspace import Head, Workspace
 
@@ -139,8 +140,12 @@ def revert(
             MARKER,
             {"commit": str(commit_id), "n_repaired": plan.n_repaired} | asked,
         )
-        send_commit(ctx, store, commit_id, whole=plan.n_repaired > 0)
+        blocks = list(blocks_of_commit(store, commit_id, whole=plan.n_repaired > 0))
+        where = {"branch": place.account.name, "commit": str(commit_id)}
+        write_push(ctx, place.repo.name, blocks, **where)
+        sent = send_blocks(ctx, store, blocks)
         advance(ctx, place, MoveKind.REVERT, commit_id)
+        write_pushed(ctx, commit_id, sent)
         _move_workspace(ctx, workspace, store, commit_id)
         return _summary(store, place, plan, commit_id)
 

@@ -25,6 +25,7 @@ from flair_client.objects import (
     TensorEntry,
 )
 from flair_client.porcelain.advance import advance, require_right_to_advance
+from flair_client.porcelain.auditing import write_pushed
 from flair_client.porcelain.checkout import (
     blocks_of,
     check_out,
@@ -188,6 +189,7 @@ def push_snapshot(
     let_out(place)
     sent = send_blocks(ctx, store, plan.blocks)
     advance(ctx, place, MoveKind.SNAPSHOT, commit_id)
+    write_pushed(ctx, commit_id, sent)
     _move_workspace(ctx, workspace, store, commit_id)
     return replace(
         plan,

@@ -137,18 +137,6 @@ def _of_weights(store: Store, weights: Cid) -> Iterator[tuple[Cid, str]]:
     yield weights, "weights"
 
 
-def send_commit(
-    ctx: Context, store: Store, commit_id: CommitId, *, whole: bool = False
-) -> Sent:
-    """Puts a commit's blocks into the shared store; those that are there are left out.
-
-    Raises:
-        As `send_blocks`.
-    """
-    blocks = list(blocks_of_commit(store, commit_id, whole=whole))
-    return send_blocks(ctx, store, blocks)
-
-
 def send_blocks(ctx: Context, store: Store, blocks: Sequence[Outgoing]) -> Sent:
     """Puts blocks into the shared store, in this order; those there are left out.
 

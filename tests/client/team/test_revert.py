@@ -1,9 +1,12 @@
 """`flair revert` on a real localnet: exact, only by who may, and again after a kill."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import safetensors.numpy
 
+from flair_client.audit import read_audit
 from flair_client.errors import Refused, UsageError
 from flair_client.history.graph import read_commit
 from flair_client.porcelain import revert as module
@@ -68,6 +71,19 @@ def test_a_dry_run_changes_nothing_and_tells_the_same(team, flair):
     done = flair("revert", "HEAD", "--yes", "--json").result
     assert done["change"] == plan["change"]
     assert done["sent"]
+
+
+def test_a_revert_is_written_down_before_and_after(team, tmp_path):
+    team.run_round(0.25)
+    pull(team.owner, team.workspace)
+
+    revert(replace(team.owner, home=tmp_path), team.workspace, "HEAD")
+
+    lines = read_audit(tmp_path).lines
+    assert [(line.kind, line.details["commit"]) for line in lines] == [
+        ("push", str(team.head)),
+        ("pushed", str(team.head)),
+    ]
 
 
 def test_without_a_terminal_it_has_to_be_said_with_yes(team, flair):
@@ -149,7 +165,7 @@ class Killed(BaseException):
     """What no code catches."""
 
 
-@pytest.mark.parametrize("step", ["send_commit", "advance", "_move_workspace"])
+@pytest.mark.parametrize("step", ["send_blocks", "advance", "_move_workspace"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_cut_off_anywhere_the_same_command_goes_on(team, monkeypatch, step, when):
     team.run_round(0.25)

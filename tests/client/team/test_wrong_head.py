@@ -119,7 +119,7 @@ class Killed(BaseException):
     """What no code catches."""
 
 
-@pytest.mark.parametrize("step", ["send_commit", "advance", "_move_workspace"])
+@pytest.mark.parametrize("step", ["send_blocks", "advance", "_move_workspace"])
 def test_a_repair_that_was_cut_off_goes_on(team, good, monkeypatch, step):
     # The wrong commit itself is gone from the store, so that nothing can lean on it.
     team.block_path(team.wrong.cid).unlink()

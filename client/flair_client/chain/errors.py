@@ -152,6 +152,10 @@ def transaction_error(err: Any) -> ProgramRefused:
         case {"InstructionError": [int(index), reason]}:
             text = _words(reason)
             return ProgramRefused(None, text, f"instruction {index}: {text}")
+        case "AccountNotFound":
+            # The runtime's word for a payer that never had any.
+            text = "insufficient lamports: the wallet that pays has none"
+            return ProgramRefused(None, err, f"{text} ({err})")
         case _:
             text = _words(err)
             return ProgramRefused(None, text, f"transaction refused: {text}")

@@ -264,6 +264,11 @@ def test_a_status_and_an_outcome_that_disagree_are_a_refusal(cluster, send, node
     [
         ("InsufficientFundsForFee", "InsufficientFundsForFee", "refused: Insuff"),
         ({"InstructionError": [0, {"Custom": 1}]}, "InsufficientLamports", "for the"),
+        (
+            "AccountNotFound",
+            "AccountNotFound",
+            "lamports: the wallet that pays has none",
+        ),
         ({"InstructionError": [0, {"Custom": 0}]}, "AccountAlreadyInUse", "already"),
         ({"InstructionError": [0, {"Custom": 9}]}, "custom error 9", "error 9"),
         ({"InstructionError": [0, "InvalidAccountOwner"]}, "InvalidAccountOwner", "0"),

@@ -63,8 +63,8 @@ def mean(updates):
     return np.average(floats(updates), axis=0, weights=weights)
 
 
-def close(name, step, rounds, **given):
-    """Whether ours moves by these steps."""
+def assert_moves_by(name, step, rounds, **given):
+    """Ours moves by these steps, and not by nothing."""
     weights = np.zeros(N_VALUES)
     for updates, made in zip(rounds, run(name, rounds, **given), strict=True):
         weights = weights + step(updates)
@@ -74,7 +74,9 @@ def close(name, step, rounds, **given):
 
 @pytest.mark.parametrize("name", ["fedavg", "fedprox"])
 def test_the_weighted_mean(name):
-    close(name, lambda updates: ETA * mean(updates), rounds_of(5, weighted=True))
+    assert_moves_by(
+        name, lambda updates: ETA * mean(updates), rounds_of(5, weighted=True)
+    )
 
 
 def test_server_momentum():
@@ -84,7 +86,7 @@ def test_server_momentum():
         kept[0] = 0.8 * kept[0] + mean(updates)
         return ETA * kept[0]
 
-    close("fedavgm", step, rounds_of(4, weighted=True), momentum=0.8)
+    assert_moves_by("fedavgm", step, rounds_of(4, weighted=True), momentum=0.8)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +109,12 @@ def test_adaptive_steps(name, second):
     given = {"beta_1": 0.7, "tau": 0.01}
     if name != "fedadagrad":
         given["beta_2"] = 0.98
-    close(name, step, rounds_of(6, weighted=True), **given)
+    assert_moves_by(name, step, rounds_of(6, weighted=True), **given)
 
 
 @pytest.mark.parametrize("n_updates", [3, 4, 9])
 def test_the_median_of_each_value(n_updates):
-    close(
+    assert_moves_by(
         "median",
         lambda updates: ETA * np.median(floats(updates), axis=0),
         rounds_of(n_updates),
@@ -125,7 +127,7 @@ def test_the_mean_without_the_extremes(n_updates, f):
         ordered = np.sort(floats(updates), axis=0)
         return ETA * ordered[f : n_updates - f].mean(axis=0)
 
-    close("trimmed_mean", step, rounds_of(n_updates), f=f)
+    assert_moves_by("trimmed_mean", step, rounds_of(n_updates), f=f)
 
 
 @pytest.mark.parametrize("m", [1, 2, 4])
@@ -138,9 +140,9 @@ def test_the_mean_of_those_with_the_best_score(m):
         scores = np.sort(squares, axis=1)[:, 1 : n_updates - f - 1].sum(axis=1)
         return ETA * points[np.argsort(scores)[:m]].mean(axis=0)
 
-    close("multi_krum", step, rounds_of(n_updates), f=f, m=m)
+    assert_moves_by("multi_krum", step, rounds_of(n_updates), f=f, m=m)
     if m == 1:
-        close("krum", step, rounds_of(n_updates), f=f)
+        assert_moves_by("krum", step, rounds_of(n_updates), f=f)
 
 
 def test_the_point_closest_to_all():
@@ -153,7 +155,7 @@ def test_the_point_closest_to_all():
             point = (points * shares[:, None]).sum(axis=0) / shares.sum()
         return ETA * point
 
-    close("geometric_median", step, rounds_of(7), f=3, steps=40)
+    assert_moves_by("geometric_median", step, rounds_of(7), f=3, steps=40)
 
 
 def test_no_update_counts_for_more_than_its_norm():
@@ -167,7 +169,7 @@ def test_no_update_counts_for_more_than_its_norm():
 
     rounds = rounds_of(5)
     rounds[1] = [(1, delta // 64) for _, delta in rounds[1]]
-    close("norm_clipping", step, rounds, f=2, norm=bound)
+    assert_moves_by("norm_clipping", step, rounds, f=2, norm=bound)
 
 
 def test_a_geometric_median_leaves_one_that_is_far_away():

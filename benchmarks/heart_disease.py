@@ -34,13 +34,13 @@ import numpy as np
 import numpy.typing as npt
 
 from flair_client.arithmetic import from_fixed, to_fixed
-from flair_client.delta_integers import make_integers
+from flair_client.delta_integers import make_integers, norm_sq
 from flair_client.demo.datasets import load_dataset
 from flair_client.demo.prepare import make_recipe
 from flair_client.errors import FlairError
 from flair_client.objects import DType
 from flair_client.porcelain.commit import bucket
-from flair_client.strategies import get_strategy, lambda_for
+from flair_client.strategies import Facts, get_strategy
 from flair_client.training.data import Table
 from flair_client.training.recipe import TrainingRecipe
 from flair_client.training.run import RoundKind, evaluate, initial_weights, train
@@ -160,22 +160,29 @@ def federated(
             updates.append(
                 (bucket(trained.num_samples), make_integers(difference, policy))
             )
-        state = _merged(state, updates)
+        state = _merged(state, updates, policy.scale_exp)
         weights = _floats(state, policy)
     return _score(recipe, weights, test)
 
 
 def _merged(
-    state: dict[str, Array], updates: Sequence[tuple[int, dict[str, Any]]]
+    state: dict[str, Array],
+    updates: Sequence[tuple[int, dict[str, Any]]],
+    scale_exp: int,
 ) -> dict[str, Array]:
-    lambda_ = lambda_for(_ETA_Q24, sum(weight for weight, _ in updates))
-    strategy = get_strategy("fedavg")
-    return {
-        name: strategy.merge_tensor(
-            values, ((weight, delta[name]) for weight, delta in updates), lambda_, name
-        )
-        for name, values in state.items()
-    }
+    facts = Facts(
+        eta_q24=_ETA_Q24,
+        scale_exp=scale_exp,
+        params={},
+        weights=tuple(weight for weight, _ in updates),
+        norms_sq=tuple(sum(map(norm_sq, delta.values())) for _, delta in updates),
+    )
+    rule = get_strategy("fedavg").rule(facts)
+    merged = {}
+    for name, values in state.items():
+        parts = (delta[name] for _, delta in updates)
+        merged[name], _ = rule.merge_part(values, parts, (), name)
+    return merged
 
 
 def _floats(state: dict[str, Array], policy: Policy) -> dict[str, Array]:

@@ -93,11 +93,14 @@ def _shares_memory() -> bool:
 
 def _next_run(control: socket.socket) -> list[str] | None:
     """In a run its arguments; here None, once nobody asks any more."""
-    own = os.getpid()
+    own, last = os.getpid(), None
     while True:
         try:
             message, files, _, _ = socket.recv_fds(control, _MAX_MESSAGE, _PIPES)
         except TimeoutError:
+            # A run ends with its parent, and may take longer than this one waits.
+            if last is not None and _lives(last):
+                continue
             return None
         if message != RUN or len(files) != _PIPES:
             return None
@@ -110,9 +113,16 @@ def _next_run(control: socket.socket) -> list[str] | None:
             os.close(one)
         if pid is None:
             return None
+        last = pid
         process = os.pidfd_open(pid)
         socket.send_fds(control, [str(pid).encode()], [process])
         os.close(process)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a run goes on; one that has ended is kept all the same."""
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return ended is None
 
 
 def _reap() -> None:

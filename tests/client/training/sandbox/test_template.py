@@ -283,6 +283,25 @@ def test_a_template_that_nobody_asked_for_long_ends_and_is_not_missed(own):
     assert (ended.exit_code, own.lines) == (0, ["done"])
 
 
+def test_a_run_may_take_longer_than_a_template_waits_for_the_next(own):
+    own.template_code = (
+        "from flair_client.training.sandbox import template\n"
+        f"template._IDLE_S = 0.2\n{own.template_code}"
+    )
+    program = "import time; print('begun', flush=True); time.sleep(1); print('done')"
+    ended = run_in_sandbox(
+        [sys.executable, "-c", program, own.mark],
+        readable=(),
+        scratch=own.scratch,
+        limits=SandboxLimits(20, 1 << 29, 64, 1 << 20),
+        env={},
+        on_line=own.lines.append,
+        prepared=Prepared((sys.executable, "-P", "-c", own.template_code)),
+    )
+
+    assert (ended.exit_code, own.lines) == (0, ["begun", "done"])
+
+
 def test_other_libraries_or_another_environment_take_another_template(own):
     prepared = Prepared((sys.executable, "-P", "-c", own.template_code), ("1.0",))
     pids = []

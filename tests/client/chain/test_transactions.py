@@ -5,8 +5,16 @@ import copy
 import base58
 import pytest
 
-from flair_client.chain.events import EVENT_TAG, RoundClosed, encode_event
+from flair_client.chain.event_frames import read_transaction
+from flair_client.chain.events import (
+    EVENT_KINDS,
+    EVENT_TAG,
+    RoundClosed,
+    encode_event,
+    event_size,
+)
 from flair_client.chain.instructions import repo_create, round_close
+from flair_client.chain.layout import discriminator
 from flair_client.chain.pdas import PROGRAM_ID, find_event_authority_pda
 from flair_client.chain.signer import KeypairSigner, verify_signature
 from flair_client.chain.transactions import events_from_transaction, sign_transaction
@@ -170,6 +178,60 @@ def test_a_log_line_does_not_count():
     tx["meta"]["logMessages"] = [f"Program data: {EVENT.hex()}"]
 
     assert events_from_transaction(tx) == []
+
+
+@pytest.mark.parametrize("kind", EVENT_KINDS.values())
+def test_no_kind_of_event_is_too_long(kind):
+    # Bytes of 0xff take the most digits; what they say is refused, and told.
+    longest = EVENT_TAG + discriminator("event", kind.__name__)
+    longest += b"\xff" * (event_size(kind) - 8)
+
+    found = read_transaction(make_tx(call(longest)))
+
+    assert len(found.events) + len(found.refused) == 1
+
+
+def test_what_pretends_to_be_an_event_is_told():
+    tagged = EVENT_TAG + EVENT
+    tx = make_tx(
+        call(EVENT),
+        call(tagged, accounts=(_OTHER,)),
+        call(tagged + b"\0"),
+        call(b"call", program=_OTHER, accounts=()),
+        call(tagged, height=3),
+        call(b"an ordinary call", accounts=(_WALLET, _AUTHORITY)),
+    )
+
+    found = read_transaction(tx)
+
+    assert found.events == ()
+    assert [(one.outer, one.inner) for one in found.refused] == [
+        (0, 0),
+        (0, 1),
+        (0, 2),
+        (0, 4),
+    ]
+    assert found.refused[0].reason == "no event tag"
+    assert found.refused[1].reason == "not signed by the event authority alone"
+    assert "1 bytes are left over" in found.refused[2].reason
+    assert found.refused[3].reason == "called by another program"
+
+
+def test_a_call_of_ours_without_heights_is_told():
+    tx = make_tx(call(EVENT_TAG + EVENT, height=None))
+
+    assert read_transaction(tx).refused[0].reason == "no stack height"
+    strange = make_tx(call(b"x", program=_OTHER, height=None), outer=_OTHER)
+    assert read_transaction(strange).refused == ()
+
+
+def test_where_an_event_stood_is_known():
+    tx = make_tx(call(b"x", program=_OTHER, accounts=()), call(EVENT_TAG + EVENT))
+
+    (found,) = read_transaction(tx).events
+
+    assert (found.outer, found.inner, found.payload) == (0, 1, EVENT)
+    assert found.event.n_accepted == 2
 
 
 def test_an_overlong_call_is_not_even_decoded():

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import filelock
-
 from flair_client.errors import RecordDamaged
 
 FIRST_PREV: Final = "0" * 64
@@ -53,6 +51,9 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         TimeoutError: another one holds it for half a minute.
     """
+    # Commands that only read never need it, and it takes long to import.
+    import filelock
+
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with filelock.FileLock(f"{path}.lock", timeout=_LOCK_TIMEOUT_S):
         yield

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, TypeAlias
-
-import tomlkit
-import tomlkit.items
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from flair_client.errors import UsageError
 from flair_client.ids import Address
 from flair_client.names import is_name
 from flair_client.toml_text import TomlInvalid, parse_toml
+
+if TYPE_CHECKING:
+    import tomlkit
 
 Value: TypeAlias = str | bool | int | float | tuple[str, ...]
 # A settings file is written by people; anything longer is something else.
@@ -206,6 +206,9 @@ def write_config(path: Path, changes: Mapping[str, Value | None]) -> None:
     Raises:
         UsageError: as `read_config`, or a change that cannot be.
     """
+    # Commands that only read never need it, and it takes long to import.
+    import tomlkit
+
     read_config(path)
     text = path.read_text("utf-8") if path.exists() else ""
     document = tomlkit.parse(text)
@@ -218,7 +221,9 @@ def write_config(path: Path, changes: Mapping[str, Value | None]) -> None:
     write_text(path, tomlkit.dumps(document))
 
 
-def _place(document: tomlkit.TOMLDocument, name: str, value: Value) -> None:
+def _place(document: "tomlkit.TOMLDocument", name: str, value: Value) -> None:
+    import tomlkit
+
     table: Any = document
     *folders, last = name.split(".")
     for folder in folders:
@@ -228,7 +233,7 @@ def _place(document: tomlkit.TOMLDocument, name: str, value: Value) -> None:
     table[last] = list(value) if isinstance(value, tuple) else value
 
 
-def _remove(document: tomlkit.TOMLDocument, name: str) -> None:
+def _remove(document: "tomlkit.TOMLDocument", name: str) -> None:
     table: Any = document
     *folders, last = name.split(".")
     for folder in folders:

@@ -19,7 +19,6 @@ from flair_client.delta_integers import (
     norm_sq,
     quantise,
 )
-from flair_client.encoding.limits import INT64_MAX, MAX_RAW_BLOCK_SIZE
 from flair_client.encoding.rules import DENSE_ITEM_SIZE
 from flair_client.errors import (
     NormExceeded,
@@ -28,6 +27,7 @@ from flair_client.errors import (
     TensorMismatch,
 )
 from flair_client.ids import CODEC_RAW, Address, CommitId, Digest
+from flair_client.limits import INT64_MAX, MAX_RAW_BLOCK_SIZE
 from flair_client.objects import Delta, DeltaEncodingId, DeltaTensor, Manifest
 from flair_client.store.base import Store
 

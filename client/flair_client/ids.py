@@ -29,6 +29,10 @@ class Address:
     def __post_init__(self) -> None:
         _check_size(self.raw, "address")
 
+    def __hash__(self) -> int:
+        # Bytes remember theirs: long histories ask for it ten times a commit.
+        return hash(self.raw)
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads base58.
@@ -65,6 +69,9 @@ class Digest:
     def __post_init__(self) -> None:
         _check_size(self.raw, "digest")
 
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads 64 hexadecimal digits.
@@ -90,6 +97,9 @@ class Digest:
 @dataclass(frozen=True, slots=True, order=True)
 class CommitId(Digest):
     """Digest of an encoded commit; zero on chain means "no commit"."""
+
+    # Else the decorator makes one that first makes a tuple.
+    __hash__ = Digest.__hash__
 
     @property
     def short(self) -> str:

@@ -10,17 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from flair_client.commit_kind import CommitKind as CommitKind  # noqa: PLC0414 - ours
 from flair_client.ids import Address, Cid, CommitId, Digest
-
-
-class CommitKind(StrEnum):
-    """What a commit is; decides which fields it must and may not have."""
-
-    ROOT = "root"
-    UPDATE = "update"
-    MERGE = "merge"
-    REVERT = "revert"
-    SNAPSHOT = "snapshot"
 
 
 class DType(StrEnum):

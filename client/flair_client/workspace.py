@@ -24,9 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import filelock
-import tomlkit
-
 from flair_client.config_file import read_config, write_config, write_text
 from flair_client.errors import (
     IdentifierInvalid,
@@ -196,6 +193,9 @@ class Workspace:
         Raises:
             WorkspaceLocked: another process works here; names it.
         """
+        # Commands that only read never need it, and it takes long to import.
+        import filelock
+
         owner = self.state_folder / "lock.pid"
         held = filelock.FileLock(self.state_folder / "lock", timeout=0)
         try:
@@ -268,6 +268,9 @@ def write_table(path: Path, table: Mapping[str, Any]) -> None:
     """
     kept = {key: value for key, value in table.items() if value is not None}
     try:
+        # As above: only for those who write.
+        import tomlkit
+
         text = tomlkit.dumps(kept)
     except (TypeError, ValueError) as exc:
         raise UsageError(f"{path.name} cannot hold this: {exc}") from exc

@@ -1,16 +1,13 @@
 """The entry point of `flair`: parses, runs, and turns whatever happens into an exit."""
 
-import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Final
 
 import click
 
 from flair_client.cli.command import HELP_NAMES, LazyGroup
-from flair_client.cli.errors import INTERNAL, OK, outcome_of, with_known_commands
 from flair_client.cli.registry import all_commands, shipped_commands
 from flair_client.cli.session import Invocation
 
@@ -94,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read our output has had enough, as `head` does: no error. Python
         # would try to flush again at its end, so stdout goes nowhere from now on.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return 0
 
 
 def _asks_for_json(arguments: Sequence[str]) -> bool:
@@ -117,6 +114,12 @@ def _bare(invocation: Invocation, error: click.exceptions.NoArgsIsHelpError) -> 
 
 
 def _fail(invocation: Invocation, error: BaseException) -> int:
+    # Needed by commands that fail alone.
+    import logging
+    import traceback
+
+    from flair_client.cli.errors import INTERNAL, outcome_of, with_known_commands
+
     out = invocation.output()
     outcome = with_known_commands(outcome_of(error), all_commands())
     if out.verbose or (outcome.exit_code == INTERNAL and not out.json_mode):

@@ -1,6 +1,7 @@
 """`flair log`: lists the commits of a branch."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,12 +11,15 @@ from flair_client.cli.session import App
 from flair_client.cli.sparkline import series_lines
 from flair_client.cli.text import printable, wrapped
 from flair_client.cli.types import time_text
-from flair_client.objects import CommitKind, Revert
+from flair_client.commit_kind import CommitKind
 from flair_client.porcelain.log import Log, LogEntry, LogGap, LogUpdate, log
 from flair_client.porcelain.metric_history import LogWithMetrics, series_of
 from flair_client.porcelain.metrics_file import read_evaluations
 from flair_client.porcelain.reading import Reading
 from flair_client.site_metrics import MetricSeries
+
+if TYPE_CHECKING:
+    from flair_client.objects import Revert
 
 _COLUMNS = 80
 
@@ -201,7 +205,7 @@ def _long_kind(entry: LogEntry) -> str:
     return entry.kind.value
 
 
-def reverts_text(reverts: Revert) -> str:
+def reverts_text(reverts: "Revert") -> str:
     """Shows what a revert takes back."""
     if reverts.update is None:
         return f"merge {reverts.commit.short}"

@@ -8,13 +8,15 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from flair_client.cli.errors import Outcome
 from flair_client.cli.jsonable import envelope, to_json
 from flair_client.cli.text import printable_lines
+
+if TYPE_CHECKING:
+    from flair_client.cli.errors import Outcome
 
 
 @dataclass(slots=True)
@@ -125,7 +127,7 @@ class Output:
         sys.stdout.flush()
         return self.exit_code
 
-    def fail(self, outcome: Outcome) -> int:
+    def fail(self, outcome: "Outcome") -> int:
         """Ends a command that failed; gives its exit code."""
         if outcome.exit_code != 0 and outcome.message:
             self._tell(outcome)
@@ -143,7 +145,7 @@ class Output:
         sys.stdout.flush()
         return outcome.exit_code
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcome: "Outcome") -> None:
         if self.json_mode and not self._done:
             return
         message = _shown(outcome.message)

@@ -11,11 +11,6 @@ from typing import Any
 import cbor2
 import libipld
 
-from flair_client.encoding.limits import (
-    MAX_COMMIT_SIZE,
-    MAX_OBJECT_SIZE,
-    MAX_RECIPE_SIZE,
-)
 from flair_client.encoding.records import Record
 from flair_client.encoding.schemas import (
     COMMIT_SCHEMA,
@@ -27,6 +22,11 @@ from flair_client.encoding.schemas import (
 )
 from flair_client.errors import ObjectInvalid, ObjectTooLarge
 from flair_client.ids import CODEC_DAG_CBOR, Cid, CommitId, Digest
+from flair_client.limits import (
+    MAX_COMMIT_SIZE,
+    MAX_OBJECT_SIZE,
+    MAX_RECIPE_SIZE,
+)
 from flair_client.objects import Commit, Delta, EventList, Manifest, Recipe
 
 

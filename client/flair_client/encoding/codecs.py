@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 from cbor2 import CBORTag
 
-from flair_client.encoding.limits import INT64_MAX
 from flair_client.errors import IdentifierInvalid, ObjectInvalid
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Address, Cid, CommitId, Digest
+from flair_client.limits import INT64_MAX
 
 _LINK_TAG = 42
 _CODEC_NAMES = {CODEC_RAW: "raw", CODEC_DAG_CBOR: "dag-cbor"}

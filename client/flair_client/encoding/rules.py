@@ -5,12 +5,12 @@ from itertools import pairwise
 from math import prod
 from pathlib import PurePosixPath
 
-from flair_client.encoding.limits import (
+from flair_client.errors import ObjectInvalid
+from flair_client.limits import (
     MAX_RAW_BLOCK_SIZE,
     MAX_TENSOR_SIZE,
     MAX_WEIGHT,
 )
-from flair_client.errors import ObjectInvalid
 from flair_client.objects import (
     Commit,
     CommitKind,

@@ -2,7 +2,8 @@
 
 import re
 
-from flair_client.encoding import limits, rules
+from flair_client import limits
+from flair_client.encoding import rules
 from flair_client.encoding.codecs import (
     Bytes,
     Choice,

@@ -13,14 +13,16 @@ import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import libipld
 
-from flair_client.encoding import decode_commit
+from flair_client.commit_kind import CommitKind
 from flair_client.errors import IdentifierInvalid
 from flair_client.ids import DIGEST_SIZE, Address, CommitId
-from flair_client.objects import Commit, CommitKind, Revert
+
+if TYPE_CHECKING:
+    from flair_client.objects import Commit, Revert
 
 MAGIC: Final = b"flair-commits-v1\n"
 _LENGTH: Final = struct.Struct("<I")
@@ -75,12 +77,14 @@ class CommitHeader:
         return is_merge and self.round_index is None and "policy" not in self._plain
 
     @property
-    def reverts(self) -> Revert | None:
+    def reverts(self) -> "Revert | None":
         """What a revert takes back."""
         return self.whole().reverts if "reverts" in self._plain else None
 
-    def whole(self) -> Commit:
+    def whole(self) -> "Commit":
         """The commit with all its fields, read strictly."""
+        from flair_client.encoding import decode_commit
+
         return decode_commit(self._block)
 
     def __getattr__(self, name: str) -> Any:

@@ -12,7 +12,6 @@ from flair_client.chain.accounts import BranchAccount, RepoAccount
 from flair_client.chain.events import EVENT_PREFIX, decode_event, event_root
 from flair_client.chain.pdas import find_repo_pda
 from flair_client.encoding import decode_event_list
-from flair_client.encoding.limits import MAX_EVENT_SIZE
 from flair_client.errors import (
     AccountMissing,
     BlockMissing,
@@ -26,6 +25,7 @@ from flair_client.errors import (
 from flair_client.history.gaps import walk_over_gaps
 from flair_client.history.records import ZERO_DIGEST
 from flair_client.ids import CODEC_RAW, Address, Cid, CommitId, Digest
+from flair_client.limits import MAX_EVENT_SIZE
 from flair_client.objects import Commit, EventList
 from flair_client.store.base import Store
 

@@ -7,23 +7,24 @@ carries say what was the head before: so the line goes on there.
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from flair_client.encoding import decode_commit, decode_event_list
 from flair_client.errors import BlockMissing, DigestMismatch, FlairError, ObjectError
 from flair_client.history.commit_pack import CommitHeader, CommitPack
 from flair_client.history.graph import read_commit
 from flair_client.ids import CommitId
-from flair_client.objects import Commit
 from flair_client.store.base import Store
 
+if TYPE_CHECKING:
+    from flair_client.objects import Commit
+
 Unreadable = BlockMissing | DigestMismatch | ObjectError
-_C = TypeVar("_C", Commit, Commit | CommitHeader)
+_C = TypeVar("_C", "Commit", "Commit | CommitHeader")
 
 
 def walk_over_gaps(
     store: Store, head: CommitId
-) -> Iterator[tuple[CommitId, Commit | Unreadable]]:
+) -> "Iterator[tuple[CommitId, Commit | Unreadable]]":
     """The commits of a branch's own line from a head back, newest first.
 
     A commit that cannot be read comes as the error that says why. Where even the head
@@ -37,7 +38,7 @@ def walk_over_gaps(
 
 def walk_headers(
     store: Store, head: CommitId, pack: CommitPack
-) -> Iterator[tuple[CommitId, Commit | CommitHeader | Unreadable]]:
+) -> "Iterator[tuple[CommitId, Commit | CommitHeader | Unreadable]]":
     """As `walk_over_gaps`, for those who list commits; a pack makes it fast.
 
     Args:
@@ -46,10 +47,13 @@ def walk_headers(
         pack: read first; what it lacks is taken in.
     """
 
-    def read(commit_id: CommitId) -> Commit | CommitHeader:
+    def read(commit_id: CommitId) -> "Commit | CommitHeader":
         header = pack.get(commit_id)
         if header is not None:
             return header
+        # Where the pack has everything, no other object needs to be known.
+        from flair_client.encoding import decode_commit
+
         block = store.get(commit_id.cid)
         commit = decode_commit(block)
         pack.add(commit_id, block)
@@ -81,7 +85,7 @@ def _walk(
 
 
 def _head_before(
-    store: Store, child: Commit | CommitHeader | None, commit_id: CommitId
+    store: Store, child: "Commit | CommitHeader | None", commit_id: CommitId
 ) -> CommitId | None:
     """What was the head before a commit, by the events of one on top of it."""
     if child is None or child.events is None:
@@ -93,6 +97,7 @@ def _head_before(
         MergeFinalized,
         decode_event,
     )
+    from flair_client.encoding import decode_event_list
 
     try:
         listed = decode_event_list(store.get(child.events))

@@ -3,34 +3,41 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from flair_client.encoding import decode_commit, decode_manifest
 from flair_client.errors import UsageError
 from flair_client.ids import CommitId
-from flair_client.objects import Commit, Manifest
 from flair_client.store.base import Store
+
+if TYPE_CHECKING:
+    from flair_client.objects import Commit, Manifest
 
 # Parents of a commit, its own line first.
 LookupParents = Callable[[CommitId], Sequence[CommitId]]
 
 
-def read_commit(store: Store, commit_id: CommitId) -> Commit:
+def read_commit(store: Store, commit_id: CommitId) -> "Commit":
     """Reads and decodes a commit; its signature is not verified.
 
     Raises:
         BlockMissing, DigestMismatch: the block is not there or not itself.
         ObjectInvalid, ObjectTooLarge: it is no commit.
     """
+    # Lists of commits come from elsewhere mostly, and this takes long to import.
+    from flair_client.encoding import decode_commit
+
     return decode_commit(store.get(commit_id.cid))
 
 
-def manifest_of(store: Store, commit_id: CommitId) -> Manifest:
+def manifest_of(store: Store, commit_id: CommitId) -> "Manifest":
     """Reads the manifest of a commit that has weights.
 
     Raises:
         UsageError: it has none: it is an update.
         BlockMissing, DigestMismatch, ObjectInvalid: it cannot be read.
     """
+    from flair_client.encoding import decode_manifest
+
     commit = read_commit(store, commit_id)
     if commit.weights is None:
         raise UsageError(f"commit {commit_id.short} is an update and has no weights")
@@ -48,7 +55,7 @@ def parents_in(store: Store) -> LookupParents:
 
 def walk(
     store: Store, head: CommitId, *, first_parent: bool = False
-) -> Iterator[tuple[CommitId, Commit]]:
+) -> "Iterator[tuple[CommitId, Commit]]":
     """Commits from a head back to the root, each once, children before parents.
 
     Along the branch's own line each merge comes before the updates that it merged, and
@@ -111,9 +118,24 @@ def merge_bases(
     return tuple(sorted(common - reached))
 
 
+class Dated(Protocol):
+    """A commit, or whatever else says when it was made, and from what."""
+
+    @property
+    def time(self) -> int:
+        """Seconds since 1970, as the author claims."""
+
+    @property
+    def parents(self) -> tuple[CommitId, ...]:
+        """Of the commit."""
+
+
+_D = TypeVar("_D", bound=Dated)
+
+
 def newest_first(
-    commits: Sequence[tuple[CommitId, Commit]],
-) -> Iterator[tuple[CommitId, Commit]]:
+    commits: Sequence[tuple[CommitId, _D]],
+) -> Iterator[tuple[CommitId, _D]]:
     """Commits by their author's claim of time, but never a parent before its child."""
     by_id = dict(commits)
     n_children = dict.fromkeys(by_id, 0)

@@ -12,7 +12,6 @@ import libipld
 
 from flair_client.chain.events import EVENT_PREFIX
 from flair_client.encoding import decode_commit
-from flair_client.encoding.limits import MAX_EVENT_SIZE
 from flair_client.errors import (
     BlockMissing,
     DigestMismatch,
@@ -28,6 +27,7 @@ from flair_client.ids import (
     Cid,
     CommitId,
 )
+from flair_client.limits import MAX_EVENT_SIZE
 from flair_client.objects import Commit
 from flair_client.progress import Progress
 from flair_client.store.disk import DiskStore

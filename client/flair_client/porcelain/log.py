@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from flair_client.commit_kind import CommitKind
 from flair_client.history.commit_pack import CommitHeader
 from flair_client.history.gaps import Unreadable
 from flair_client.history.graph import read_commit
 from flair_client.ids import Address, CommitId
-from flair_client.objects import Commit, CommitKind, Revert
 from flair_client.porcelain.reading import Reading
 from flair_client.store.base import Store
+
+if TYPE_CHECKING:
+    from flair_client.objects import Commit, Revert
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class LogEntry:
     time: int
     round_index: int | None
     metrics: Mapping[str, float]
-    reverts: Revert | None
+    reverts: "Revert | None"
     n_updates: int
     updates: tuple[LogUpdate, ...]
     verified: bool
@@ -129,7 +133,7 @@ def log(
 def _entry(
     reading: Reading,
     commit_id: CommitId,
-    commit: Commit | CommitHeader,
+    commit: "Commit | CommitHeader",
     names: tuple[str, ...],
     *,
     with_updates: bool,
@@ -155,7 +159,7 @@ def _entry(
     )
 
 
-def _updates(store: Store, merge: Commit | CommitHeader) -> Iterator[LogUpdate]:
+def _updates(store: Store, merge: "Commit | CommitHeader") -> Iterator[LogUpdate]:
     weights = () if merge.strategy is None else merge.strategy.weights
     for commit_id, weight in zip(merge.parents[1:], weights, strict=True):
         update = read_commit(store, commit_id)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from flair_client.commit_kind import CommitKind
 from flair_client.errors import ObjectError, StoreError
 from flair_client.history.graph import read_commit, walk
 from flair_client.ids import CommitId
-from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.log import Log, LogEntry, LogGap
 from flair_client.porcelain.metrics_file import Evaluated
 from flair_client.site_metrics import (
@@ -25,6 +25,9 @@ from flair_client.site_metrics import (
     summarise,
 )
 from flair_client.store.base import Store
+
+if TYPE_CHECKING:
+    from flair_client.objects import Commit
 
 # Where numbers come from that were not measured on data of this machine.
 COMMITS: Final = "commits"
@@ -46,7 +49,7 @@ class LogWithMetrics(Log):
     series: tuple[MetricSeries, ...] = ()
 
 
-def sites_of(store: Store, commit: Commit) -> tuple[MetricSummary, ...]:
+def sites_of(store: Store, commit: "Commit") -> tuple[MetricSummary, ...]:
     """Sums up what the updates of a merge state; those that cannot be read are not in.
 
     A site is called by who signed its update.
@@ -124,7 +127,7 @@ def series_of(
 def effects_of(
     store: Store,
     commit_id: CommitId,
-    commit: Commit,
+    commit: "Commit",
     evaluations: Iterable[Evaluated] = (),
 ) -> tuple[MetricEffect, ...]:
     """Gives what a commit did to each metric that is recorded for it.

@@ -12,8 +12,8 @@ import numpy as np
 
 from flair_client.arithmetic import FRACTION_BITS, FloatArray
 from flair_client.delta_integers import int_range
-from flair_client.encoding.limits import MAX_SCALE_EXP, MIN_SCALE_EXP
 from flair_client.errors import OutOfRange
+from flair_client.limits import MAX_SCALE_EXP, MIN_SCALE_EXP
 
 BITS: Final = (13, 16)
 # Two bits of 64 are kept free for weights that grow.

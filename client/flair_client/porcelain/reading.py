@@ -5,13 +5,13 @@ Used by the verbs that only look; no verb itself.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flair_client.context import Context
 from flair_client.errors import AccountMissing
 from flair_client.history.commit_pack import CommitHeader, CommitPack
 from flair_client.history.gaps import Unreadable, walk_headers, walk_over_gaps
 from flair_client.ids import CommitId
-from flair_client.objects import Commit
 from flair_client.porcelain.refs import (
     Tag,
     known_heads,
@@ -24,6 +24,9 @@ from flair_client.repo_address import RepoAddress
 from flair_client.store.base import Store
 from flair_client.store.layered import LayeredStore
 from flair_client.workspace import Workspace
+
+if TYPE_CHECKING:
+    from flair_client.objects import Commit
 
 DEFAULT_BRANCH = "main"
 
@@ -60,7 +63,7 @@ class Reading:
 
     def walk(
         self, start: CommitId
-    ) -> Iterator[tuple[CommitId, Commit | CommitHeader | Unreadable]]:
+    ) -> "Iterator[tuple[CommitId, Commit | CommitHeader | Unreadable]]":
         """The line of a commit back, newest first, over what cannot be read."""
         if self.pack is None:
             return walk_over_gaps(self.store, start)

@@ -5,16 +5,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flair_client.config_file import write_text
 from flair_client.errors import IdentifierInvalid, RefUnknown, WorkspaceError
 from flair_client.history.gaps import Unreadable, walk_over_gaps
 from flair_client.ids import CommitId
 from flair_client.names import check_name
-from flair_client.objects import Commit
 from flair_client.store.base import Store
 from flair_client.workspace import Workspace
+
+if TYPE_CHECKING:
+    from flair_client.objects import Commit
 
 _HEADS: Final = "heads"
 _VERIFIED: Final = "verified"
@@ -226,5 +228,5 @@ def _by_prefix(store: Store, starts: set[CommitId], text: str) -> CommitId:
     return found.pop()
 
 
-def _merged(commit: Commit | Unreadable) -> tuple[CommitId, ...]:
-    return commit.parents[1:] if isinstance(commit, Commit) else ()
+def _merged(commit: "Commit | Unreadable") -> tuple[CommitId, ...]:
+    return () if isinstance(commit, Exception) else commit.parents[1:]

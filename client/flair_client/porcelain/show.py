@@ -11,12 +11,12 @@ from flair_client.encoding import (
     decode_recipe,
     weights_digest,
 )
-from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE
 from flair_client.errors import ObjectInvalid, UsageError
 from flair_client.history.events import read_event_list
 from flair_client.history.verify_models import verify_model_merge
 from flair_client.history.verify_update import read_commit
 from flair_client.ids import Address, Cid, CommitId, Digest
+from flair_client.limits import MAX_RAW_BLOCK_SIZE
 from flair_client.objects import (
     Commit,
     CommitKind,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from flair_client.encoding.limits import MAX_OBJECT_SIZE
+from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.errors import DigestMismatch, ObjectTooLarge, UsageError
 from flair_client.ids import Cid
 

@@ -18,7 +18,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flair_client.encoding.blocks import block_cid
-from flair_client.encoding.limits import MAX_OBJECT_SIZE
 from flair_client.errors import (
     BlockMissing,
     DigestMismatch,
@@ -26,6 +25,7 @@ from flair_client.errors import (
     StoreUnavailable,
 )
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, DIGEST_SIZE, Cid
+from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store.aging import is_still_there
 from flair_client.store.base import check_block, check_block_size
 from flair_client.store.scratch import Scratch

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flair_client.encoding.limits import MAX_OBJECT_SIZE
 from flair_client.ids import Cid
+from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store.base import Store
 from flair_client.store.disk import DiskStore
 

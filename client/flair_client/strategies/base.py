@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flair_client.arithmetic import FloatArray, Int16Array, IntArray, divide_half_even
-from flair_client.encoding.limits import MAX_UPDATES, MAX_WEIGHT
+from flair_client.limits import MAX_UPDATES, MAX_WEIGHT
 from flair_client.strategies.parameters import Parameter
 
 # Squared distance of each update to each, in units of the delta.

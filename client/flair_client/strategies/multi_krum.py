@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from flair_client.encoding.limits import MAX_UPDATES
 from flair_client.errors import TooFewUpdates
+from flair_client.limits import MAX_UPDATES
 from flair_client.strategies.base import Facts, Plain, Rule
 from flair_client.strategies.krum import mean_of_best, require_krum
 from flair_client.strategies.parameters import count

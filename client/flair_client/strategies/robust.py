@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flair_client.arithmetic import Int16Array
-from flair_client.encoding.limits import MAX_UPDATES
 from flair_client.errors import TooFewUpdates
+from flair_client.limits import MAX_UPDATES
 from flair_client.strategies.parameters import count
 
 ATTACKERS: Final = count("f", "updates that may be hostile", 0, MAX_UPDATES // 2, 1)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE
 from flair_client.errors import ObjectInvalid
+from flair_client.limits import MAX_RAW_BLOCK_SIZE
 from flair_client.objects import Manifest, Source
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store

@@ -16,8 +16,8 @@ from flair_client.arithmetic import (
     count_not_finite,
     values_from_bytes,
 )
-from flair_client.encoding.limits import MAX_TENSORS
 from flair_client.errors import NotFinite, ObjectInvalid
+from flair_client.limits import MAX_TENSORS
 from flair_client.objects import DType
 from flair_client.weights.replacing import replacing
 from flair_client.weights.safetensors_file import (

@@ -6,9 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from flair_client.arithmetic import count_not_finite, values_from_bytes
-from flair_client.encoding.limits import MAX_HEADER_BLOCKS, MAX_RAW_BLOCK_SIZE
 from flair_client.errors import NotFinite, ObjectTooLarge
 from flair_client.ids import CODEC_RAW, Cid, Digest
+from flair_client.limits import MAX_HEADER_BLOCKS, MAX_RAW_BLOCK_SIZE
 from flair_client.objects import Manifest, Source, TensorEncodingId, TensorEntry
 from flair_client.progress import NO_PROGRESS, Progress, Task
 from flair_client.store.base import Store

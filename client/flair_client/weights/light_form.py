@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from flair_client.arithmetic import bytes_from_values
-from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE
 from flair_client.encoding.rules import (
     INT8_CHUNK_VALUES,
     can_be_light,
@@ -17,6 +16,7 @@ from flair_client.encoding.rules import (
 )
 from flair_client.errors import ObjectInvalid
 from flair_client.ids import CODEC_RAW, Digest
+from flair_client.limits import MAX_RAW_BLOCK_SIZE
 from flair_client.objects import Light, LightEncodingId, Manifest, TensorEntry
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store

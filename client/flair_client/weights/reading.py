@@ -16,10 +16,10 @@ from flair_client.arithmetic import (
     to_fixed,
     values_from_bytes,
 )
-from flair_client.encoding.limits import MAX_RAW_BLOCK_SIZE
 from flair_client.encoding.rules import FIXED_ITEM_SIZE, INT8_CHUNK_VALUES
 from flair_client.errors import ObjectInvalid
 from flair_client.ids import Digest
+from flair_client.limits import MAX_RAW_BLOCK_SIZE
 from flair_client.objects import DType, Manifest, TensorEncodingId, TensorEntry
 from flair_client.store.base import Store
 from flair_client.tensor_encodings import TENSOR_ENCODINGS

@@ -16,14 +16,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from flair_client.encoding.limits import (
+from flair_client.encoding.rules import check_shape
+from flair_client.encoding.schemas import TENSOR_NAME
+from flair_client.errors import ObjectInvalid, ObjectTooLarge, UsageError
+from flair_client.limits import (
     MAX_DIMENSIONS,
     MAX_SAFETENSORS_HEADER_SIZE,
     MAX_TENSORS,
 )
-from flair_client.encoding.rules import check_shape
-from flair_client.encoding.schemas import TENSOR_NAME
-from flair_client.errors import ObjectInvalid, ObjectTooLarge, UsageError
 from flair_client.objects import DType
 
 LENGTH_SIZE = 8

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flair_client.encoding import decode_commit, encode_commit
-from flair_client.encoding.limits import MAX_COMMIT_SIZE
 from flair_client.encoding.rules import KIND_FIELDS, KIND_RULES
 from flair_client.errors import ObjectInvalid, ObjectTooLarge
 from flair_client.ids import CODEC_RAW, Address
+from flair_client.limits import MAX_COMMIT_SIZE
 from flair_client.objects import (
     CommitKind,
     Privacy,

@@ -19,9 +19,9 @@ from flair_client.encoding import (
     encode_recipe,
     weights_digest,
 )
-from flair_client.encoding.limits import MAX_OBJECT_SIZE
 from flair_client.errors import ObjectInvalid, ObjectTooLarge
 from flair_client.ids import CODEC_RAW
+from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.objects import (
     DType,
     EventList,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flair_client.encoding import limits
+from flair_client import limits
 from flair_client.encoding.tables import TABLED, kinds_table, record_table
 
 PROTOCOL = Path(__file__).parents[3] / "docs" / "protocol.md"

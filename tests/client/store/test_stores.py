@@ -2,7 +2,6 @@
 
 import pytest
 
-from flair_client.encoding.limits import MAX_OBJECT_SIZE
 from flair_client.errors import (
     BlockMissing,
     DigestMismatch,
@@ -11,6 +10,7 @@ from flair_client.errors import (
     UsageError,
 )
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Cid
+from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store import DiskStore, LayeredStore, MemoryStore, open_store
 from flair_client.testing_objects import make_cid
 

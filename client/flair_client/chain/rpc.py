@@ -289,10 +289,17 @@ class Rpc:
         params = [base64.b64encode(wire).decode(), options]
         return shapes.text(method, self.ask(method, params), "signature", 90)
 
-    def simulate_transaction(self, wire: bytes) -> Simulation:
-        """Tells what a signed transaction would do."""
+    def simulate_transaction(
+        self, wire: bytes, *, check_signatures: bool = True
+    ) -> Simulation:
+        """Tells what a transaction would do.
+
+        Args:
+            wire: its bytes.
+            check_signatures: whether all of them must be there.
+        """
         method = "simulateTransaction"
-        options = self._fresh(encoding="base64", sigVerify=True)
+        options = self._fresh(encoding="base64", sigVerify=check_signatures)
         params = [base64.b64encode(wire).decode(), options]
         value = shapes.context_value(method, self.ask(method, params))
         value = shapes.mapping(method, value, "simulation")

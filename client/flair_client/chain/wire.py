@@ -12,7 +12,7 @@ from solders.transaction import Transaction
 from flair_client.chain.instructions import AccountMeta
 from flair_client.chain.signer import verify_signature
 from flair_client.chain.transactions import TRANSACTION_LIMIT
-from flair_client.errors import ObjectInvalid, ObjectTooLarge, SignatureInvalid
+from flair_client.errors import ObjectInvalid, ObjectTooLarge
 from flair_client.ids import Address
 
 _EMPTY: Final = bytes(64)
@@ -124,19 +124,3 @@ def _is_writable(header: MessageHeader, place: int, n_keys: int) -> bool:
     if place < n_signers:
         return place < n_signers - header.num_readonly_signed_accounts
     return place < n_keys - header.num_readonly_unsigned_accounts
-
-
-def with_signature(
-    transaction: WireTransaction, wire: bytes, address: Address, signature: bytes
-) -> bytes:
-    """Gives the bytes with one more signature in its place.
-
-    Raises:
-        SignatureInvalid: it is none of this address, which need not sign.
-    """
-    verify_signature(address, transaction.message, signature)
-    if address not in transaction.signers:
-        raise SignatureInvalid(f"{address} does not sign this transaction")
-    # One byte counts the signatures: there are fewer than 128 in 1,232 bytes.
-    start = 1 + len(signature) * transaction.signers.index(address)
-    return wire[:start] + signature + wire[start + len(signature) :]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from flair_client.chain.accounts import PolicyAccount, decode_account_as
 from flair_client.chain.errors import transaction_error
 from flair_client.chain.signer import Signer
-from flair_client.chain.wire import read_transaction, with_signature
+from flair_client.chain.wire import read_transaction
 from flair_client.errors import SponsorForesees, SponsorRefused
 from flair_client.ids import Address
 from flair_client.sponsor.ledger import Caps, Ledger
@@ -42,7 +42,9 @@ class Desk:
     def cosign(self, wire: bytes) -> bytes:
         """Gives the sponsor's signature of a transaction that lacks it alone.
 
-        What would fail on chain is not signed: its fee would be lost.
+        What would fail on chain is not signed: its fee would be lost. The signature is
+        made when it was written down and not before, so that whatever happens in
+        between, here or at the RPC, no more is given away than was counted.
 
         Args:
             wire: the transaction as it would be sent.
@@ -51,35 +53,30 @@ class Desk:
             SponsorRefused: names the rule, the cap, or why it would fail.
             ObjectError: the bytes are no transaction, or a signature in it is false.
             ChainError: the RPC gives no usable answers.
-            RecordDamaged: the ledger cannot be read.
+            RecordDamaged, WorkspaceError, StoreFull: the ledger cannot be used.
         """
         transaction = read_transaction(wire)
         asked = examine(transaction, self.terms)
         with self._lock:
             lamports = asked.lamports + self._deposit(asked)
-            is_new = self.ledger.reserve(asked, lamports, self.caps, self.now())
-            signature = self.signer.sign(transaction.message)
-            if is_new:
-                signed = with_signature(
-                    transaction, wire, self.signer.address, signature
-                )
-                self._try(asked, signed)
-        return signature
+            # Signed before, it may be on chain already: then a trial would fail.
+            if not self.ledger.check(asked, lamports, self.caps, self.now()):
+                self._try(wire)
+                self.ledger.reserve(asked, lamports, self.caps, self.now())
+            return self.signer.sign(transaction.message)
 
-    def _try(self, asked: Asked, signed: bytes) -> None:
-        """Strikes the signature from the ledger where the transaction would fail."""
-        is_good = False
-        try:
-            outcome = self.chain.rpc.simulate_transaction(signed)
-            if outcome.err == _SLOT_BLOCKHASH:
-                raise SponsorRefused("stale", "its blockhash has expired")
-            if outcome.err is not None:
-                reason = transaction_error(outcome.err)
-                raise SponsorForesees(FORESEEN, f"it would fail: {reason}")
-            is_good = True
-        finally:
-            if not is_good:
-                self.ledger.release(asked)
+    def _try(self, wire: bytes) -> None:
+        """Runs the transaction for trial, without the sponsor's signature.
+
+        Raises:
+            SponsorRefused: it would fail.
+        """
+        outcome = self.chain.rpc.simulate_transaction(wire, check_signatures=False)
+        if outcome.err == _SLOT_BLOCKHASH:
+            raise SponsorRefused("stale", "its blockhash has expired")
+        if outcome.err is not None:
+            reason = transaction_error(outcome.err)
+            raise SponsorForesees(FORESEEN, f"it would fail: {reason}")
 
     def _deposit(self, asked: Asked) -> int:
         """Checks who the repository's sponsor is; gives the deposit of a push."""

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from flair_client.errors import RecordDamaged, SponsorRefused
+from flair_client.errors import (
+    FlairError,
+    RecordDamaged,
+    SponsorRefused,
+    StoreFull,
+    WorkspaceError,
+    WorkspaceLocked,
+)
 from flair_client.ids import Address
 from flair_client.sponsor.rules import Asked, Purpose
 
@@ -28,6 +35,9 @@ CREATE TABLE IF NOT EXISTS signed (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS signed_by_day ON signed (day, wallet);
 """
+# sqlite.org/rescode.html; the higher bits tell details.
+_PRIMARY: Final = 0xFF
+_DAMAGE: Final = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +71,55 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The file, opened anew for each question: several threads may ask."""
+    """The file, opened anew for each question: several threads may ask.
+
+    Each of its functions raises
+
+    * `RecordDamaged` where the file is no ledger,
+    * `WorkspaceLocked` where another process keeps it to itself,
+    * `StoreFull`, `WorkspaceError` where it cannot be written or opened.
+
+    Attributes:
+        timeout_s: how long to wait for other processes.
+    """
 
     path: Path
+    timeout_s: float = 30.0
+
+    def check(self, asked: Asked, lamports: int, caps: Caps, now: int) -> bool:
+        """Tells whether a signature was written down already; writes nothing.
+
+        Args:
+            asked: what would be signed.
+            lamports: the most that it costs, deposit and all.
+            caps: that hold.
+            now: seconds since 1970.
+
+        Raises:
+            SponsorRefused: it was not, and would exceed a cap, which is named.
+        """
+        with self._open() as db:
+            if _is_signed(db, asked):
+                return True
+            _check_caps(db, asked, lamports, caps, now // DAY_S)
+            return False
 
     def reserve(self, asked: Asked, lamports: int, caps: Caps, now: int) -> bool:
         """Writes a signature down; false where it was written down before.
 
         Args:
             asked: what is signed.
-            lamports: the most that it costs, deposit and all.
+            lamports: as for `check`, like the two after it.
             caps: that hold.
             now: seconds since 1970.
 
         Raises:
             SponsorRefused: names the cap that it would exceed; nothing was written.
-            RecordDamaged: the file is no ledger.
         """
         day = now // DAY_S
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
-            known = db.execute(
-                "SELECT 1 FROM signed WHERE message = ?", (asked.message.raw,)
-            )
-            if known.fetchone() is not None:
+            if _is_signed(db, asked):
                 db.execute("ROLLBACK")
                 return False
             try:
@@ -101,11 +136,6 @@ class Ledger:
             )
             db.execute("COMMIT")
         return True
-
-    def release(self, asked: Asked) -> None:
-        """Strikes a signature that was not given away after all."""
-        with self._open() as db:
-            db.execute("DELETE FROM signed WHERE message = ?", (asked.message.raw,))
 
     def spent(self, now: int) -> Spent:
         """Gives what the day has cost so far."""
@@ -132,15 +162,34 @@ class Ledger:
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
         try:
-            db.execute("PRAGMA synchronous = FULL")
-            db.executescript(_SCHEMA)
-            yield db
+            db = sqlite3.connect(
+                self.path, isolation_level=None, timeout=self.timeout_s
+            )
+            with contextlib.closing(db):
+                db.execute("PRAGMA synchronous = FULL")
+                db.executescript(_SCHEMA)
+                yield db
         except sqlite3.DatabaseError as exc:
-            raise RecordDamaged(self.path, 1, f"is no ledger: {exc}") from exc
-        finally:
-            db.close()
+            raise _unusable(self.path, exc) from exc
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> FlairError:
+    """Tells a file that is no ledger from one that cannot be used now."""
+    # The driver's own complaints, as about a text that is no text, have no code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+    if code in _DAMAGE:
+        return RecordDamaged(path, 1, f"is no ledger: {error}")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return WorkspaceLocked(f"another process holds the sponsor's ledger {path}")
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull(f"the sponsor's ledger {path} cannot grow: {error}")
+    return WorkspaceError(f"the sponsor's ledger {path} cannot be used: {error}")
+
+
+def _is_signed(db: sqlite3.Connection, asked: Asked) -> bool:
+    known = db.execute("SELECT 1 FROM signed WHERE message = ?", (asked.message.raw,))
+    return known.fetchone() is not None
 
 
 def _check_caps(

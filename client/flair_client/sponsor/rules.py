@@ -165,7 +165,9 @@ def examine(transaction: WireTransaction, terms: Terms) -> Asked:
         calls.append(_call(instruction, terms))
     _check_calls(transaction, calls)
     fee = _LAMPORTS_PER_SIGNATURE * len(transaction.signers)
-    spent_units = min(units or _DEFAULT_UNITS * len(calls), _MAX_UNITS)
+    # Setting a budget is an instruction, too; some clusters count it as one.
+    by_default = _DEFAULT_UNITS * len(transaction.instructions)
+    spent_units = min(units or by_default, _MAX_UNITS)
     priority = -(-spent_units * (price or 0) // 1_000_000)
     if priority > terms.max_priority_lamports:
         raise SponsorRefused("budget", f"offers {priority} lamports to be taken early")

@@ -21,6 +21,8 @@ from flair_client.errors import (
     ObjectError,
     RecordDamaged,
     SponsorRefused,
+    StoreFull,
+    WorkspaceError,
 )
 from flair_client.sponsor.desk import Desk
 from flair_client.sponsor.signer import SIGN_PATH
@@ -76,10 +78,10 @@ def _answer(desk: Desk, wire: bytes) -> JSONResponse:
         return _error(403, exc.code, str(exc))
     except ObjectError as exc:
         return _error(400, "transaction", str(exc))
-    except (ChainError, RecordDamaged) as exc:
+    except (ChainError, RecordDamaged, WorkspaceError, StoreFull) as exc:
         _log.warning("failed", extra={"reason": str(exc)})
         # Its text names the sponsor's own RPC or files, which are nobody's business.
-        kind = "ledger" if isinstance(exc, RecordDamaged) else "chain"
+        kind = "chain" if isinstance(exc, ChainError) else "ledger"
         return _error(503, kind, f"the sponsor's {kind} gives no usable answers")
     except FlairError as exc:
         _log.warning("failed", extra={"reason": str(exc)})

@@ -39,7 +39,7 @@ class SponsorSigner:
     Attributes:
         url: of the service.
         address: the repository's sponsor, as the chain says.
-        timeout_s: for one attempt.
+        timeout_s: for each part of an attempt, and for the whole of its answer.
     """
 
     url: str
@@ -47,6 +47,7 @@ class SponsorSigner:
     timeout_s: float = 30.0
     http: httpx.BaseTransport | None = None
     sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.monotonic
 
     def sign(self, message: bytes) -> bytes:
         """Never signs a bare message.
@@ -96,7 +97,7 @@ class SponsorSigner:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with client.stream("POST", target, json=question) as answer:
-                    return answer.status_code, _body(self.url, answer)
+                    return answer.status_code, self._body(answer)
             except httpx.HTTPError as exc:
                 if attempt == _ATTEMPTS:
                     raise SponsorUnavailable(
@@ -105,18 +106,23 @@ class SponsorSigner:
             self.sleep(_PAUSE_S * attempt)
         raise SponsorUnavailable(f"the sponsor at {self.url} cannot be reached")
 
-
-def _body(url: str, answer: httpx.Response) -> dict[str, Any]:
-    body = b""
-    for part in answer.iter_raw():
-        body += part
-        if len(body) > _ANSWER_LIMIT:
-            raise SponsorUnavailable(f"{url} answers with more than a sponsor does")
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    return found if isinstance(found, dict) else {}
+    def _body(self, answer: httpx.Response) -> dict[str, Any]:
+        # A part now and then would keep a contributor waiting for ever.
+        ends = self.now() + self.timeout_s
+        body = b""
+        for part in answer.iter_raw():
+            body += part
+            if len(body) > _ANSWER_LIMIT:
+                raise SponsorUnavailable(
+                    f"{self.url} answers with more than a sponsor does"
+                )
+            if self.now() > ends:
+                raise httpx.ReadTimeout("its answer does not end")
+        try:
+            found = json.loads(body)
+        except (ValueError, RecursionError):
+            found = None
+        return found if isinstance(found, dict) else {}
 
 
 def _signature(url: str, text: str) -> bytes:

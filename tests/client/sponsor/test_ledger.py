@@ -6,7 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flair_client.errors import RecordDamaged, SponsorRefused
+from flair_client.errors import (
+    RecordDamaged,
+    SponsorRefused,
+    StoreFull,
+    WorkspaceError,
+    WorkspaceLocked,
+)
 from flair_client.ids import Digest
 from flair_client.sponsor.ledger import DAY_S, Caps, Ledger
 from flair_client.sponsor.rules import Asked, Purpose
@@ -68,11 +74,17 @@ def test_a_new_day_begins_with_nothing_spent(ledger):
     assert ledger.reserve(one(2), 60, CAPS, last_second + 1)
 
 
-def test_a_signature_that_was_not_given_away_does_not_count(ledger):
-    ledger.reserve(one(1), 60, CAPS, NOW)
-    ledger.release(one(1))
+def test_asking_whether_it_fits_counts_nothing(ledger):
+    for _ in range(3):
+        assert not ledger.check(one(1), 60, CAPS, NOW)
+    assert ledger.spent(NOW).n_signed == 0
 
-    assert ledger.reserve(one(2), 60, CAPS, NOW)
+    ledger.reserve(one(1), 60, CAPS, NOW)
+
+    assert ledger.check(one(1), 60, CAPS, NOW)
+    with pytest.raises(SponsorRefused) as caught:
+        ledger.check(one(2), 1, CAPS, NOW)
+    assert caught.value.code == "cap"
 
 
 def test_many_at_once_stay_within_the_cap(ledger):
@@ -126,3 +138,48 @@ def test_an_older_table_of_the_same_name_is_named(tmp_path):
 
     with pytest.raises(RecordDamaged):
         Ledger(path).spent(NOW)
+
+
+def test_a_ledger_that_another_process_holds_is_not_called_damaged(ledger):
+    ledger.reserve(one(1), 1, CAPS, NOW)
+    holder = sqlite3.connect(ledger.path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    hasty = Ledger(ledger.path, timeout_s=0.0)
+
+    for ask in (
+        lambda: hasty.reserve(one(2), 1, CAPS, NOW),
+        lambda: hasty.check(one(2), 1, CAPS, NOW),
+        lambda: hasty.spent(NOW),
+    ):
+        with pytest.raises(WorkspaceLocked, match="another process"):
+            ask()
+
+    holder.close()
+    assert hasty.reserve(one(2), 1, CAPS, NOW)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (sqlite3.SQLITE_FULL, StoreFull),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, WorkspaceLocked),
+        (sqlite3.SQLITE_READONLY, WorkspaceError),
+        (sqlite3.SQLITE_IOERR_WRITE, WorkspaceError),
+        (sqlite3.SQLITE_CORRUPT_INDEX, RecordDamaged),
+    ],
+)
+def test_what_the_disk_refuses_is_told_from_damage(ledger, monkeypatch, code, kind):
+    def fail(*_, **__):
+        error = sqlite3.OperationalError("as the disk says")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", fail)
+
+    with pytest.raises(kind):
+        ledger.spent(NOW)
+
+
+def test_a_folder_in_its_place_is_named(tmp_path):
+    with pytest.raises(WorkspaceError, match="cannot be used"):
+        Ledger(tmp_path).spent(NOW)

@@ -14,7 +14,7 @@ from flair_client.chain.accounts import Scope
 from flair_client.chain.instructions import AccountMeta, Instruction
 from flair_client.chain.pdas import SYSTEM_PROGRAM_ID, find_policy_pda, find_repo_pda
 from flair_client.chain.signer import KeypairSigner
-from flair_client.chain.wire import read_transaction, with_signature
+from flair_client.chain.wire import read_transaction
 from flair_client.errors import (
     FlairError,
     ObjectInvalid,
@@ -422,19 +422,6 @@ def test_an_unsigned_transaction_is_refused(terms):
     with pytest.raises(SponsorRefused) as caught:
         examine(without, terms)
     assert caught.value.code == "signers"
-
-
-def test_the_signature_goes_into_its_place():
-    wire = wire_of(pushing(), signers=[ALICE])
-    found = read_transaction(wire)
-
-    signed = with_signature(found, wire, ME, SPONSOR.sign(found.message))
-
-    assert read_transaction(signed).missing == ()
-    with pytest.raises(SignatureInvalid):
-        with_signature(found, wire, ME, ALICE.sign(found.message))
-    with pytest.raises(SignatureInvalid):
-        with_signature(found, wire, BOB.address, BOB.sign(found.message))
 
 
 def test_a_transaction_of_a_newer_version_is_refused():

@@ -1,6 +1,7 @@
 """Whatever a sponsor answers becomes a signature or one clear sentence."""
 
 import base64
+import itertools
 import json
 
 import base58
@@ -146,3 +147,23 @@ def test_a_url_of_no_possible_host_is_named(url):
 
     with pytest.raises(UsageError, match="sponsor's URL"):
         signer.cosign(bytes(1))
+
+
+def test_an_answer_that_never_ends_is_given_up():
+    class Drip(httpx.SyncByteStream):
+        def __iter__(self):
+            while True:
+                yield b" "
+
+    seconds = itertools.count(step=10)
+    signer = SponsorSigner(
+        "http://127.0.0.1:1",
+        SPONSOR.address,
+        timeout_s=30.0,
+        http=httpx.MockTransport(lambda _: httpx.Response(200, stream=Drip())),
+        sleep=lambda _: None,
+        now=lambda: float(next(seconds)),
+    )
+
+    with pytest.raises(SponsorUnavailable, match="does not end"):
+        sign_transaction([STEP], [signer, ALICE], BLOCKHASH)

@@ -17,12 +17,15 @@ from joining_world import (
 from flair_client.chain import client, instructions
 from flair_client.chain.accounts import Scope
 from flair_client.chain.pdas import SYSTEM_PROGRAM_ID
+from flair_client.chain.rpc import Rpc
 from flair_client.chain.signer import KeypairSigner
+from flair_client.chain.wire import read_transaction
 from flair_client.errors import (
     NoSponsor,
     SponsorForesees,
     SponsorRefused,
     SponsorUnavailable,
+    WorkspaceLocked,
 )
 from flair_client.porcelain.delegation import (
     delegation_create,
@@ -36,7 +39,7 @@ from flair_client.porcelain.policy import policy_list, policy_make, policy_use
 from flair_client.porcelain.push import push
 from flair_client.porcelain.repo import repo_create
 from flair_client.porcelain.sponsor import open_desk, sponsor_set, sponsor_status
-from flair_client.sponsor.ledger import Caps
+from flair_client.sponsor.ledger import Caps, Ledger
 from flair_client.sponsor.rules import Purpose, rent_of
 from flair_client.sponsor.signer import SponsorSigner
 from flair_client.workspace import Workspace
@@ -78,6 +81,77 @@ def test_a_sponsor_signs_nothing_that_would_fail(team, poor, sponsor):
     assert caught.value.code == "fails"
 
     assert sponsor_status(sponsor) == spent
+
+
+def test_a_trial_never_shows_the_sponsors_signature(team, poor, sponsor, monkeypatch):
+    guest = replace(poor(70), sponsor_url=sponsor.sponsor_url)
+    simulate, tried = Rpc.simulate_transaction, []
+
+    def watch(rpc, wire, **options):
+        tried.append(read_transaction(wire).missing)
+        return simulate(rpc, wire, **options)
+
+    monkeypatch.setattr(Rpc, "simulate_transaction", watch)
+    join_request(guest, team.repo)
+
+    assert tried == [(sponsor.wallet.address,)]
+
+
+def test_two_services_of_one_wallet_sign_nothing_that_one_of_them_refuses(
+    team, poor, sponsor, monkeypatch
+):
+    guest = poor(71)
+    first, second = (
+        open_desk(sponsor, [team.repo], caps=CAPS, max_priority_lamports=0)
+        for _ in range(2)
+    )
+    step = instructions.delegation_create(
+        payer=sponsor.wallet.address,
+        wallet=guest.wallet.address,
+        repo=team.place.repo.address,
+        machine_key=KeypairSigner(bytes(32)).address,
+        expires_at=guest.now() + 400 * DAY,
+    )
+    simulate, asked, refused = Rpc.simulate_transaction, [], []
+
+    class Middle:
+        """Asks the one service, which asks the other while it tries."""
+
+        address = sponsor.wallet.address
+
+        def sign(self, message):
+            raise AssertionError(message)
+
+        def cosign(self, wire):
+            asked.append(wire)
+            return first.cosign(wire)
+
+    def meanwhile(rpc, wire, **options):
+        if not refused:
+            refused.append(wire)
+            with pytest.raises(SponsorForesees):
+                second.cosign(asked[0])
+        return simulate(rpc, wire, **options)
+
+    monkeypatch.setattr(Rpc, "simulate_transaction", meanwhile)
+    with pytest.raises(SponsorForesees, match="366 days"):
+        guest.chain.send([step], [Middle(), guest.wallet])
+
+    assert refused
+    assert sponsor_status(sponsor).n_signed == 0
+
+
+def test_a_ledger_in_use_is_an_outage_and_no_refusal(team, poor, sponsor, monkeypatch):
+    guest = replace(poor(72), sponsor_url=sponsor.sponsor_url)
+
+    def held(*_):
+        raise WorkspaceLocked("another process holds the sponsor's ledger /srv/secret")
+
+    monkeypatch.setattr(Ledger, "check", held)
+    with pytest.raises(SponsorUnavailable, match="ledger gives no usable") as caught:
+        join_request(guest, team.repo)
+
+    assert "secret" not in str(caught.value)
 
 
 def test_a_sponsor_pays_for_the_repositories_that_it_was_told_alone(

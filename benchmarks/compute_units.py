@@ -28,6 +28,7 @@ from solders.rent import Rent  # noqa: E402
 
 # Units that an instruction may take. The others have no limit.
 BUDGETS: Final = {
+    "policy_create": 15_000,
     "update_push": 15_000,
     "branch_advance": 12_000,
     "branch_merge": 12_000,
@@ -127,6 +128,14 @@ def push_delegated(place: Place) -> Call:
     return place.update_push("a", by="machine").with_accounts(role=role)
 
 
+def policy_of_multi_krum(place: Place) -> Call:
+    """Gives a scene with the strategy whose rules take longest."""
+    wanted = {"strategy": 10, "min_updates": 64, "max_updates": 64}
+    packed = bytes([30, *bytes(7), 32, *bytes(55)])
+    place.created()
+    return place.policy_create(**wanted, strategy_params=packed)
+
+
 def measure_all(samples: int) -> dict[str, Row]:
     """Measures every instruction; `merge_accumulate` also by its number of updates."""
     rows = {}
@@ -141,6 +150,10 @@ def measure_all(samples: int) -> dict[str, Row]:
                 rows[f"{name}[{count}]"] = measure(accumulate(count), samples, budget)
         else:
             rows[name] = measure(CALLS[name], samples, BUDGETS.get(name))
+        if name == "policy_create":
+            rows[f"{name}[krum]"] = measure(
+                policy_of_multi_krum, samples, BUDGETS[name]
+            )
         if name == "update_push":
             budget = BUDGETS[name]
             rows[f"{name}[delegated]"] = measure(push_delegated, samples, budget)

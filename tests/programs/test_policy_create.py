@@ -48,7 +48,7 @@ BEYOND = [
     *(("contribute", 2), ("contribute", 255), ("reveal_after_close", 2)),
     *(("reveal_after_close", 255), ("scale_exp", -41), ("scale_exp", 21)),
     *(("scale_exp", -32_768), ("scale_exp", 32_767), ("columns", 1)),
-    *(("columns", 65_535), ("strategy", 0), ("strategy", 2), ("strategy", 65_535)),
+    *(("columns", 65_535), ("strategy", 0), ("strategy", 14), ("strategy", 65_535)),
     *(("approvals_needed", 2), ("approvals_needed", 255)),
     *(("attestations_needed", 17), ("attestations_needed", 255)),
     *(("weight_cap", 0), ("weight_cap", 3), ("weight_cap", 255)),

@@ -119,6 +119,10 @@ PROGRAM_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
             "and neither the head nor the merge"
         ),
     ),
+    6065: (
+        "StrategyBound",
+        "the strategy's promise needs more updates than min_updates",
+    ),
 }
 
 

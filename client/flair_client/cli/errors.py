@@ -65,6 +65,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         "where the model is, torch.save(model.state_dict(), FILE), and give that file",
     ),
     errors.ObjectError: (INTEGRITY, None),
+    errors.CarInvalid: (
+        INTEGRITY,
+        "do not use this file; ask whoever has the model for another CAR of it",
+    ),
     errors.SignatureInvalid: (INTEGRITY, "do not use this commit; ask its author"),
     errors.TensorMismatch: (
         INTEGRITY,
@@ -146,6 +150,24 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         INTEGRITY,
         "move the file away and start again; the chain tells where each round stands",
     ),
+    errors.DatabaseError: (NETWORK, None),
+    errors.DatabaseUnavailable: (
+        NETWORK,
+        "start the database, or name another one with --database",
+    ),
+    errors.DatabaseTaken: (
+        NEGATIVE,
+        "one indexer is enough: `flair indexer status`; end the other one first",
+    ),
+    errors.DatabaseDamaged: (
+        INTEGRITY,
+        "move it away; `flair indexer run` makes a new one from the chain",
+    ),
+    errors.DatabaseOutdated: (NEGATIVE, "`flair indexer migrate`"),
+    errors.DatabaseOfOther: (
+        NETWORK,
+        "name another database, or begin this one anew with `flair indexer rebuild`",
+    ),
     errors.NotSeparable: (NEGATIVE, "revert the whole merge instead"),
     errors.VerificationError: (
         INTEGRITY,
@@ -180,13 +202,6 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     errors.ApprovalMissing: (
         NEGATIVE,
         "the second person looks with `flair outbox` and signs with --approve",
-    ),
-    errors.MergeStaysHere: (
-        NEGATIVE,
-        (
-            "its weights can go there as a snapshot: `flair export {commit} -o FILE`, "
-            "then `flair commit --snapshot --weights FILE -m MESSAGE`"
-        ),
     ),
     errors.InviteGone: (NEGATIVE, "ask whoever sent the link for a new one"),
     errors.NotDelegated: (
@@ -253,6 +268,7 @@ _PROGRAM: Final[dict[str, tuple[int, str]]] = {
     "ChallengeOpen": (NEGATIVE, "wait until the challenge time has passed"),
     "ModeNotBuilt": (USAGE, "use mode public and no proofs"),
     "PolicyOutOfRange": (USAGE, "see `flair policy create --help` for the limits"),
+    "StrategyBound": (USAGE, "give more with --min-updates, or a smaller f"),
     "NameInvalid": (USAGE, "names are 1 to 64 of a-z 0-9 . _ -"),
     "WeightInvalid": (USAGE, "see `flair policy show` for the cap"),
     "ExpiryInPast": (USAGE, "give a time in the future"),

@@ -201,6 +201,9 @@ pub enum FlairError {
     /// 6064: merged commits are 1 to 16, ascending, each once, and neither the head nor the merge.
     #[msg("merged commits are 1 to 16, ascending, each once, and neither the head nor the merge")]
     MergedInvalid,
+    /// 6065: the strategy's promise needs more updates than min_updates.
+    #[msg("the strategy's promise needs more updates than min_updates")]
+    StrategyBound,
 }
 
-const _: () = assert!(FlairError::MergedInvalid as u32 == 64);
+const _: () = assert!(FlairError::StrategyBound as u32 == 65);

@@ -9,6 +9,8 @@ pub mod repo;
 
 pub mod policy;
 
+pub mod strategy;
+
 pub mod branch;
 
 pub mod role;
@@ -34,7 +36,7 @@ pub mod name;
 pub use {
     attestation::*, branch::*, config::*, contribution::*, delegation::*, invite::*,
     join_request::*, merge_candidate::*, policy::*, repo::*, role::*, round::*, seeds::*,
-    update::*,
+    strategy::*, update::*,
 };
 
 /// Bytes of Anchor's account discriminator.

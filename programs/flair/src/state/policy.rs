@@ -20,7 +20,7 @@ use crate::{
         MAX_UPDATES, MAX_WEIGHT, SCALE_EXP_RANGE,
     },
     errors::FlairError,
-    state::DISCRIMINATOR_LEN,
+    state::{validate_strategy, DISCRIMINATOR_LEN},
 };
 
 /// Updates are readable by everyone.
@@ -34,9 +34,6 @@ pub const MODE_ENCRYPTED: u8 = 2;
 pub const CONTRIBUTE_OPEN: u8 = 0;
 /// Pushing needs a role.
 pub const CONTRIBUTE_INVITED: u8 = 1;
-
-/// The weighted mean.
-pub const STRATEGY_FEDAVG: u16 = 1;
 
 /// A policy of a repository.
 #[account]
@@ -81,7 +78,7 @@ pub struct PolicyParams {
     pub scale_exp: PodI16,
     /// 0 without proofs.
     pub columns: PodU16,
-    /// 1 FedAvg.
+    /// How updates are merged, 1 to 13: see `strategy`.
     pub strategy: PodU16,
     /// Highest weight of an update, a power of two.
     pub weight_cap: PodU16,
@@ -103,7 +100,7 @@ pub struct PolicyParams {
     pub challenge_s: PodU32,
     /// Rests in `Update`, goes back when it is closed.
     pub deposit_lamports: PodU64,
-    /// Zero for FedAvg.
+    /// Parameters of the strategy; zero behind the last: see `strategy`.
     pub strategy_params: [u8; 64],
     /// Zero without proofs.
     pub verifying_key: Address,
@@ -160,10 +157,15 @@ impl PolicyParams {
     /// Refuses whatever is outside the limits of the table in the protocol.
     ///
     /// # Errors
-    /// `ModeNotBuilt`, `PolicyOutOfRange`, `ReservedNotZero`.
+    /// `ModeNotBuilt`, `PolicyOutOfRange`, `StrategyBound`, `ReservedNotZero`.
     pub fn validate(&self) -> Result<()> {
         self.validate_modes()?;
         self.validate_limits()?;
+        validate_strategy(
+            self.strategy.get(),
+            &self.strategy_params,
+            self.min_updates.get(),
+        )?;
         require!(self.reserved == [0; 74], FlairError::ReservedNotZero);
         Ok(())
     }
@@ -179,10 +181,6 @@ impl PolicyParams {
         // Without proofs nothing belongs to them.
         require!(
             self.columns.is_zero() && self.verifying_key == Address::default(),
-            FlairError::PolicyOutOfRange
-        );
-        require!(
-            self.strategy == STRATEGY_FEDAVG && self.strategy_params == [0; 64],
             FlairError::PolicyOutOfRange
         );
         require!(
@@ -266,6 +264,7 @@ const _: () = assert!(DISCRIMINATOR_LEN + size_of::<Policy>() == Policy::SIZE);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::{STRATEGY_FEDAVG, STRATEGY_KRUM};
 
     fn make_params() -> PolicyParams {
         PolicyParams {
@@ -387,6 +386,16 @@ mod tests {
                 "change {position}"
             );
         }
+    }
+
+    #[test]
+    fn a_strategy_that_needs_more_updates_is_refused() {
+        let refusal = refused(|params| {
+            params.strategy = STRATEGY_KRUM.into();
+            params.min_updates = 2u16.into();
+        });
+
+        assert_eq!(refusal, FlairError::StrategyBound.into());
     }
 
     #[test]

@@ -56,7 +56,6 @@
             * ApprovalMissing: the second person has not approved what would leave
         * BudgetSpent: a data source would give away more than it may
         * TooFewUpdates: fewer than a strategy's promise needs; names the bound
-        * MergeStaysHere: a merge of models cannot be sent yet; carries its commit
         * InviteGone: an invite is used up, revoked, or was never made
         * NotDelegated: the wallet has not delegated to this key here
         * NoSponsor: the repository has no sponsor, or another than is asked
@@ -452,21 +451,6 @@ class TooFewUpdates(Refused):
         self.strategy = strategy
         self.n_updates = n_updates
         self.n_needed = n_needed
-
-
-class MergeStaysHere(Refused):
-    """A merge of models cannot be sent: the program has no instruction for it yet.
-
-    Attributes:
-        commit: the whole id of the merge.
-    """
-
-    def __init__(self, commit: str) -> None:
-        super().__init__(
-            f"commit {commit[:12]} merges models, and the program cannot move a branch "
-            "to such a merge yet"
-        )
-        self.commit = commit
 
 
 class InviteGone(Refused):

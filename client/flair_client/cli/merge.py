@@ -109,7 +109,8 @@ def merge_command(
             app.out.note(f"{one.name} was not verified on this machine")
     if done.commit is not None:
         app.out.note(
-            f"next: `flair show --recompute {done.commit}`, or `flair evaluate` of it"
+            f"next: `flair evaluate {done.commit}` measures it, `flair push` moves "
+            f"{done.branch} to it"
         )
 
 

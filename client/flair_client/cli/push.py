@@ -23,17 +23,15 @@ from flair_client.porcelain.pushed import Pushed, PushOutcome
     is_flag=True,
     help="List every block that would leave, with its size, and the hosts.",
 )
-@click.option(
-    "-y", "--yes", is_flag=True, help="Do not ask before a snapshot ends a round."
-)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before a round ends by it.")
 def push_command(app: App, *, dry_run: bool, yes: bool) -> None:
     """Sends the commit to the store and the chain.
 
     Blocks go to the store first, then the update to the chain; where no round is in
-    progress one is opened. A snapshot moves the branch instead. Where the policy wants
-    updates revealed after the close, values stay here until a second push after it.
-    Cut off on the way, the same command goes on where it stopped, and nothing is sent
-    twice.
+    progress one is opened. A snapshot or a merge of models moves the branch instead.
+    Where the policy wants updates revealed after the close, values stay here until a
+    second push after it. Cut off on the way, the same command goes on where it
+    stopped, and nothing is sent twice.
     """
     workspace = app.workspace()
     ctx = app.context(signer=True, network=workspace.repo().network)
@@ -41,7 +39,7 @@ def push_command(app: App, *, dry_run: bool, yes: bool) -> None:
     def approve(plan: Pushed) -> None:
         app.confirm(
             f"Round {plan.ends_round} of {plan.branch!r} is in progress and ends "
-            "without a merge. Push the snapshot?",
+            "without a merge of its updates. Push?",
             flag="--yes",
             given=yes,
         )
@@ -80,7 +78,7 @@ def _plan(pushed: Pushed) -> str:
 
 def _sentence(pushed: Pushed) -> str:  # noqa: PLR0911 - one for each outcome
     short = pushed.commit.short
-    if pushed.kind is CommitKind.SNAPSHOT:
+    if pushed.kind is not CommitKind.UPDATE:
         ends = ""
         if pushed.ends_round is not None:
             ends = f"; round {pushed.ends_round} ends without a merge"

@@ -1,4 +1,6 @@
-"""Moving a branch by root, snapshot or revert; used by verbs, no verb itself."""
+"""Moving a branch by hand; used by verbs, no verb itself."""
+
+from collections.abc import Sequence
 
 from flair_client.chain import instructions
 from flair_client.chain.accounts import MoveKind, Scope
@@ -63,6 +65,35 @@ def advance_instruction(
         role=_role(place),
         program_id=ctx.program_id,
     )
+
+
+def merge_instruction(
+    ctx: Context, place: BranchTarget, new_head: CommitId, merged: Sequence[CommitId]
+) -> Instruction:
+    """What moving the branch to a merge of models asks of the chain.
+
+    Args:
+        ctx: with the wallet that moves it.
+        place: the branch as it was seen.
+        new_head: the merge.
+        merged: its parents behind the head.
+    """
+    return instructions.branch_merge(
+        actor=ctx.wallet.address,
+        repo=place.repo.address,
+        branch=place.address,
+        expected_head=place.account.head_commit,
+        expected_seq=place.account.head_seq,
+        new_head=new_head,
+        merged=merged,
+        role=_role(place),
+        program_id=ctx.program_id,
+    )
+
+
+def live_round(place: BranchTarget) -> int | None:
+    """The round in progress, which moving the branch by hand ends without a merge."""
+    return place.account.round_index if place.account.round_live else None
 
 
 def _role(place: BranchTarget) -> Address | None:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from flair_client.chain import instructions
-from flair_client.chain.accounts import MoveKind, Scope
+from flair_client.chain.accounts import Scope
 from flair_client.chain.arguments import ARGUMENTS
 from flair_client.chain.events import (
     EVENT_PREFIX,
     BranchAdvanced,
+    BranchMerged,
     RoundOpened,
     UpdatePushed,
     event_size,
@@ -26,14 +27,14 @@ from flair_client.chain.layout import DISCRIMINATOR_SIZE, decode
 from flair_client.config_file import write_text
 from flair_client.context import Context, signed_by
 from flair_client.encoding import decode_delta
-from flair_client.errors import MergeStaysHere, OutputExists, WorkspaceError
+from flair_client.errors import OutputExists, WorkspaceError
 from flair_client.history.graph import read_commit
 from flair_client.ids import Address, CommitId, Digest
 from flair_client.objects import Commit, CommitKind
-from flair_client.porcelain.advance import advance_instruction
 from flair_client.porcelain.checkout import blocks_of
 from flair_client.porcelain.commit import PENDING
 from flair_client.porcelain.outbox_digest import outbox_digest
+from flair_client.porcelain.push_move import move_instruction
 from flair_client.porcelain.pushed import Destination, destinations
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import DAMAGE
@@ -45,6 +46,7 @@ _EVENTS: Final[Mapping[str, tuple[str, type[Any]]]] = {
     "round_open": ("RoundOpened", RoundOpened),
     "update_push": ("UpdatePushed", UpdatePushed),
     "branch_advance": ("BranchAdvanced", BranchAdvanced),
+    "branch_merge": ("BranchMerged", BranchMerged),
 }
 
 
@@ -121,8 +123,8 @@ class PendingCommit:
 
     Attributes:
         contributor: who it belongs to: its author, or whom the author pushes for.
-        weight: 0 for a snapshot.
-        nonce: empty for a snapshot.
+        weight: 0 where it is no update.
+        nonce: empty where it is no update.
         source: the data source behind it, where it is known.
     """
 
@@ -154,7 +156,6 @@ def read_pending(store: Store, workspace: Workspace) -> PendingCommit:
 
     Raises:
         WorkspaceError: there is none, or its marker was damaged.
-        MergeStaysHere: it merges models, which no instruction of the program takes.
     """
     marker = workspace.marker(PENDING)
     if marker is None:
@@ -169,8 +170,6 @@ def read_pending(store: Store, workspace: Workspace) -> PendingCommit:
         raise WorkspaceError(f"the marker of the commit is damaged: {exc}") from exc
     named = None if source is None else str(source)
     commit = read_commit(store, commit_id)
-    if commit.merges_models:
-        raise MergeStaysHere(str(commit_id))
     contributor = contributor_in(store, commit)
     return PendingCommit(commit_id, commit, contributor, weight, nonce, named)
 
@@ -203,8 +202,8 @@ def plan_push(
     commit_id, commit = pending.commit_id, pending.commit
     blocks = tuple(blocks_of_commit(store, commit_id))
     said = tuple(_said(store, pending))
-    if commit.kind is CommitKind.SNAPSHOT:
-        whole = [advance_instruction(ctx, place, MoveKind.SNAPSHOT, commit_id)]
+    if commit.kind is not CommitKind.UPDATE:
+        whole = [move_instruction(ctx, place, commit_id, commit)]
         planned = whole
     else:
         whole = _sent(ctx, place, _opening_and_update(ctx, place, pending))

@@ -29,6 +29,7 @@ from flair_client.porcelain.outbox import (
     read_pending,
     update_instructions,
 )
+from flair_client.porcelain.push_move import Approve, push_move
 from flair_client.porcelain.pushed import (
     PUSHED,
     Pushed,
@@ -37,7 +38,6 @@ from flair_client.porcelain.pushed import (
     store_digest,
 )
 from flair_client.porcelain.round import round_open
-from flair_client.porcelain.snapshot import Approve, push_snapshot
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import DAMAGE, terms_now
 from flair_client.porcelain.transfer import Outgoing, blocks_of_commit, send_blocks
@@ -67,7 +67,8 @@ def push(
         ctx: with the wallet that signed the commit.
         workspace: a clone.
         dry_run: only tells what would leave the machine.
-        approve: asked before a snapshot ends a round; raises where the answer is no.
+        approve: asked before a snapshot or a merge of models ends a round; raises
+            where the answer is no.
 
     Raises:
         WorkspaceError: nothing was committed, and what was pushed last is in no round
@@ -79,7 +80,7 @@ def push(
         NoSponsor: a sponsor is to pay, and the repository has none.
         SponsorRefused: the sponsor does not pay for this.
         WalletError: another wallet signed the commit.
-        Refused: the wallet may not move the branch to a snapshot.
+        Refused: the wallet may not move the branch.
         SiteRefused: a rule of the site forbids it, or the second person is missing.
         BudgetSpent: the data source has given away what it may.
     """
@@ -99,17 +100,17 @@ def push(
                 f"commit {commit_id.short} was signed by {commit.author}, "
                 f"the wallet in use is {ctx.wallet.address}"
             )
-        if commit.kind is CommitKind.SNAPSHOT:
+        if commit.kind is CommitKind.SNAPSHOT or commit.merges_models:
 
-            def let_snapshot_out(place: BranchTarget) -> None:
+            def let_move_out(place: BranchTarget) -> None:
                 planned = plan_push(ctx, store, place, update)
                 let_out(ctx, workspace, store, update, planned)
 
-            return push_snapshot(
+            return push_move(
                 *(ctx, workspace, commit_id),
                 dry_run=dry_run,
                 approve=approve,
-                let_out=let_snapshot_out,
+                let_out=let_move_out,
             )
         return _push_update(ctx, workspace, store, update, dry_run=dry_run)
 

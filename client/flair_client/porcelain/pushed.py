@@ -22,7 +22,7 @@ class PushOutcome(StrEnum):
     ACCEPTED = "accepted"  # the update is in its round
     HELD = "held"  # it is, and its values stay here until the round is closed
     MERGED = "merged"  # its round is over, and it is part of the merge
-    MOVED = "moved"  # the snapshot moved the branch
+    MOVED = "moved"  # the snapshot or merge moved the branch
     REJECTED = "rejected"  # the owner left the update out
     ENDED = "ended"  # its round ended without a merge
 
@@ -45,8 +45,8 @@ class Pushed:
     """A commit that is on chain, or would be.
 
     Attributes:
-        round_index: the update's; None for a snapshot.
-        weight: the update's; None for a snapshot.
+        round_index: the update's; None for what moves the branch.
+        weight: likewise.
         sent: whether this run sent the transaction; false with a dry run, and where it
             was on chain already.
         n_blocks, n_bytes: what this run put into the shared store.
@@ -56,7 +56,7 @@ class Pushed:
             is closed.
         held_until: then the deadline of the round, in Unix seconds.
         merge: the merge that holds the update, once there is one.
-        ends_round: the round that a snapshot ends without a merge.
+        ends_round: the round that a snapshot or merge of models ends without a merge.
     """
 
     commit: CommitId

@@ -3,18 +3,15 @@
 Only whoever may move the branch makes them. A round in progress ends without a merge.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
 
-from flair_client.chain.accounts import MoveKind
 from flair_client.context import Context
 from flair_client.encoding import commit_id as id_of
 from flair_client.encoding import encode_commit, encode_event_list, sign_commit
 from flair_client.errors import StaleBase, UsageError, WorkspaceError
 from flair_client.history.events import events_for_commit
-from flair_client.history.evidence import gather_evidence
 from flair_client.history.graph import read_commit
 from flair_client.ids import CODEC_DAG_CBOR, Cid, CommitId
 from flair_client.objects import (
@@ -24,22 +21,17 @@ from flair_client.objects import (
     TensorEncodingId,
     TensorEntry,
 )
-from flair_client.porcelain.advance import advance, require_right_to_advance
-from flair_client.porcelain.auditing import write_pushed
+from flair_client.porcelain.advance import live_round, require_right_to_advance
 from flair_client.porcelain.checkout import (
     blocks_of,
-    check_out,
     manifest_of,
     put_manifest,
     put_recipe,
     recipe_at,
 )
 from flair_client.porcelain.commit import PENDING
-from flair_client.porcelain.pushed import PUSHED, Pushed, PushOutcome, destinations
-from flair_client.porcelain.refs import remember_heads, remember_verified
 from flair_client.porcelain.target import BranchTarget, find_repo
-from flair_client.porcelain.terms import save_terms, terms_now
-from flair_client.porcelain.transfer import blocks_of_commit, send_blocks
+from flair_client.porcelain.transfer import blocks_of_commit
 from flair_client.store.base import Store
 from flair_client.training.recipe import parse_recipe
 from flair_client.weights import FingerprintCache, import_weights, roles_by_pattern
@@ -48,9 +40,7 @@ from flair_client.weights.light_form import (
     with_light_form,
     without_light_form,
 )
-from flair_client.workspace import RECIPE_FILE, Head, Workspace
-
-Approve: TypeAlias = Callable[[Pushed], None]
+from flair_client.workspace import RECIPE_FILE, Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,80 +129,8 @@ def commit_snapshot(
         recipe_changed=is_new_recipe,
         n_bytes=sum(one.size for one in blocks),
         n_blocks=len(blocks),
-        live_round=_live_round(place),
+        live_round=live_round(place),
     )
-
-
-def push_snapshot(
-    ctx: Context,
-    workspace: Workspace,
-    commit_id: CommitId,
-    *,
-    dry_run: bool,
-    approve: Approve,
-    let_out: Callable[[BranchTarget], None] = lambda _: None,
-) -> Pushed:
-    """Sends a snapshot and moves branch and workspace there; the caller holds the lock.
-
-    Raises:
-        StaleBase: the branch moved on since the snapshot was made.
-        Refused: the wallet may not move the branch.
-    """
-    store = blocks_of(ctx, workspace)
-    commit = read_commit(store, commit_id)
-    place = find_repo(ctx, workspace.repo()).branch(commit.branch)
-    plan = Pushed(
-        commit=commit_id,
-        kind=commit.kind,
-        branch=commit.branch,
-        outcome=PushOutcome.PLANNED,
-        blocks=tuple(blocks_of_commit(store, commit_id)),
-        destinations=destinations(ctx),
-        ends_round=_live_round(place),
-    )
-    head = place.account.head_commit
-    if commit.parents != (head,):
-        if not _was_head(ctx, store, place, commit_id):
-            raise StaleBase(
-                f"the snapshot is made on {commit.parents[0].short}, the branch is at "
-                f"{head.short}"
-            )
-        if not dry_run:
-            _move_workspace(ctx, workspace, store, commit_id)
-        outcome = PushOutcome.PLANNED if dry_run else PushOutcome.MOVED
-        return replace(plan, outcome=outcome, ends_round=None)
-    require_right_to_advance(place)
-    if dry_run:
-        return plan
-    if plan.ends_round is not None:
-        approve(plan)
-    let_out(place)
-    sent = send_blocks(ctx, store, plan.blocks)
-    advance(ctx, place, MoveKind.SNAPSHOT, commit_id)
-    write_pushed(ctx, commit_id, sent)
-    _move_workspace(ctx, workspace, store, commit_id)
-    return replace(
-        plan,
-        outcome=PushOutcome.MOVED,
-        sent=True,
-        n_blocks=sent.n_blocks,
-        n_bytes=sent.n_bytes,
-    )
-
-
-def _was_head(
-    ctx: Context, store: Store, place: BranchTarget, commit_id: CommitId
-) -> bool:
-    """Whether an earlier run moved the branch there."""
-    gathered = gather_evidence(
-        ctx.chain,
-        store,
-        place.repo.address,
-        place.account.name,
-        genesis_hash=ctx.network.genesis_hash,
-        progress=ctx.progress,
-    )
-    return any(move.new_head == commit_id for move in gathered.evidence.moves)
 
 
 def _import(
@@ -308,24 +226,3 @@ def _sign(
     block = encode_commit(sign_commit(unsigned, ctx.wallet.address, ctx.wallet.sign))
     store.put(CODEC_DAG_CBOR, block)
     return id_of(block)
-
-
-def _live_round(place: BranchTarget) -> int | None:
-    return place.account.round_index if place.account.round_live else None
-
-
-def _move_workspace(
-    ctx: Context, workspace: Workspace, store: Store, commit_id: CommitId
-) -> None:
-    """Brings files and HEAD to the snapshot, as a pull would."""
-    commit = read_commit(store, commit_id)
-    head = workspace.head()
-    # Where the workspace went elsewhere meanwhile, it stays there.
-    if head is not None and head.commit in (commit_id, *commit.parents):
-        place = find_repo(ctx, workspace.repo()).branch(commit.branch)
-        remember_heads(workspace, {commit.branch: commit_id})
-        remember_verified(workspace, [commit_id])
-        check_out(ctx, workspace, store, Head(commit.branch, None), commit_id)
-        save_terms(workspace, terms_now(place))
-    workspace.set_marker(PUSHED, {"commit": str(commit_id)})
-    workspace.clear_marker(PENDING)

@@ -9,7 +9,6 @@ import safetensors.numpy
 
 from flair_client.encoding import encode_commit, sign_commit
 from flair_client.errors import (
-    MergeStaysHere,
     ModelsDiffer,
     Refused,
     StaleBase,
@@ -17,18 +16,15 @@ from flair_client.errors import (
 )
 from flair_client.history.graph import read_commit
 from flair_client.ids import CODEC_DAG_CBOR, CommitId
-from flair_client.objects import CommitKind
 from flair_client.porcelain.checkout import blocks_of, manifest_of, put_manifest
 from flair_client.porcelain.fork import fork
 from flair_client.porcelain.fsck import fsck
 from flair_client.porcelain.gc import gc
 from flair_client.porcelain.merge import MergeAsked, NamedModel, merge
-from flair_client.porcelain.outbox import outbox
 from flair_client.porcelain.pull import pull
 from flair_client.porcelain.push import push
 from flair_client.porcelain.reading import reading_here, reading_there
 from flair_client.porcelain.snapshot import commit_snapshot
-from flair_client.porcelain.status import status
 from flair_client.weights import load_tensor
 
 
@@ -186,36 +182,6 @@ def test_a_dry_run_needs_no_wallet_and_keeps_nothing(team, flair):
     assert set(cache) == before
     assert team.workspace.marker("pending") is None
     assert not list((team.workspace.state_folder / "scratch").iterdir())
-
-
-def test_a_push_of_it_is_refused_with_what_to_do(team, flair):
-    tuned(team, weight=1.0)
-    tuned(team, weight=3.0)
-    made = merge(team.owner, team.workspace, asked(team, "linear", "HEAD~1"))
-
-    pushed = flair("push")
-    listed = flair("outbox")
-
-    for said in (pushed, listed):
-        assert said.code == 1
-        assert f"commit {made.commit.short} merges models" in said.err
-        assert f"flair export {made.commit}" in said.err
-    with pytest.raises(MergeStaysHere):
-        outbox(team.owner, team.workspace)
-    assert status(team.owner, team.workspace).pending.kind is CommitKind.MERGE
-
-
-def test_its_weights_go_there_as_a_snapshot(team, flair):
-    tuned(team, weight=1.0)
-    tuned(team, weight=3.0)
-    made = merge(team.owner, team.workspace, asked(team, "linear", "HEAD~1"))
-
-    flair("export", made.commit, "-o", "merged.safetensors")
-    flair("commit", "--snapshot", "--weights", "merged.safetensors", "-m", "merged")
-    pushed = flair("push")
-
-    assert pushed.code == 0, pushed.err
-    assert np.all(values_of(team, team.head) == 2.0)
 
 
 def test_gc_keeps_a_merge_and_its_models(team):

@@ -7,7 +7,7 @@ import safetensors.numpy
 from flair_client.errors import NotFinite, Refused, StaleBase, UsageError
 from flair_client.history.graph import read_commit
 from flair_client.objects import CommitKind, TensorEncodingId
-from flair_client.porcelain import snapshot as module
+from flair_client.porcelain import push_move as module
 from flair_client.porcelain.checkout import manifest_of, training_recipe
 from flair_client.porcelain.clone import clone
 from flair_client.porcelain.pull import pull

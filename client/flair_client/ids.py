@@ -15,9 +15,8 @@ CODEC_DAG_CBOR = 0x71
 _CID_TAIL = bytes((0x12, DIGEST_SIZE))
 
 
-def _check_size(raw: bytes, kind: str) -> None:
-    if len(raw) != DIGEST_SIZE:
-        raise IdentifierInvalid(kind, raw.hex(), f"{len(raw)} bytes instead of 32")
+def _wrong_size(raw: bytes, kind: str) -> IdentifierInvalid:
+    return IdentifierInvalid(kind, raw.hex(), f"{len(raw)} bytes instead of 32")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,7 +26,8 @@ class Address:
     raw: bytes
 
     def __post_init__(self) -> None:
-        _check_size(self.raw, "address")
+        if len(self.raw) != DIGEST_SIZE:
+            raise _wrong_size(self.raw, "address")
 
     def __hash__(self) -> int:
         # Bytes remember theirs: long histories ask for it ten times a commit.
@@ -67,7 +67,8 @@ class Digest:
     raw: bytes
 
     def __post_init__(self) -> None:
-        _check_size(self.raw, "digest")
+        if len(self.raw) != DIGEST_SIZE:
+            raise _wrong_size(self.raw, "digest")
 
     def __hash__(self) -> int:
         return hash(self.raw)
@@ -122,7 +123,8 @@ class Cid:
     def __post_init__(self) -> None:
         if self.codec not in (CODEC_RAW, CODEC_DAG_CBOR):
             raise IdentifierInvalid("CID", hex(self.codec), "unknown codec")
-        _check_size(self.digest, "CID digest")
+        if len(self.digest) != DIGEST_SIZE:
+            raise _wrong_size(self.digest, "CID digest")
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:

@@ -8,10 +8,11 @@ damaged without harm. A block counts only if its digest is the id; so of those r
 the fields need no second look, and most of them are never made into values.
 """
 
-import hashlib
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"flair-commits-v1\n"
 _LENGTH: Final = struct.Struct("<I")
+_PREFIX_SIZE: Final = DIGEST_SIZE + _LENGTH.size
 _LINK_PREFIX: Final = 4
+_KINDS: Final = {kind.value: kind for kind in CommitKind}
+# A line has few authors.
+_author: Final = lru_cache(maxsize=1024)(Address)
 # What a field of another type or form than a commit's raises.
 _MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError, IdentifierInvalid)
 
@@ -61,10 +66,11 @@ class CommitHeader:
         plain = libipld.decode_dag_cbor(block)
         self._block = block
         self._plain: Mapping[str, Any] = plain
-        self.kind = CommitKind(plain["kind"])
+        self.kind = _KINDS[plain["kind"]]
         self.branch: str = plain["branch"]
-        self.parents = tuple(CommitId(link[_LINK_PREFIX:]) for link in plain["parents"])
-        self.author = Address(plain["author"])
+        links = plain["parents"]
+        self.parents = tuple([CommitId(link[_LINK_PREFIX:]) for link in links])
+        self.author = _author(plain["author"])
         self.message: str = plain["message"]
         self.time: int = plain["time"]
         self.round_index: int | None = plain.get("round_index")
@@ -106,9 +112,11 @@ class CommitPack:
         block = blocks.get(commit_id.raw)
         if block is None:
             return None
-        if hashlib.sha256(block).digest() == commit_id.raw:
-            with suppress(*_MALFORMED):
+        if sha256(block).digest() == commit_id.raw:
+            try:
                 return CommitHeader(block)
+            except _MALFORMED:
+                pass
         self._is_damaged = True
         del blocks[commit_id.raw]
         return None
@@ -141,7 +149,7 @@ class CommitPack:
 
     def _suffix(self) -> str:
         # Eight signs, so that whoever has the lock clears it up after a kill.
-        return hashlib.sha256(repr(id(self)).encode()).hexdigest()[:8]
+        return sha256(repr(id(self)).encode()).hexdigest()[:8]
 
     def _read(self) -> dict[bytes, bytes]:
         if self._blocks is None:
@@ -156,15 +164,14 @@ class CommitPack:
         """Fills in the records; gives whether the file ends where one does."""
         if not content.startswith(MAGIC):
             return False
-        at = len(MAGIC)
-        while at < len(content):
-            start = at + DIGEST_SIZE + _LENGTH.size
-            if start > len(content):
+        at, n_bytes, length_at = len(MAGIC), len(content), _LENGTH.unpack_from
+        while at < n_bytes:
+            length, start = at + DIGEST_SIZE, at + _PREFIX_SIZE
+            if start > n_bytes:
                 return False
-            raw = content[at : at + DIGEST_SIZE]
-            end = start + _LENGTH.unpack_from(content, at + DIGEST_SIZE)[0]
-            if end > len(content):
+            end = start + length_at(content, length)[0]
+            if end > n_bytes:
                 return False
-            blocks[raw] = content[start:end]
+            blocks[content[at:length]] = content[start:end]
             at = end
         return True

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 _HEADS: Final = "heads"
 _VERIFIED: Final = "verified"
 # As it is written below; in any other form it is read as TOML.
-_VERIFIED_ID: Final = re.compile(rb'"([0-9a-f]{64})"')
-_VERIFIED_FILE: Final = re.compile(
-    rb'commits = \[(?:"[0-9a-f]{64}"(?:, "[0-9a-f]{64}")*)?\]\n'
-)
+_VERIFIED_START: Final = b"commits = ["
+_VERIFIED_END: Final = b"]\n"
 _TAGS: Final = "tags"
 # Fewer digits name no commit: too many would begin with them.
 MIN_DIGITS: Final = 6
@@ -81,22 +79,35 @@ def verified_commits(workspace: Workspace) -> set[CommitId]:
     """
     # Ten thousand of them take a parser of TOML longer than everything else.
     with suppress(FileNotFoundError):
-        text = _verified_path(workspace).read_bytes()
-        if _VERIFIED_FILE.fullmatch(text) is not None:
-            return {
-                CommitId(bytes.fromhex(found.decode("ascii")))
-                for found in _VERIFIED_ID.findall(text)
-            }
+        found = _listed(_verified_path(workspace).read_bytes())
+        if found is not None:
+            return found
     table = workspace.marker(_VERIFIED) or {}
     with _undamaged(_VERIFIED):
         return {CommitId.parse(str(text)) for text in table.get("commits", [])}
+
+
+def _listed(text: bytes) -> set[CommitId] | None:
+    """Commits of the file as it is written below; in another form None."""
+    if text == _VERIFIED_START + _VERIFIED_END:
+        return set()
+    inner = text.removeprefix(_VERIFIED_START + b'"').removesuffix(b'"' + _VERIFIED_END)
+    ids = inner.split(b'", "')
+    if len(inner) + 2 + len(_VERIFIED_START + _VERIFIED_END) != len(text):
+        return None
+    try:
+        raws = [bytes.fromhex(one.decode("ascii")) for one in ids]
+        return set(map(CommitId, raws))
+    except (ValueError, IdentifierInvalid):
+        return None
 
 
 def remember_verified(workspace: Workspace, commits: Iterable[CommitId]) -> None:
     """Keeps which commits were found right."""
     known = verified_commits(workspace) | set(commits)
     listed = ", ".join(f'"{one}"' for one in sorted(map(str, known)))
-    write_text(_verified_path(workspace), f"commits = [{listed}]\n")
+    whole = _VERIFIED_START + listed.encode("ascii") + _VERIFIED_END
+    write_text(_verified_path(workspace), whole.decode("ascii"))
 
 
 def _verified_path(workspace: Workspace) -> Path:

@@ -138,6 +138,18 @@ _POLICY_OPTIONS: Final = (
         help="How long a merge may be looked at before it counts.",
     ),
     click.option(
+        "--approvals",
+        type=click.IntRange(0, 1),
+        metavar="N",
+        help="1: the owner must approve each merge before it counts.",
+    ),
+    click.option(
+        "--attestations",
+        type=click.IntRange(0, 16),
+        metavar="N",
+        help="How many others must have made a merge again before it counts.",
+    ),
+    click.option(
         "--weight-cap",
         type=int,
         metavar="N",

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from flair_client.chain.accounts import PolicyParams
 from flair_client.cli.command import command, group
 from flair_client.cli.options import (
     branch_option,
@@ -111,6 +112,7 @@ def policy_text(policy: Policy) -> str:
             ("round length", duration_text(params.round_length_s)),
             ("merge grace", duration_text(params.merge_grace_s)),
             ("challenge", duration_text(params.challenge_s)),
+            ("a merge needs", votes_text(params)),
             ("norm bound", f"{policy.norm_bound:.6g}"),
             ("resolution", f"{params.bits} bits in units of 2^{params.scale_exp}"),
             ("values", params.n_params),
@@ -122,6 +124,15 @@ def policy_text(policy: Policy) -> str:
             ("deposit", sol_text(params.deposit_lamports)),
         )
     )
+
+
+def votes_text(params: PolicyParams) -> str | None:
+    """Says who has to agree to a merge; None where nobody has."""
+    n_others = params.attestations_needed
+    parts = ["the owner's approval"] if params.approvals_needed else []
+    if n_others:
+        parts.append(f"{n_others} attestation{'' if n_others == 1 else 's'}")
+    return " and ".join(parts) or None
 
 
 @command("list", result=PolicyList, examples=("flair policy list",))

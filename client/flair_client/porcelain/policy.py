@@ -29,6 +29,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "round_length": "1d",
     "merge_grace": "1d",
     "challenge": 0,
+    "approvals": 0,
+    "attestations": 0,
     "weight_cap": 256,
     "contribute": "invited",
     "dp": "none",
@@ -125,9 +127,7 @@ def policy_params(
         UsageError: an unknown field, or a value that cannot be; names the field.
         TooFewUpdates: the strategy's promise needs more than `min_updates`.
     """
-    given = {
-        key: value for key, value in (overrides or {}).items() if value is not None
-    }
+    given = {key: v for key, v in (overrides or {}).items() if v is not None}
     for key in (*table, *given):
         if key not in POLICY_FIELDS:
             raise UsageError(f"policy.{key} is not a known field")
@@ -157,6 +157,8 @@ def policy_params(
         round_length_s=_seconds(values, "round_length"),
         merge_grace_s=_seconds(values, "merge_grace"),
         challenge_s=_seconds(values, "challenge"),
+        approvals_needed=_whole(values, "approvals", 0, 1),
+        attestations_needed=_whole(values, "attestations", 0, 16),
         deposit_lamports=_whole(values, "deposit_lamports", 0, 10**9),
         max_epochs=_whole(values, "max_epochs", 0, 2**16 - 1),
         max_batch_size=_whole(values, "max_batch_size", 0, 2**32 - 1),
@@ -220,6 +222,8 @@ def policy_table(policy: Policy) -> dict[str, Any]:
         "round_length": params.round_length_s,
         "merge_grace": params.merge_grace_s,
         "challenge": params.challenge_s,
+        "approvals": params.approvals_needed,
+        "attestations": params.attestations_needed,
         "deposit_lamports": params.deposit_lamports,
         "reveal_after_close": bool(params.reveal_after_close),
         "max_epochs": params.max_epochs,

@@ -291,6 +291,8 @@ def _policy_fields(params: PolicyParams) -> dict[str, Any]:
             "round_length_s",
             "merge_grace_s",
             "challenge_s",
+            "approvals_needed",
+            "attestations_needed",
             "deposit_lamports",
             "recipe_digest",
             "max_epochs",
@@ -304,7 +306,7 @@ def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
 
     Weaker is: an update may be longer, finer, trained for longer or unprotected; fewer
     are merged at once; anybody may take part; it is shown earlier; less time to object;
-    more is held back; the strategy withstands fewer hostile updates.
+    fewer have to agree to a merge; more is held back; the strategy withstands fewer hostile updates.
     """
     before, after = _policy_fields(old), _policy_fields(new)
     weaker = {
@@ -319,6 +321,8 @@ def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
         "min_updates": new.min_updates < old.min_updates,
         "norm_bound_sq": _bound(new) > _bound(old),
         "challenge_s": new.challenge_s < old.challenge_s,
+        "approvals_needed": new.approvals_needed < old.approvals_needed,
+        "attestations_needed": new.attestations_needed < old.attestations_needed,
         "deposit_lamports": new.deposit_lamports > old.deposit_lamports,
         "recipe_digest": not any(new.recipe_digest.raw),
         "max_epochs": _epochs(new) > _epochs(old),

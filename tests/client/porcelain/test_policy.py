@@ -56,6 +56,8 @@ def test_a_table_worked_out_by_hand():
         "round_length": "12h",
         "merge_grace": 90,
         "challenge": "1m",
+        "approvals": 1,
+        "attestations": 2,
         "contribute": "open",
         "dp": "required",
         "min_updates": 3,
@@ -72,6 +74,7 @@ def test_a_table_worked_out_by_hand():
     assert params.round_length_s == 43_200
     assert params.merge_grace_s == 90
     assert params.challenge_s == 60
+    assert (params.approvals_needed, params.attestations_needed) == (1, 2)
     assert params.contribute == 0
     assert params.dp_rule == 1
     assert params.min_updates == 3
@@ -113,6 +116,10 @@ def test_flags_win_over_the_table_and_none_is_no_flag():
         ("dp", None),
         ("reveal_after_close", 1),
         ("deposit_lamports", 10**9 + 1),
+        ("approvals", 2),
+        ("approvals", True),
+        ("attestations", 17),
+        ("attestations", -1),
     ],
 )
 def test_a_field_that_cannot_be_is_named(field, value):

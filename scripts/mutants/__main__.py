@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     mutations = [
         each
         for each in find_mutations(CRATE)
-        if (not options.only or options.only in each.file)
+        if (not options.only or any(part in each.file for part in options.only))
         and (not options.kind or each.kind == options.kind)
     ]
     if options.list:
@@ -229,7 +229,12 @@ def _parser() -> argparse.ArgumentParser:
         "notices; exit code 1 if none does.",
     )
     add = parser.add_argument
-    add("--only", metavar="FILE", help="mutations of sources whose path has this in it")
+    add(
+        "--only",
+        metavar="FILE",
+        action="append",
+        help="mutations of sources whose path has this in it; may be given again",
+    )
     add("--kind", help="check, operand, comparison, arithmetic, assignment, …")
     add("--list", action="store_true", help="show the mutations and stop")
     add("--json", action="store_true", help="one line of JSON")

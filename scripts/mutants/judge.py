@@ -162,12 +162,13 @@ def order_items(items: Sequence[pytest.Item], task: Task) -> Iterator[pytest.Ite
 def own_tests(stem: str) -> list[str]:
     """Gives the test files of an instruction."""
     names = sorted(path.name for path in TESTS.glob(f"test_{stem}*.py"))
-    return [
+    own = [
         name
         for name in names
         if name.removesuffix(".py").removeprefix(f"test_{stem}")
         in ("", "_passes", "_delegated")
     ]
+    return own + [name for name, stems in _TOGETHER.items() if stem in stems]
 
 
 def order_tests(file: str) -> tuple[str, ...]:
@@ -191,17 +192,26 @@ def _short(nodeid: str) -> str:
     return nodeid.removeprefix("tests/programs/")
 
 
+# Files that test several instructions.
+_TOGETHER: Final = {
+    "test_authority.py": ("authority_offer", "authority_accept"),
+    "test_merge_votes.py": (
+        *("merge_approve", "merge_attest", "attestation_expire", "merge_finalize"),
+    ),
+    "test_policy_strategies.py": ("policy_create",),
+}
 _RELATED: Final = {
-    "branch": ("test_branch_advance.py", "test_round_open.py"),
+    "attestation": ("test_merge_votes.py",),
+    "branch": ("test_branch_advance.py", "test_branch_merge.py", "test_round_open.py"),
     "config": ("test_config_create.py", "test_config_set.py"),
     "contribution": ("test_update_push.py", "test_update_settle.py"),
     "delegation": ("test_delegation_create.py", "test_update_push.py"),
     "events": ("test_config_set.py", "test_repo_create.py"),
     "invite": ("test_invite_create.py", "test_invite_redeem.py"),
-    "merge_candidate": ("test_merge_propose.py",),
+    "merge_candidate": ("test_merge_propose.py", "test_merge_votes.py"),
     "name": ("test_repo_create.py", "test_branch_create.py"),
     "policy": ("test_policy_create.py", "test_merge_finalize.py"),
-    "repo": ("test_repo_create.py",),
+    "repo": ("test_repo_create.py", "test_authority.py"),
     "role": (
         "test_role_grant.py",
         "test_branch_advance.py",
@@ -209,5 +219,6 @@ _RELATED: Final = {
         "test_invite_redeem.py",
     ),
     "round": ("test_merge_accumulate.py", "test_round_close.py", "test_round_abort.py"),
+    "strategy": ("test_policy_strategies.py",),
     "update": ("test_update_withdraw.py", "test_update_reject.py"),
 }

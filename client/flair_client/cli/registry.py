@@ -54,6 +54,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("log", "Lists the commits of a branch.", _HISTORY, None),
         ("show", "Shows a commit.", _HISTORY, None),
         ("diff", "Compares the tensors of two commits.", _HISTORY, None),
+        ("report", "Writes a page with pictures of a history.", _HISTORY, None),
         ("tag", "Gives commits names of your own.", _HISTORY, None),
         ("bisect", "Finds the commit after which a metric fell.", _HISTORY, None),
         ("verify", "Checks a repository's whole history.", _HISTORY, None),

@@ -1,7 +1,6 @@
 """The demo's report: a figure (PNG) and a page (HTML) that carries it."""
 
 import base64
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from flair_client.demo.datasets import Dataset
 from flair_client.demo.reference import Score
+from flair_client.page.html import Html, code, escaped, page, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +117,6 @@ def score_rows(outcome: Outcome) -> list[tuple[str, Score]]:
     ]
 
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; color: #1b1b1f; background: #fff; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { text-align: left; padding: .25rem .9rem .25rem 0;
-  border-bottom: 1px solid #ddd; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-img { max-width: 100%; } code { overflow-wrap: anywhere; }
-.note { border-left: 4px solid #c60; padding-left: 1rem; }
-"""
-
-
 def _page(outcome: Outcome, picture: bytes) -> str:
     data = outcome.dataset
     scores = [
@@ -140,42 +128,27 @@ def _page(outcome: Outcome, picture: bytes) -> str:
         for name, (calls, most) in sorted(outcome.compute_units.items())
     ]
     encoded = base64.b64encode(picture).decode("ascii")
-    escape = html.escape
-    verified = "".join(f"<li>{escape(line)}</li>" for line in outcome.verified)
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Flair: {escape(data.title)}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>{_STYLE}</style></head><body>
-<h1>Four hospitals, one model</h1>
-<p>{escape(data.title)}. {escape(data.source)}.</p>
+    verified = "".join(f"<li>{escaped(line)}</li>" for line in outcome.verified)
+    body = f"""<h1>Four hospitals, one model</h1>
+<p>{escaped(data.title)}. {escaped(data.source)}.</p>
 <p class="note">Mode public: every single update is readable by everyone. This data is
 public; private data needs noise or masking.</p>
-<p>Repository <code>{escape(outcome.repo)}</code><br>
-Head <code>{escape(outcome.head)}</code></p>
+<p>Repository {code(outcome.repo)}<br>
+Head {code(outcome.head)}</p>
 <h2>Did sharing help?</h2>
-{_table(("Model", "AUC", "Accuracy", "Log-loss"), scores)}
-<p><img alt="AUC and log-loss by round, AUC by model, rows by hospital"
+{_table("Scores", ("Model", "AUC", "Accuracy", "Log-loss"), scores)}
+<p class="wide"><img alt="AUC and log-loss by round, AUC by model, rows by hospital"
 src="data:image/png;base64,{encoded}"></p>
 <h2>What it cost</h2>
 <p>{outcome.bytes_moved:,} bytes moved, {outcome.fee_lamports:,} lamports of fees,
 {outcome.rent_lamports:,} lamports of rent locked, {outcome.seconds:.1f} seconds.</p>
-{_table(("Instruction", "Transactions", "Most compute units"), costs)}
+{_table("Costs", ("Instruction", "Transactions", "Most compute units"), costs)}
 <h2>What was verified</h2>
 <ol>{verified}</ol>
 <p>The revert of one hospital's contribution takes its term out of the sum. It is not
-unlearning: later updates were trained on a model that contained it.</p>
-</body></html>
-"""
+unlearning: later updates were trained on a model that contained it.</p>"""
+    return page(f"Flair: {data.title}", Html(body))
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heads)
-    body = "".join(
-        "<tr><td>"
-        + html.escape(row[0])
-        + "</td>"
-        + "".join(f'<td class="number">{html.escape(cell)}</td>' for cell in row[1:])
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
+    return table(caption, heads, ([escaped(cell) for cell in row] for row in rows))

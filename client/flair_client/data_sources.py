@@ -4,11 +4,12 @@ A name stands for a file, or for a function of the contributor's own that loads 
 rows. It is kept in `data/NAME.toml` of the user's folder, never in a workspace: no
 commit, recipe or repository ever holds it. Privacy loss is counted by that name.
 
-Where data lies, and whether it fits; reading it is the business of `training.reading`.
+Where data lies; whether it fits a recipe is the business of `data_check`.
 """
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,23 +18,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-import numpy as np
 import tomlkit
 
 from flair_client.config_file import write_text
-from flair_client.errors import DataSourceMissing, IdentifierInvalid, UsageError
+from flair_client.errors import (
+    DataSourceMissing,
+    DataUnreadable,
+    IdentifierInvalid,
+    UsageError,
+)
 from flair_client.ids import Digest
 from flair_client.names import check_name, is_name
 from flair_client.training.data import ColumnMap
-from flair_client.training.doors import Array
-from flair_client.training.reading import (
-    data_of_table,
-    map_from_plain,
-    map_to_plain,
-    read_plain,
-    read_plain_table,
-)
-from flair_client.training.recipe import LOGISTIC_REGRESSION, TrainingRecipe
+from flair_client.training.reading import map_from_plain, map_to_plain
 from flair_client.workspace import read_table
 
 DATA_FOLDER: Final = "data"
@@ -127,20 +124,23 @@ class DataSource:
         """Changes when the data does, as far as files tell.
 
         Raises:
-            DataSourceMissing: a file is not there.
+            DataUnreadable: a file is not there.
         """
         digest = hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode())
         for path in (self.path, *self.reads):
             try:
                 stat = path.stat()
             except OSError as exc:
-                raise DataSourceMissing(
-                    f"data source {self.label!r} needs {path}: {exc.strerror}"
-                ) from exc
+                raise DataUnreadable(self._needs(path, exc)) from exc
             digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         if self.kind is SourceKind.LOADER:
             digest.update(self.path.read_bytes()[:_MAX_LOADER_BYTES])
         return digest.hexdigest()
+
+    def _needs(self, path: Path, reason: OSError) -> str:
+        if self.name is None and path == self.path:
+            return f"{path} cannot be read: {reason.strerror}"
+        return f"data source {self.label!r} needs {path}: {reason.strerror}"
 
     def with_map(self, column_map: ColumnMap | None) -> Self:
         """The same rows under another map; None leaves the source's own."""
@@ -165,6 +165,21 @@ class DataSource:
 def file_ledger(path: Path) -> str:
     """Gives the name of the ledger of a file that has no name of its own."""
     return hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+
+
+def tidy_path(path: Path) -> Path:
+    """Gives a path as it is kept: absolute, and without `..`.
+
+    What is a link stays one, so that a name follows what it leads to; but where `..`
+    comes behind a link, only the folder that it means is right.
+    """
+    plain = path.expanduser().absolute()
+    tidy = Path(os.path.normpath(plain))
+    try:
+        is_same = tidy.samefile(plain)
+    except OSError:
+        is_same = not plain.exists()
+    return tidy if is_same else plain.resolve()
 
 
 def file_source(path: Path, column_map: ColumnMap | None = None) -> DataSource:
@@ -233,10 +248,16 @@ def ledger_name(home: Path | None, text: str) -> str:
     """
     if home is not None and is_name(text) and (home / _file_of(text)).is_file():
         return text
-    path = Path(text)
+    path = Path(text).expanduser()
     if path.is_file():
         return as_source(home, path).ledger
     return check_name("name of a data source", text)
+
+
+def source_exists(home: Path | None, text: str) -> bool:
+    """Whether a text is a data source of this name, or a file that is there."""
+    named = home is not None and is_name(text) and (home / _file_of(text)).is_file()
+    return named or Path(text).expanduser().is_file()
 
 
 def source_of_path(home: Path | None, path: Path) -> DataSource | None:
@@ -328,63 +349,3 @@ def _arguments(table: Mapping[str, Any]) -> dict[str, Argument]:
         if not isinstance(value, bool | int | float | str):
             raise TypeError(f"argument {name!r} is neither number nor text")
     return dict(table)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedArray:
-    """One array, or column, of a source that fits a recipe.
-
-    Attributes:
-        shape: rows first.
-        low, high: smallest and largest value; None where there is no number.
-        n_missing: values that were not measured.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    low: float | None
-    high: float | None
-    n_missing: int
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedSource:
-    """A source whose every row fits a recipe.
-
-    Attributes:
-        n_clipped: column → values outside the plausible range.
-    """
-
-    num_rows: int
-    arrays: tuple[CheckedArray, ...]
-    n_clipped: Mapping[str, int]
-
-
-def check_source(source: DataSource, recipe: TrainingRecipe) -> CheckedSource:
-    """Reads a whole source as training would; a loader is called.
-
-    Raises:
-        DataError: a row does not fit the recipe; names file, row and column.
-    """
-    plain = source.absolute().plain()
-    if recipe.model == LOGISTIC_REGRESSION:
-        data = data_of_table(read_plain_table(plain, recipe), recipe)
-    else:
-        data = read_plain(plain, recipe)
-    arrays = tuple(_checked(name, value) for name, value in data.arrays.items())
-    return CheckedSource(len(data), arrays, data.n_clipped)
-
-
-def _checked(name: str, value: Array) -> CheckedArray:
-    missing = np.isnan(value) if value.dtype.kind == "f" else np.zeros(1, dtype=bool)
-    known = value[~missing] if missing.any() else value
-    has_numbers = known.size > 0 and known.dtype.kind in "biuf"
-    return CheckedArray(
-        name,
-        value.dtype.name,
-        value.shape,
-        float(known.min()) if has_numbers else None,
-        float(known.max()) if has_numbers else None,
-        int(missing.sum()),
-    )

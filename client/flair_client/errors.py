@@ -6,12 +6,16 @@
         * NetworkUnknown: no profile has this name
         * NotTrainable: the recipe names no model that Flair can train itself
         * OutputExists: a file that would be written is there already
+        * DataSourceExists: there is a data source of this name already
+        * DataHasName: a file is a data source already, by another name
         * ExtraMissing: a library that this needs is not installed; names it
         * RequirementsMissing: libraries that a recipe's code needs; names them
+        * KuboMissing: the program of an IPFS node is not on this machine
         * NotStateDict: a PyTorch file holds something else than tensors by name
     * ObjectError: bytes that should be an object are not
         * ObjectInvalid: wrong shape, unknown field, not canonical; names the path
         * ObjectTooLarge: more than the limit, refused before memory is taken
+        * CarInvalid: a CAR is broken, or holds what nobody asked for; names the place
         * SignatureInvalid: not signed by its author
         * TensorMismatch: another shape, dtype or name than the base; names both
             * ModelsDiffer: two models to merge have other tensors; names both
@@ -44,9 +48,17 @@
         * RefUnknown: no such branch, tag, commit or prefix
         * TagExists: there is a tag of this name already
     * OutboxDamaged: an aggregator's notebook cannot be read; names the file
+    * DatabaseError: the indexer's database; carries its name without password
+        * DatabaseUnavailable: the server is away, or its folder cannot be used
+        * DatabaseTaken: another process writes it
+        * DatabaseDamaged: no database of an indexer, or it cannot be read
+        * DatabaseOutdated: made by another version; carries both revisions
+        * DatabaseOfOther: it mirrors another cluster or program
     * NotSeparable: one contributor's term cannot be taken out of a merge
     * VerificationError: history, head or merge is wrong; names the first thing
     * DataError: the training data cannot be used; names file, column or row
+        * DataUnreadable: a file is not there, or may not be read
+        * DataSourceMissing: no data source has this name
         * OneClass: the target is the same in all rows
     * NoSandbox: this machine cannot run code that is not trusted; tells why
     * RecipeFailed: a recipe's code raised, was stopped, or gave back nonsense
@@ -126,6 +138,10 @@ class RequirementsMissing(UsageError):
         self.pip = pip
 
 
+class KuboMissing(UsageError):
+    """Kubo's program is not on this machine, or not where a setting says."""
+
+
 class NotStateDict(UsageError):
     """A PyTorch file holds something else than tensors by name."""
 
@@ -159,6 +175,19 @@ class ObjectTooLarge(ObjectError):
         self.path = path
         self.size = size
         self.limit = limit
+
+
+class CarInvalid(ObjectError):
+    """A CAR is broken, incomplete, or holds what nobody asked for.
+
+    Attributes:
+        where: the place in it, as `byte 59` or `header`.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"CAR, {where}: {reason}")
+        self.where = where
+        self.reason = reason
 
 
 class SignatureInvalid(ObjectError):
@@ -346,6 +375,51 @@ class OutboxDamaged(FlairError):
         self.path = path
 
 
+class DatabaseError(FlairError):
+    """The indexer's database cannot be used.
+
+    Attributes:
+        name: its URL without the password.
+        reason: in the words of the database.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"database {name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The server is away, or the folder cannot be used; later it may work."""
+
+
+class DatabaseTaken(DatabaseError):
+    """Another process writes it."""
+
+
+class DatabaseDamaged(DatabaseError):
+    """It is no database of an indexer, or it cannot be read."""
+
+
+class DatabaseOutdated(DatabaseError):
+    """Another version of Flair made its tables.
+
+    Attributes:
+        found: its revision; None where there are no tables.
+        wanted: this version's.
+    """
+
+    def __init__(self, name: str, found: str | None, wanted: str) -> None:
+        made = "has no tables yet" if found is None else f"has revision {found}"
+        super().__init__(name, f"{made}, {wanted} is needed")
+        self.found = found
+        self.wanted = wanted
+
+
+class DatabaseOfOther(DatabaseError):
+    """It mirrors another cluster or program."""
+
+
 class NotSeparable(FlairError):
     """One contributor's term cannot be taken out of a merge."""
 
@@ -367,8 +441,24 @@ class DataError(FlairError):
     """The training data cannot be used."""
 
 
+class DataUnreadable(DataError):
+    """A data file is not there, or may not be read."""
+
+
 class DataSourceMissing(DataError):
-    """No data source has this name, or its file is gone."""
+    """No data source has this name."""
+
+
+class DataSourceExists(UsageError):
+    """There is a data source of this name already."""
+
+
+class DataHasName(UsageError):
+    """A file is a data source already; carries its `name`."""
+
+    def __init__(self, path: Any, name: str) -> None:
+        super().__init__(f"{path} has the name {name!r} already")
+        self.name = name
 
 
 class OneClass(DataError):

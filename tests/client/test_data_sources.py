@@ -2,15 +2,16 @@
 
 import json
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from flair_client.data_check import check_source
 from flair_client.data_sources import (
     DataSource,
     SourceKind,
     as_source,
-    check_source,
     file_ledger,
     find_source,
     ledger_name,
@@ -18,10 +19,12 @@ from flair_client.data_sources import (
     named_source,
     save_source,
     source_path,
+    tidy_path,
 )
 from flair_client.errors import (
     DataError,
     DataSourceMissing,
+    DataUnreadable,
     IdentifierInvalid,
     UsageError,
     WorkspaceError,
@@ -205,7 +208,7 @@ def test_the_fingerprint_changes_with_the_data(icu, ward, table):
 def test_data_that_is_gone(icu, table):
     table.unlink()
 
-    with pytest.raises(DataSourceMissing, match=r"'icu' needs .*No such file"):
+    with pytest.raises(DataUnreadable, match=r"'icu' needs .*No such file"):
         assert icu.fingerprint
 
 
@@ -260,3 +263,25 @@ def test_a_target_that_is_neither_0_nor_1(tmp_path):
 
     with pytest.raises(DataError, match=r"a\.npz, row 2: target 'ill' is 2"):
         check_source(find_source(None, str(path)), RECIPE)
+
+
+def test_a_path_is_kept_without_steps_back(tmp_path, monkeypatch, table):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+    assert tidy_path(Path("../icu.csv")) == table
+    assert tidy_path(Path("../gone/../icu.csv")) == table
+    assert tidy_path(Path("../none.csv")) == tmp_path / "none.csv"
+
+
+def test_a_path_keeps_its_links_but_where_a_step_back_goes_through_one(tmp_path):
+    inner = tmp_path / "disk" / "2024"
+    inner.mkdir(parents=True)
+    (inner / "icu.csv").write_text("a\n1\n")
+    (tmp_path / "disk" / "icu.csv").write_text("a\n2\n")
+    (tmp_path / "icu.csv").write_text("a\n3\n")
+    (tmp_path / "now").symlink_to(inner)
+
+    assert tidy_path(tmp_path / "now" / "icu.csv") == tmp_path / "now" / "icu.csv"
+    meant = tidy_path(tmp_path / "now" / ".." / "icu.csv")
+    assert meant.read_text() == "a\n2\n"

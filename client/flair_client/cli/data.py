@@ -8,7 +8,7 @@ import click
 from flair_client.cli.command import command, group
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
-from flair_client.data_sources import Argument, DataSource, SourceKind
+from flair_client.data_sources import Argument, DataSource, SourceKind, tidy_path
 from flair_client.errors import UsageError
 from flair_client.porcelain.checkout import workspace_recipe
 from flair_client.porcelain.data import (
@@ -22,7 +22,6 @@ from flair_client.porcelain.data import (
     data_remove,
     data_show,
 )
-from flair_client.site_rules import SiteRules, site_rules_from
 from flair_client.training.data import ColumnMap
 from flair_client.training.recipe import TrainingRecipe, parse_recipe
 from flair_client.workspace import RECIPE_FILE
@@ -131,10 +130,10 @@ def add_command(
     source = DataSource(
         name=name,
         kind=kind,
-        path=path.expanduser().absolute(),
+        path=tidy_path(path),
         function=function,
         arguments=dict(_argument(one) for one in arguments),
-        reads=tuple(one.expanduser().absolute() for one in reads),
+        reads=tuple(tidy_path(one) for one in reads),
         column_map=None if map_file is None else ColumnMap.load(map_file),
     )
     shown = data_add(app.settings.home, source, replace=force)
@@ -186,7 +185,7 @@ def check_command(app: App, name: str, *, recipe: Path | None) -> None:
 
     Every row is read; a loader is called. Nothing is trained and nothing is kept.
     """
-    checked = data_check(app.settings.home, _site(app), _recipe(app, recipe), name)
+    checked = data_check(app.settings.home, app.site, _recipe(app, recipe), name)
     app.out.result(checked, lambda: _checked_text(checked))
     if checked.is_too_short:
         app.out.warn(
@@ -204,11 +203,6 @@ def remove_command(app: App, name: str) -> None:
     """
     removed = data_remove(app.settings.home, name)
     app.out.result(removed, f"{name} is forgotten; {removed.path} is as it was")
-
-
-def _site(app: App) -> SiteRules:
-    values = {name: one.value for name, one in app.settings.values.items()}
-    return site_rules_from(values)
 
 
 def _recipe(app: App, path: Path | None) -> TrainingRecipe:

@@ -60,6 +60,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         USAGE,
         "nothing is installed by itself; where you trust them: {pip}",
     ),
+    errors.KuboMissing: (
+        USAGE,
+        "`scripts/install-kubo` builds it; or `flair config set kubo.program FILE`",
+    ),
     errors.NotStateDict: (
         USAGE,
         "where the model is, torch.save(model.state_dict(), FILE), and give that file",
@@ -177,9 +181,21 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         ),
     ),
     errors.DataError: (NEGATIVE, "correct the data or give another file"),
+    errors.DataUnreadable: (
+        USAGE,
+        "check the path; data that was moved: `flair data add NAME … --force`",
+    ),
     errors.DataSourceMissing: (
         NEGATIVE,
         "`flair data list` shows the names, `flair data add` makes one",
+    ),
+    errors.DataSourceExists: (
+        USAGE,
+        "--force lets the name mean this from now on; or choose another name",
+    ),
+    errors.DataHasName: (
+        USAGE,
+        "use that name; or forget it first: `flair data remove {name}`",
     ),
     errors.OneClass: (NEGATIVE, "--allow-one-class trains on them all the same"),
     errors.RecordDamaged: (

@@ -6,12 +6,14 @@ from flair_client.cli.command import command, group
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
 from flair_client.cli.types import time_text
+from flair_client.context import DEFAULT_MAX_EPSILON
 from flair_client.porcelain.privacy import (
     SourceSpent,
     SourcesSpent,
     privacy_list,
     privacy_show,
 )
+from flair_client.porcelain.protection import Budget, budget_within
 
 
 @group("privacy", examples=("flair privacy show icu", "flair privacy list"))
@@ -31,14 +33,14 @@ def show_command(app: App, *, source: str) -> None:
     SOURCE is a name, or the file that was trained on. Only updates with noise are
     counted: what an update without noise tells is not bounded by anything.
     """
-    found = privacy_show(app.context(), source)
+    found = privacy_show(app.settings.home, _budget(app), source)
     app.out.result(found, lambda: _text(found))
 
 
 @command("list", result=SourcesSpent, examples=("flair privacy list",))
 def list_command(app: App) -> None:
     """Lists the data sources that gave something away with noise."""
-    found = privacy_list(app.context())
+    found = privacy_list(app.settings.home, _budget(app))
     rows = [
         (
             one.source,
@@ -49,6 +51,12 @@ def list_command(app: App) -> None:
         for one in found.sources
     ]
     app.out.result(found, lambda: table(("SOURCE", "EPSILON", "OF", "UPDATES"), rows))
+
+
+def _budget(app: App) -> Budget:
+    # No network is needed, nor opened, to tell what was counted here.
+    setting = app.settings.number("privacy.max_epsilon", DEFAULT_MAX_EPSILON)
+    return budget_within(app.site, setting)
 
 
 def _text(found: SourceSpent) -> str:

@@ -13,6 +13,7 @@ from flair_client.opening import open_context
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.repo_address import RepoAddress, resolve_repo_address
 from flair_client.settings import Flags, Settings, load_settings
+from flair_client.site_rules import SiteRules, site_rules_from
 
 if TYPE_CHECKING:
     from flair_client.workspace import Workspace
@@ -85,10 +86,16 @@ class App:
         """Whether a person can be asked something."""
         return sys.stdin.isatty() and sys.stderr.isatty() and not self.out.json_mode
 
+    @property
+    def site(self) -> SiteRules:
+        """What this machine's own IT allows; for commands that need no network."""
+        values = {name: one.value for name, one in self.settings.values.items()}
+        return site_rules_from(values)
+
     def context(
         self,
         *,
-        signer: bool = False,
+        signer: bool | None = False,
         network: str | None = None,
         new_workspace: bool = False,
         hasty: bool = False,
@@ -96,7 +103,7 @@ class App:
         """Opens chain, store and wallet.
 
         Args:
-            signer: whether the command signs.
+            signer: whether the command signs; None reads the wallet when asked.
             network: the network that an address names.
             new_workspace: whether the command makes another workspace, which the
                 settings of the one around it are not meant for.

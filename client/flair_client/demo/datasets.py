@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flair_client.errors import DataError, UsageError
+from flair_client.errors import DataError, DataUnreadable, UsageError
 from flair_client.training.recipe import Column
 
 TEST_SHARE = 0.34
@@ -189,7 +189,7 @@ def _heart_rows(path: Path, digest: str) -> npt.NDArray[np.float64]:
     try:
         raw = path.read_bytes()
     except OSError as exc:
-        raise DataError(f"{path} cannot be read: {exc.strerror}") from exc
+        raise DataUnreadable(f"{path} cannot be read: {exc.strerror}") from exc
     actual = hashlib.sha256(raw).hexdigest()
     if actual != digest:
         raise DataError(

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flair_client.chained_file import locked
+from flair_client.data_check import CheckedArray, check_source
 from flair_client.data_sources import (
     Argument,
-    CheckedArray,
     DataSource,
     SourceKind,
-    check_source,
     file_ledger,
     find_source,
     load_sources,
@@ -19,7 +18,12 @@ from flair_client.data_sources import (
     source_of_path,
     source_path,
 )
-from flair_client.errors import DataSourceMissing, UsageError
+from flair_client.errors import (
+    DataHasName,
+    DataSourceExists,
+    DataUnreadable,
+    UsageError,
+)
 from flair_client.privacy.ledger import ledger_path, read_charges
 from flair_client.site_rules import SiteRules
 from flair_client.training.recipe import TrainingRecipe
@@ -102,21 +106,22 @@ def data_add(home: Path, source: DataSource, *, replace: bool = False) -> DataSh
 
     Raises:
         IdentifierInvalid: the name cannot be one.
-        UsageError: the name, or the file under another name, is there already.
-        DataSourceMissing: a file is not there.
+        DataSourceExists: the name is taken.
+        DataHasName: the file has another name.
+        DataUnreadable: a file is not there.
     """
     name = source.name or ""
     if source_path(home, name).is_file() and not replace:
-        raise UsageError(f"there is a data source {name!r} already")
+        raise DataSourceExists(f"there is a data source {name!r} already")
     for path in (source.path, *source.reads):
         if not path.exists():
-            raise DataSourceMissing(f"there is no file {path}")
+            raise DataUnreadable(f"there is no file {path}")
     if not source.path.is_file():
-        raise DataSourceMissing(f"{source.path} is no file")
+        raise DataUnreadable(f"{source.path} is no file")
     if source.kind is not SourceKind.LOADER:
         other = source_of_path(home, source.path)
         if other is not None and other.name != name:
-            raise UsageError(f"{source.path} has the name {other.name!r} already")
+            raise DataHasName(source.path, other.name or "")
         _move_ledger(home, file_ledger(source.path), name)
     save_source(home, source)
     return _shown(home, source)

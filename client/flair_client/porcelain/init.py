@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from flair_client.config_file import write_text
-from flair_client.errors import DataError, TensorMismatch, UsageError
+from flair_client.errors import (
+    DataError,
+    DataUnreadable,
+    TensorMismatch,
+    UsageError,
+)
 from flair_client.objects import DType
 from flair_client.porcelain.checkout import code_files
 from flair_client.training.recipe import (
@@ -151,7 +156,8 @@ def columns_from_csv(path: Path, target: str) -> tuple[Column, ...]:
     the recipe: the author of a recipe must look at it.
 
     Raises:
-        DataError: the file cannot be read, has no such target, or no other column.
+        DataUnreadable: the file is not there, or may not be read.
+        DataError: it is no table, has no such target, or no other column.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -160,8 +166,10 @@ def columns_from_csv(path: Path, target: str) -> tuple[Column, ...]:
             if target not in names:
                 raise DataError(f"{path}: there is no column {target!r}")
             ranges = _ranges(rows, [name for name in names if name != target])
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
-        raise DataError(f"{path}: cannot be read: {exc}") from exc
+    except OSError as exc:
+        raise DataUnreadable(f"{path} cannot be read: {exc.strerror or exc}") from exc
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise DataError(f"{path} is not a CSV file in UTF-8: {exc}") from exc
     if not ranges:
         raise DataError(f"{path}: there is no column of numbers besides {target!r}")
     return tuple(

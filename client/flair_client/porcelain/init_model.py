@@ -15,7 +15,8 @@ from flair_client.porcelain.init import (
     published_files,
 )
 from flair_client.porcelain.init_code import CodeLeftOut, RecipeCode, torch_code
-from flair_client.training.reading import read_npz
+from flair_client.training.npz_rows import read_npz
+from flair_client.training.reading import check_rows
 from flair_client.training.recipe import (
     INPUT_DTYPES,
     MODEL_FILE,
@@ -310,14 +311,17 @@ def inputs_from_npz(path: Path, target: str) -> tuple[Input, ...]:
     """Every array of a file, with its dtype and shape but not its number of rows.
 
     Raises:
-        DataError: it is no such file, has no such target, or an array that no recipe
-            can declare.
+        DataUnreadable: it is not there.
+        DataError: it is no such file, has no such target, an array that no recipe can
+            declare, or arrays of different numbers of rows.
     """
     inputs = []
-    for name, array in sorted(read_npz(path).items()):
+    arrays = read_npz(path)
+    for name, array in sorted(arrays.items()):
         if array.dtype.name not in INPUT_DTYPES or not array.ndim:
             raise DataError(f"{path}: array {name!r} is {array.dtype}, or has no rows")
         inputs.append(Input(name, array.dtype.name, (-1, *array.shape[1:])))
     if target not in [one.name for one in inputs]:
         raise DataError(f"{path}: there is no array {target!r}")
+    check_rows({name: len(array) for name, array in arrays.items()}, path)
     return tuple(inputs)

@@ -1,14 +1,15 @@
 """What data sources have given away: shown and listed."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from flair_client.context import Context
-from flair_client.data_sources import ledger_name
-from flair_client.errors import WorkspaceError
-from flair_client.porcelain.protection import budget_of
+from flair_client.data_sources import ledger_name, source_exists
+from flair_client.errors import DataSourceMissing
+from flair_client.porcelain.protection import Budget
 from flair_client.privacy.ledger import (
     Charge,
     epsilon_spent,
+    ledger_path,
     read_charges,
     sources_with_charges,
 )
@@ -39,30 +40,42 @@ class SourcesSpent:
     sources: tuple[SourceSpent, ...]
 
 
-def privacy_show(ctx: Context, source: str) -> SourceSpent:
+def privacy_show(home: Path, budget: Budget, source: str) -> SourceSpent:
     """Gives what a data source, by name or file, has given away.
 
+    A name that was forgotten, or never was one here, is known by what was counted
+    under it.
+
+    Args:
+        home: the user's folder.
+        budget: that each data source has here.
+        source: a name or a file.
+
     Raises:
+        DataSourceMissing: there is no such source, no such file, and nothing counted.
         RecordDamaged: the ledger was changed.
         IdentifierInvalid: neither a file nor a name.
     """
-    if ctx.home is None:
-        raise WorkspaceError("there is no folder for the ledger of privacy losses")
-    return _spent(ctx, ledger_name(ctx.home, source))
+    name = ledger_name(home, source)
+    if not (source_exists(home, source) or ledger_path(home, name).exists()):
+        raise DataSourceMissing(
+            f"there is neither a data source nor a file {source!r}, and nothing is "
+            "counted under that name"
+        )
+    return _spent(home, budget, name)
 
 
-def privacy_list(ctx: Context) -> SourcesSpent:
+def privacy_list(home: Path, budget: Budget) -> SourcesSpent:
     """Gives what every data source has given away.
 
     Raises:
         RecordDamaged: a ledger was changed.
     """
-    names = () if ctx.home is None else sources_with_charges(ctx.home)
-    return SourcesSpent(tuple(_spent(ctx, name) for name in names))
+    names = sources_with_charges(home)
+    return SourcesSpent(tuple(_spent(home, budget, name) for name in names))
 
 
-def _spent(ctx: Context, name: str) -> SourceSpent:
-    budget = budget_of(ctx)
-    charges = () if ctx.home is None else read_charges(ctx.home, name)
+def _spent(home: Path, budget: Budget, name: str) -> SourceSpent:
+    charges = read_charges(home, name)
     epsilon = epsilon_spent(charges, budget.delta)
     return SourceSpent(name, epsilon, budget.delta, budget.max_epsilon, charges)

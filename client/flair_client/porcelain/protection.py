@@ -50,9 +50,14 @@ class Budget:
 
 def budget_of(ctx: Context) -> Budget:
     """Gives the budget that each data source has here."""
-    limit, delta = ctx.site.max_epsilon, ctx.site.max_delta
+    return budget_within(ctx.site, ctx.max_epsilon)
+
+
+def budget_within(site: SiteRules, max_epsilon: float) -> Budget:
+    """Gives the budget that each data source has by a setting and a site's rules."""
+    limit, delta = site.max_epsilon, site.max_delta
     return Budget(
-        ctx.max_epsilon if limit is None else min(ctx.max_epsilon, limit),
+        max_epsilon if limit is None else min(max_epsilon, limit),
         DEFAULT_DELTA if delta is None else min(delta, DEFAULT_DELTA),
     )
 

@@ -111,7 +111,7 @@ class Scorer:
         """What a score depends on, as hexadecimal: state, recipe, rows, device.
 
         Raises:
-            DataSourceMissing: a file of the source is not there.
+            DataUnreadable: a file of the source is not there.
         """
         parts = (
             str(weights_digest(manifest)),

@@ -5,6 +5,7 @@ The data stays here: nothing in this module writes or sends anything.
 
 import csv
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from flair_client.errors import DataError
+from flair_client.errors import DataError, DataUnreadable
 from flair_client.toml_text import TomlInvalid, parse_toml
 from flair_client.training.recipe import Column
 
@@ -55,11 +56,16 @@ class ColumnMap:
         """Reads a map: `missing = [...]` and `[columns.NAME] column, equals, values`.
 
         Raises:
+            DataUnreadable: it is not there.
             DataError: not such a file.
         """
         try:
             tables = parse_toml(path.read_bytes())
-        except (OSError, TomlInvalid) as exc:
+        except OSError as exc:
+            raise DataUnreadable(
+                f"column map {path} cannot be read: {exc.strerror or exc}"
+            ) from exc
+        except TomlInvalid as exc:
             raise DataError(f"column map {path} cannot be read: {exc}") from exc
         missing = tables.pop("missing", list(DEFAULT_MISSING))
         columns = tables.pop("columns", {})
@@ -207,7 +213,7 @@ def _csv_rows(path: Path, wanted: Sequence[Source]) -> Iterator[tuple[int, list[
                     )
                 yield reader.line_num, [row[place].strip() for place in places]
     except OSError as exc:
-        raise DataError(f"{path} cannot be read: {exc.strerror}") from exc
+        raise DataUnreadable(f"{path} cannot be read: {exc.strerror or exc}") from exc
     except (UnicodeDecodeError, csv.Error) as exc:
         raise DataError(f"{path} is not a CSV file in UTF-8: {exc}") from exc
 
@@ -235,7 +241,9 @@ def _parquet_rows(
                 number += 1
                 yield number, [_text(series[s.column][index]) for s in wanted]
     except OSError as exc:
-        raise DataError(f"{path} cannot be read: {exc}") from exc
+        # Arrow's own sentence is long and names files of its sources.
+        reason = os.strerror(exc.errno) if exc.errno else exc
+        raise DataUnreadable(f"{path} cannot be read: {reason}") from exc
     except pa.ArrowException as exc:
         raise DataError(f"{path} is not a Parquet file: {exc}") from exc
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from flair_client.errors import DataError
+from flair_client.errors import DataError, DataUnreadable
 from flair_client.training.doors import Array
 
 _MODULE: Final = "flair_loader"
@@ -120,7 +120,7 @@ def _function(path: Path, name: str, where: str) -> Callable[..., Any]:
     except FileNotFoundError as exc:
         if exc.filename != str(path):
             raise
-        raise DataError(f"{where}: there is no file {path}") from exc
+        raise DataUnreadable(f"{where}: there is no file {path}") from exc
     found = getattr(module, name, None)
     if not callable(found):
         raise DataError(f"{where}: {path.name} has no function {name!r}")

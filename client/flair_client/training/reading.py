@@ -1,6 +1,5 @@
 """Rows for training from a data source, checked against what the recipe declares."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from flair_client.training.data import (
 )
 from flair_client.training.doors import Array, TrainData
 from flair_client.training.loading import load_arrays
+from flair_client.training.npz_rows import read_npz
 from flair_client.training.recipe import Input, TrainingRecipe
 
 
@@ -144,7 +144,7 @@ def table_of_arrays(
                 "one number a row"
             )
         columns.append(value.astype(np.float64))
-    _check_rows(
+    check_rows(
         {n: len(v) for n, v in zip(names_of(recipe), columns, strict=True)}, where
     )
     x = np.stack(columns[:-1], axis=1)
@@ -201,21 +201,6 @@ def map_from_plain(plain: Mapping[str, Any] | None) -> ColumnMap | None:
     return ColumnMap(sources, tuple(str(one) for one in plain["missing"]))
 
 
-def read_npz(path: Path) -> dict[str, Array]:
-    """Reads the arrays of an `.npz` file; nothing in it is unpickled.
-
-    Raises:
-        DataError: it is no such file.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except OSError as exc:
-        raise DataError(f"{path} cannot be read: {exc.strerror or exc}") from exc
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as exc:
-        raise DataError(f"{path} is no .npz file of plain arrays: {exc}") from exc
-
-
 def checked_arrays(
     arrays: Mapping[str, npt.ArrayLike], recipe: TrainingRecipe, where: object
 ) -> dict[str, Array]:
@@ -239,11 +224,20 @@ def checked_arrays(
             shown = ", ".join(repr(name) for name in list(given)[:12])
             raise DataError(f"{where} has no array {one.name!r}; it has {shown}")
         found[one.name] = _checked(given[one.name], one, where)
-    _check_rows({name: len(value) for name, value in found.items()}, where)
+    check_rows({name: len(value) for name, value in found.items()}, where)
     return found
 
 
-def _check_rows(counts: Mapping[str, int], where: object) -> None:
+def check_rows(counts: Mapping[str, int], where: object) -> None:
+    """Checks that arrays belong together.
+
+    Args:
+        counts: name → rows.
+        where: for the message.
+
+    Raises:
+        DataError: there are no rows, or not the same number everywhere.
+    """
     if not counts or not min(counts.values()):
         raise DataError(f"{where} has no rows")
     if len(set(counts.values())) > 1:

@@ -1,6 +1,7 @@
 """`flair data` and `flair train --data NAME` as people type them."""
 
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,17 @@ def make(n=0):
             raise RuntimeError("the archive is shut")
         yield [[1.0, 2.0]] * 4 + [[4.0, 3.0]] * 4, [0] * 4 + [1] * 4
 """
+
+CHARGE = Charge(
+    commit=CommitId(bytes(32)),
+    repo="flair://localnet/x/y",
+    branch="main",
+    round_index=1,
+    noise_multiplier=2.0,
+    epsilon=1.0,
+    delta=1e-6,
+    time=0,
+)
 
 
 @pytest.fixture
@@ -108,28 +120,77 @@ def test_a_name_is_not_given_twice(flair, rows):
     assert (again.code, other.code, forced.code) == (2, 2, 0)
 
 
+def test_a_name_or_a_file_that_is_taken_says_what_to_do(flair, rows):
+    flair("data", "add", "icu", "--csv", "rows.csv")
+
+    twice = flair("data", "add", "icu", "--csv", "rows.csv", "--json").line
+    other = flair("data", "add", "ward", "--csv", "rows.csv", "--json").line
+
+    assert (twice["error_code"], twice["exit_code"]) == ("DataSourceExists", 2)
+    assert "--force" in twice["hint"]
+    assert (other["error_code"], other["exit_code"]) == ("DataHasName", 2)
+    assert "`flair data remove icu`" in other["hint"]
+
+
+def test_a_path_with_steps_back_is_kept_as_people_read_it(flair, home, rows):
+    flair("data", "add", "icu", "--csv", "../work/rows.csv")
+
+    assert kept(home, "icu")["path"] == str(rows)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data", "add", "icu", "--csv", "none.csv"),
+        ("data", "add", "ward", "--loader", "none.py:make"),
+        ("data", "check", "none.csv", "--recipe", "flair.toml"),
+        ("data", "check", "none.npz", "--recipe", "flair.toml"),
+        ("data", "check", "moved", "--recipe", "flair.toml"),
+        ("init", "new", "--columns-from", "none.csv"),
+        ("init", "new", "--npz", "w.npz", "--inputs-from", "none.npz"),
+        ("init", "new", "--npz", "none.npz"),
+    ],
+)
+def test_a_missing_file_is_wrong_usage_and_not_a_fault_of_the_data(
+    flair, home, rows, words
+):
+    flair("init", "heart", "--columns-from", "rows.csv")
+    np.savez("w.npz", w=np.zeros(2))
+    (rows.parent / "flair.toml").write_bytes(Path("heart/flair.toml").read_bytes())
+    (rows.parent / "there.csv").write_text(ROWS)
+    flair("data", "add", "moved", "--csv", "there.csv")
+    (rows.parent / "there.csv").unlink()
+
+    line = flair(*words, "--json").line
+
+    assert line["exit_code"] == 2, line
+    assert "data list" not in (line["hint"] or "")
+
+
+def test_privacy_of_what_is_no_data_source_is_refused(flair, home, rows):
+    flair("data", "add", "icu", "--csv", "rows.csv")
+    for known in ("icu", "rows.csv"):
+        assert flair("privacy", "show", known).code == 0
+    for unknown in ("icuu", "none.csv"):
+        line = flair("privacy", "show", unknown, "--json").line
+        assert (line["error_code"], line["exit_code"]) == ("DataSourceMissing", 1)
+    charge_source(home, "gone", CHARGE, max_epsilon=10, delta=1e-6)
+
+    assert flair("privacy", "show", "gone", "--json").line["result"]["updates"]
+
+
 def test_what_a_file_gave_away_is_counted_under_its_name(flair, home, rows):
-    charge = Charge(
-        commit=CommitId(bytes(32)),
-        repo="flair://localnet/x/y",
-        branch="main",
-        round_index=1,
-        noise_multiplier=2.0,
-        epsilon=1.0,
-        delta=1e-6,
-        time=0,
-    )
     for name in (file_ledger(rows), "old"):
-        charge_source(home, name, charge, max_epsilon=10, delta=1e-6)
+        charge_source(home, name, CHARGE, max_epsilon=10, delta=1e-6)
 
     added = flair("data", "add", "icu", "--csv", "rows.csv", "--json").line["result"]
 
     assert added["num_updates"] == 1
     assert not ledger_path(home, file_ledger(rows)).exists()
-    assert read_charges(home, "icu") == (charge,)
+    assert read_charges(home, "icu") == (CHARGE,)
     assert flair("data", "remove", "icu", "--json").line["result"]["num_updates"] == 1
     # Counted under a name of its own already: two ledgers cannot become one.
-    charge_source(home, file_ledger(rows), charge, max_epsilon=10, delta=1e-6)
+    charge_source(home, file_ledger(rows), CHARGE, max_epsilon=10, delta=1e-6)
     refused = flair("data", "add", "old", "--csv", "rows.csv")
     assert refused.code == 2
     assert "counted under the file and under 'old' already" in refused.err

@@ -94,7 +94,7 @@ def test_weights_of_another_model_than_the_columns(flair, rows, tmp_path):
     [
         (("init",), 2, "needs columns, or a file of weights"),
         (("init", "--target", "x"), 2, "go with --columns-from"),
-        (("init", "--columns-from", "nowhere.csv"), 1, "nowhere.csv"),
+        (("init", "--columns-from", "nowhere.csv"), 2, "nowhere.csv"),
         (
             ("init", "--columns-from", "../rows.csv", "--target", "no"),
             1,

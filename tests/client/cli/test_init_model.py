@@ -358,7 +358,9 @@ def test_arrays_of_a_file_are_declared(flair, work):
     [
         (("--inputs-from", "rows.npz", "--target", "z"), 1, "there is no array 'z'"),
         (("--inputs-from", "words.npz"), 1, "array 'y' is"),
-        (("--inputs-from", "none.npz"), 1, "none.npz cannot be read"),
+        (("--inputs-from", "none.npz"), 2, "none.npz cannot be read"),
+        (("--inputs-from", "torn.npz"), 1, "numbers of rows: 'x' 3, 'y' 2"),
+        (("--inputs-from", "one.npz"), 1, "one array without a name"),
         (("--target", "y"), 2, "go with --columns-from, --target with --inputs-from"),
         (
             ("--inputs-from", "rows.npz", "--columns-from", "rows.csv"),
@@ -371,8 +373,12 @@ def test_arrays_that_cannot_be_declared(flair, work, words, code, sentence):
     np.savez(work / "plain.npz", w=np.ones(2, "f4"))
     np.savez(work / "rows.npz", x=np.zeros((5, 2)), y=np.zeros(5))
     np.savez(work / "words.npz", x=np.zeros((5, 2)), y=np.array(["a"] * 5))
+    np.savez(work / "torn.npz", x=np.zeros((3, 2)), y=np.zeros(2))
+    np.save(work / "one.npy", np.zeros(3))
+    (work / "one.npy").rename(work / "one.npz")
 
     ran = flair("init", "m", "--npz", "plain.npz", *words)
 
     assert ran.code == code
     assert sentence in ran.err
+    assert not (work / "m").exists()

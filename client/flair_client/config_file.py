@@ -52,6 +52,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "core.wallet": Key(Kind.TEXT, "wallet that signs: a name, or a path to its file"),
     "core.color": Key(Kind.FLAG, "colours in the terminal"),
     "core.progress": Key(Kind.FLAG, "progress bars"),
+    "kubo.program": Key(Kind.TEXT, "Kubo's program `ipfs`, where it is not on PATH"),
     "rpc.timeout_s": Key(Kind.SECONDS, "how long one request to the chain may take"),
     "workspace.repo": Key(
         Kind.TEXT, "the repository that this workspace is a clone of"
@@ -92,7 +93,7 @@ PROFILE_KEYS: Final[Mapping[str, Key]] = {
     "store": Key(Kind.URL, "where blocks are kept"),
 }
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_URL = re.compile(r"(https?|file)://[^\s]+")
+_URL = re.compile(r"(https?|file|kubo|kubo\+https)://[^\s]+")
 
 
 def find_key(name: str) -> Key:

@@ -58,6 +58,7 @@ class DemoResult:
     examples=(
         "flair demo",
         "flair demo --dataset heart-disease --data ./heart-disease",
+        "flair demo --store kubo",
         "flair demo --json | tail -n 1",
     ),
 )
@@ -90,8 +91,21 @@ class DemoResult:
     metavar="N",
     help="Rounds of training.",
 )
+@click.option(
+    "--store",
+    type=click.Choice(("folder", "kubo")),
+    default="folder",
+    show_default=True,
+    help="Where blocks are shared: a folder, or an IPFS node that the demo starts.",
+)
 def demo_command(
-    app: App, *, dataset: str, data: Path | None, folder: Path, rounds: int
+    app: App,
+    *,
+    dataset: str,
+    data: Path | None,
+    folder: Path,
+    rounds: int,
+    store: str,
 ) -> None:
     """Four hospitals, one model, start to report.
 
@@ -101,7 +115,8 @@ def demo_command(
     """
     # The data is public and so is everything of this mode; nobody may miss that.
     click.echo(HONEST_LINE, err=app.out.json_mode)
-    plan = DemoPlan(dataset, data, folder.absolute(), rounds)
+    kubo = _kubo_program(app) if store == "kubo" else None
+    plan = DemoPlan(dataset, data, folder.absolute(), rounds, kubo)
     started = time.monotonic()
 
     def tell(line: str) -> None:
@@ -128,6 +143,12 @@ def demo_command(
         figure=figure,
     )
     app.out.result(result, lambda: _text(outcome, page), flat=True)
+
+
+def _kubo_program(app: App) -> Path:
+    from flair_client.store.ipfs_daemon import require_kubo
+
+    return require_kubo(app.settings.text("kubo.program"))
 
 
 def _text(outcome: Outcome, page: Path) -> str:

@@ -104,9 +104,17 @@ def write_data(folder: Path, dataset: Dataset) -> None:
     write_csv(folder / "test.csv", dataset, np.concatenate([h.test for h in hospitals]))
 
 
-def write_home(folder: Path, net: Localnet) -> NetworkProfile:
-    """Writes the configuration that `flair --home FOLDER/home` reads, also later."""
-    store = (net.data_dir.absolute() / "blocks").as_uri()
+def write_home(
+    folder: Path, net: Localnet, store_url: str | None = None
+) -> NetworkProfile:
+    """Writes the configuration that `flair --home FOLDER/home` reads, also later.
+
+    Args:
+        folder: the demo's.
+        net: where the chain answers.
+        store_url: of the shared store; without it a folder beside the chain.
+    """
+    store = store_url or (net.data_dir.absolute() / "blocks").as_uri()
     write_config(
         folder / "home" / "config.toml",
         {

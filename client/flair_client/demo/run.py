@@ -69,12 +69,15 @@ class DemoPlan:
         data: folder with the files of a data set that does not come with Flair.
         folder: takes everything that the demo makes; an earlier demo in it goes.
         n_rounds: of training, after the round of statistics.
+        kubo: the program of an IPFS node that is the shared store; without it that is
+            a folder.
     """
 
     dataset: str
     data: Path | None
     folder: Path
     n_rounds: int = 3
+    kubo: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +130,11 @@ def run_demo(plan: DemoPlan, tell: Callable[[str], None]) -> Outcome:
         tell(
             f"{hospital.name}: {target.size} rows, {target.mean():.0%} {dataset.target}"
         )
-    with start_localnet(plan.folder / "localnet") as net:
-        network = write_home(plan.folder, net)
+    with start_localnet(plan.folder / "localnet") as net, _start_store(plan) as store:
+        network = write_home(plan.folder, net, store)
         tell(f"localnet at {net.url}")
+        if store is not None:
+            tell(f"IPFS node at {store}")
         owner = enter(plan.folder, network, [OWNER, AGGREGATOR, *names])
         with closing(owner.chain):
             repo = publish_model(plan.folder, owner, recipe, names)
@@ -140,6 +145,17 @@ def run_demo(plan: DemoPlan, tell: Callable[[str], None]) -> Outcome:
                 start_sites(names, network, plan.folder) as sites,
             ):
                 return _play(stage, bot, sites, started)
+
+
+@contextmanager
+def _start_store(plan: DemoPlan) -> Iterator[str | None]:
+    if plan.kubo is None:
+        yield None
+        return
+    from flair_client.store.ipfs_daemon import run_kubo
+
+    with run_kubo(plan.kubo, plan.folder / "ipfs") as node:
+        yield node.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from flair_client.context import Context
@@ -11,6 +12,7 @@ from flair_client.ids import Cid, CommitId
 from flair_client.objects import Commit
 from flair_client.porcelain.checkout import recipe_at
 from flair_client.store.base import Store
+from flair_client.store.bulk import BlockSource, put_all
 
 _DELTA: Final = "delta"
 
@@ -144,12 +146,11 @@ def send_blocks(ctx: Context, store: Store, blocks: Sequence[Outgoing]) -> Sent:
         BlockMissing, DigestMismatch: a block is not here or not itself.
         StoreFull, StoreUnavailable: from the shared store.
     """
-    n_blocks = n_bytes = 0
+    sources = (
+        BlockSource(one.cid, one.size, partial(store.get, one.cid)) for one in blocks
+    )
     with ctx.progress.task("send", sum(one.size for one in blocks), "bytes") as task:
-        for one in blocks:
-            if not ctx.remote.has(one.cid):
-                ctx.remote.put(one.cid.codec, store.get(one.cid))
-                n_blocks += 1
-                n_bytes += one.size
-            task.advance(one.size)
+        n_blocks, n_bytes = put_all(
+            ctx.remote, sources, done=lambda one: task.advance(one.size)
+        )
     return Sent(n_blocks, n_bytes)

@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
-from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.errors import DigestMismatch, ObjectTooLarge, UsageError
 from flair_client.ids import Cid
+from flair_client.limits import MAX_OBJECT_SIZE
+
+_KUBO_SCHEMES: Final = {"kubo": "http", "kubo+https": "https"}
 
 
 class Store(Protocol):
@@ -77,19 +79,39 @@ def open_store(url: str) -> Store:
     """The store that a URL names; the only place that knows the schemes.
 
     Args:
-        url: `file:///absolute/folder`, made when it is not there yet.
+        url: `file:///absolute/folder`, made when it is not there yet; or
+            `kubo://HOST:PORT`, the RPC of a Kubo node (`kubo+https://` with TLS).
 
     Raises:
         UsageError: an unknown scheme or a malformed URL.
         StoreUnavailable: the folder cannot be used.
     """
-    from flair_client.store.disk import DiskStore
-
     parts = urlsplit(url)
+    if parts.scheme in _KUBO_SCHEMES:
+        return _open_kubo(url)
     if parts.scheme != "file":
-        raise UsageError(f"{url!r} is not the URL of a store: only file:/// is known")
+        known = "file:/// and kubo:// are known"
+        raise UsageError(f"{url!r} is not the URL of a store: {known}")
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
         raise UsageError(f"{url!r} is not the URL of a store: the folder is absolute")
     if parts.query or parts.fragment:
         raise UsageError(f"{url!r} is not the URL of a store: it ends with the folder")
+    from flair_client.store.disk import DiskStore
+
     return DiskStore(Path(unquote(parts.path)))
+
+
+def _open_kubo(url: str) -> Store:
+    parts = urlsplit(url)
+    try:
+        is_whole = bool(parts.hostname and parts.port)
+    except ValueError:
+        is_whole = False
+    if not is_whole or parts.path not in ("", "/") or parts.query or parts.fragment:
+        form = "kubo://HOST:PORT names the RPC of a Kubo node"
+        raise UsageError(f"{url!r} is not the URL of a store: {form}")
+    if "@" in parts.netloc:
+        raise UsageError("the URL of a store holds no password: it is shown to others")
+    from flair_client.store.ipfs import KuboStore
+
+    return KuboStore(f"{_KUBO_SCHEMES[parts.scheme]}://{parts.netloc}")

@@ -71,7 +71,7 @@ def open_context(
     settings: Settings,
     *,
     network: str | None = None,
-    signer: bool = False,
+    signer: bool | None = False,
     hasty: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> Context:
@@ -80,7 +80,7 @@ def open_context(
     Args:
         settings: from flags, environment and files.
         network: name of the profile, where an address names it.
-        signer: whether a wallet is needed.
+        signer: whether a wallet is needed; None reads it when it is first asked for.
         hasty: whether the command goes on without the chain and does not wait long.
         progress: where long work shows how far it is.
 
@@ -95,7 +95,9 @@ def open_context(
     store = _store_url(settings, profile)
     # Whoever keeps the profile's store keeps the one that is really in use.
     profile = replace(profile, store_url=store)
-    wallet = _wallet(settings) if signer else None
+    wallet: Signer | None = None
+    if signer is not False:
+        wallet = _wallet(settings) if signer else _Unread(settings)
     timeout_s = settings.whole("rpc.timeout_s", 30)
     behalf = settings.text("contribute.on_behalf_of")
     values = {name: setting.value for name, setting in settings.values.items()}
@@ -120,6 +122,22 @@ def _wallet(settings: Settings) -> "Signer":
     from flair_client.chain.signer import load_wallet
 
     return load_wallet(settings.wallet_path())
+
+
+class _Unread:
+    """A wallet whose file is read when it is first asked: mostly it never is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @property
+    def address(self) -> Address:
+        """As `Signer.address`."""
+        return _wallet(self._settings).address
+
+    def sign(self, message: bytes) -> bytes:
+        """As `Signer.sign`."""
+        return _wallet(self._settings).sign(message)
 
 
 def _store_url(settings: Settings, profile: NetworkProfile) -> str:

@@ -22,6 +22,7 @@ from flair_client.porcelain.base_file import base_file, scratch_folder, without_
 from flair_client.porcelain.commit import allowed_metrics
 from flair_client.porcelain.local_tensors import check_published, keep_local
 from flair_client.porcelain.new_update import write_update
+from flair_client.porcelain.own_variate import correction_file
 from flair_client.porcelain.recipe_run import forget_run
 from flair_client.porcelain.trained import (
     Given,
@@ -34,6 +35,7 @@ from flair_client.porcelain.trained import (
 from flair_client.porcelain.update_delta import is_sent
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.settings import Flags, load_settings
+from flair_client.training.correction import UNUSED, Correction, correction_from
 from flair_client.training.doors import TrainContext, is_finite_number
 from flair_client.training.framework import TORCH, choose_device, load_values
 from flair_client.training.noisy_steps import NoisySteps
@@ -128,12 +130,16 @@ class Training:
             TensorMismatch: other tensors than the base; names the first.
             NotFinite: NaN or infinity; names the tensor.
             ObjectInvalid: a frozen tensor was changed.
-            UsageError: it holds no weights, or the number of samples cannot be.
+            UsageError: it holds no weights, the number of samples cannot be, or the
+                policy's strategy is SCAFFOLD and no gradient was corrected.
             Refused: more epochs than the policy allows.
             SiteRefused: the site asks for more rows.
         """
         if type(num_samples) is not int or num_samples < 1:
             raise UsageError(f"{num_samples!r} samples cannot have been trained on")
+        correction = self.context.correction
+        if correction is not None and not correction.is_used:
+            raise UsageError(UNUSED)
         made = self.epochs if epochs is None else epochs
         check_epochs(self._given, made)
         self._ctx.site.check_rows(num_samples)
@@ -235,18 +241,21 @@ def training(
         TrustRequired: recipe, policy or owner were not accepted.
         StaleBase: HEAD is not the base of the round.
         SiteRefused: the site allows no such recipe or mode.
+        WalletError: the policy's strategy is SCAFFOLD, and there is no wallet.
         UsageError: the block ended without `finish`, or the device is not there.
     """
     workspace = find_workspace(Path.cwd() if folder is None else Path(folder))
     flags = Flags(None if home is None else Path(home))
     settings = load_settings(flags, folder=workspace.folder)
-    ctx = open_context(settings, network=workspace.repo().network, progress=progress)
+    ctx = open_context(
+        settings, network=workspace.repo().network, signer=None, progress=progress
+    )
     named = None if source is None else ledger_name(ctx.home, source)
     try:
         with workspace.lock(), refusals_written_down(ctx, "train"):
             given = given_now(ctx, workspace)
             base_file(ctx, workspace, given)
-            context = _context(workspace, given, seed=seed, device=device)
+            context = _context(ctx, workspace, given, seed=seed, device=device)
             opened = Training(ctx, workspace, given, context)
             opened.source = named
             yield opened
@@ -258,7 +267,7 @@ def training(
 
 
 def _context(
-    workspace: Workspace, given: Given, *, seed: int | None, device: str
+    ctx: Context, workspace: Workspace, given: Given, *, seed: int | None, device: str
 ) -> TrainContext:
     recipe = given.recipe
     scratch = scratch_folder(workspace) / "own"
@@ -283,7 +292,17 @@ def _context(
             for name, role in given.roles.items()
             if is_sent(role, is_statistics=is_statistics)
         ),
+        correction=_correction(ctx, workspace, given),
     )
+
+
+def _correction(ctx: Context, workspace: Workspace, given: Given) -> Correction | None:
+    found = correction_file(ctx, workspace, given)
+    if found is None:
+        return None
+    base = header_at(scratch_folder(workspace) / "base.safetensors")
+    values = load_values(found.path, {}, given.recipe.framework)
+    return correction_from(found.rate, values, ties_of(base))
 
 
 def _load(path: Path, given: Given) -> dict[str, Any]:

@@ -9,6 +9,7 @@
     .flair/lock              held while a command changes the workspace
     .flair/scratch/          of a run of the recipe's code, so that it can go on
     .flair/local/            tensors that stay here, by the commit they were trained on
+    .flair/variates/         of SCAFFOLD, by the head that they hold for; stay here too
     flair.toml, CARD.md      the recipe, with its code in model.py and train.py
     weights.safetensors      the model at HEAD
     update.safetensors       what `flair train` made

@@ -169,6 +169,17 @@ def norm_clipping(case, params, _state):
     return with_factors(case, factors), {}
 
 
+def scaffold(case, params, state):
+    n, eta = len(case["deltas"]), case["eta_q24"]
+    rate, share = params["rate_q48"] / REAL, n / max(n, params["contributors"])
+    kept = []
+    for i, c in enumerate(state["c"]):
+        total = sum(delta[i] for delta in case["deltas"])
+        mean = math.ldexp(float(total), case["scale_exp"]) / float(n)
+        kept.append(c - (c + mean / rate) * share)
+    return with_factors(case, [half_even(Fraction(eta, n))] * n), {"c": kept}
+
+
 def q48(text: str) -> int:
     return half_even(Fraction(text) * REAL)
 
@@ -197,12 +208,20 @@ STRATEGIES = {
     "multi_krum": (multi_krum, [{"f": 1, "m": 0}, {"f": 1, "m": 2}]),
     "geometric_median": (geometric_median, [{"f": 2, "steps": 6}]),
     "norm_clipping": (norm_clipping, [{"f": 2, "norm_q48": q48("0.75")}]),
+    "scaffold": (
+        scaffold,
+        [
+            {"rate_q48": q48("0.3"), "contributors": 0},
+            {"rate_q48": (1 << 63) - 1, "contributors": 7},
+        ],
+    ),
 }
 MOMENTS = {
     "fedavgm": ("m",),
     "fedadam": ("m", "v"),
     "fedyogi": ("m", "v"),
     "fedadagrad": ("m", "v"),
+    "scaffold": ("c",),
 }
 
 

@@ -64,7 +64,7 @@ def train_command(
     workspace = app.workspace()
     source = data_source(app, workspace.folder, data)
     trained = train(
-        app.context(network=workspace.repo().network),
+        app.context(signer=None, network=workspace.repo().network),
         workspace,
         source,
         column_map=map_for(app, workspace.folder, source, pairs, map_file),

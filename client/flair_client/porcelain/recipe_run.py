@@ -85,6 +85,9 @@ class RecipeJob:
         sandboxed: False where the user takes the risk.
         is_evaluation: whether the weights are measured, and nothing is trained.
         hidden: folders that nothing readable may hold, besides the home folder.
+        correction: safetensors file of SCAFFOLD's correction, where the policy wants
+            it.
+        rate: of the policy, for it.
     """
 
     files: Mapping[str, bytes]
@@ -100,6 +103,8 @@ class RecipeJob:
     sandboxed: bool = True
     is_evaluation: bool = False
     hidden: tuple[Path, ...] = ()
+    correction: Path | None = None
+    rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,8 @@ def run_recipe(
         round_index=job.round_index,
         is_statistics=job.is_statistics,
         is_evaluation=job.is_evaluation,
+        correction="" if job.correction is None else str(job.correction.absolute()),
+        rate=job.rate,
     )
     spec.save(folder / "spec.json")
     said = _Said(progress)
@@ -230,6 +237,7 @@ def _start(job: RecipeJob, folder: Path, base: Path, said: "_Said") -> "Finished
             folder.absolute() / "recipe",
             spec,
             base.absolute(),
+            *(() if job.correction is None else (job.correction.absolute(),)),
             *job.source.readable,
         ],
         scratch=scratch,

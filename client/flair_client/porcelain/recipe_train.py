@@ -13,6 +13,7 @@ from flair_client.porcelain.base_file import base_file, scratch_folder
 from flair_client.porcelain.commit import allowed_metrics
 from flair_client.porcelain.local_tensors import check_published, keep_local
 from flair_client.porcelain.new_update import write_update
+from flair_client.porcelain.own_variate import correction_file
 from flair_client.porcelain.recipe_run import (
     RecipeJob,
     RecipeRun,
@@ -52,6 +53,7 @@ def train_recipe(
     ctx.site.check_sandbox(sandboxed=sandbox)
     others = check_installed(given.recipe.requirements)
     folder = scratch_folder(workspace)
+    correction = correction_file(ctx, workspace, given)
     job = RecipeJob(
         files=given.files,
         recipe=given.recipe,
@@ -65,6 +67,8 @@ def train_recipe(
         is_statistics=given.terms.is_statistics,
         sandboxed=sandbox,
         hidden=() if ctx.home is None else (ctx.home,),
+        correction=None if correction is None else correction.path,
+        rate=0.0 if correction is None else correction.rate,
     )
     run = run_recipe(job, folder / "run", progress=ctx.progress)
     ctx.site.check_rows(run.num_samples)
@@ -143,7 +147,7 @@ def run_source(source: DataSource) -> RunSource:
     """A data source as a run takes it.
 
     Raises:
-        DataSourceMissing: a file is not there.
+        DataUnreadable: a file is not there.
     """
     found = source.absolute()
     return RunSource(found.plain(), found.readable, found.fingerprint)

@@ -25,9 +25,10 @@ from flair_client.porcelain.simulate_attacks import (
     with_trigger,
 )
 from flair_client.strategies import STRATEGIES, Choice, Strategy, get_strategy
-from flair_client.strategies.parameters import from_numbers
+from flair_client.strategies.parameters import ONE_Q48, from_numbers
+from flair_client.strategies.scaffold import RATE, moved
 from flair_client.training.data import load_table
-from flair_client.training.logistic_regression import fit, probability
+from flair_client.training.logistic_regression import fit, n_steps, probability
 
 _SCALE_EXP: Final = -13
 _ETA_ONE: Final = 1 << 24
@@ -41,6 +42,8 @@ _ETA: Final[Mapping[str, float]] = {
 _TEST_SHARE: Final = 0.3
 # A site with fewer rows trains on noise.
 _MIN_ROWS: Final = 4
+_LEARNING_RATE: Final = 0.05
+_BATCH_SIZE: Final = 8
 
 
 Merge: TypeAlias = Callable[
@@ -252,6 +255,8 @@ class _Sites:
             given["f"] = self._setting.n_hostile
         if "norm" in names:
             given["norm"] = self._usual_length()
+        if "rate" in names:
+            given["rate"] = self._steps(len(self._shares[0][1])) * _LEARNING_RATE
         params = from_numbers(strategy.id, strategy.parameters, given)
         eta = round(_ETA.get(strategy.id, 1.0) * _ETA_ONE)
         return Choice(strategy, params, eta, _SCALE_EXP)
@@ -261,29 +266,53 @@ class _Sites:
         n_values = self._bounds.n_params
         state = np.zeros(n_values, np.int64)
         moments = tuple(np.zeros(n_values) for _ in choice.strategy.moments)
+        variates = _Variates(choice, len(self._shares), n_values)
         for index in range(self._setting.rounds):
             weights = _floats(state)
-            updates = [(1, one) for one in self._updates(weights, attack, index)]
-            merged = self._merge(choice, state, updates, moments)
+            corrections = variates.corrections(moments)
+            made = self._updates(weights, attack, index, variates.rate, corrections)
+            merged = self._merge(choice, state, [(1, one) for one in made], moments)
+            variates.move(moments, made)
             state, moments = merged.values, merged.moments
         return self._score(_floats(state), choice.strategy, attack)
 
     def _updates(
-        self, weights: FloatArray, attack: Attack, index: int
+        self,
+        weights: FloatArray,
+        attack: Attack,
+        index: int,
+        rate: float,
+        corrections: FloatArray,
     ) -> list[Int16Array]:
         n_hostile = 0 if attack.name == "none" else self._setting.n_hostile
         trained = []
         for number, (x, y) in enumerate(self._shares):
             rows = attack.rows(x, y) if number < n_hostile else (x, y)
-            trained.append(self._train(weights, *rows, seed=index * 64 + number))
+            steps = rate / self._steps(len(rows[1])) if rate else _LEARNING_RATE
+            trained.append(
+                self._train(
+                    *(weights, *rows, steps, corrections[number]),
+                    seed=index * 64 + number,
+                )
+            )
         honest = np.stack(trained[n_hostile:])
         hostile = []
         if n_hostile:
             hostile = list(attack.updates(Crowd(np.stack(trained[:n_hostile]), honest)))
         return [self._rounded(one) for one in (*hostile, *honest)]
 
+    def _steps(self, n_rows: int) -> int:
+        return n_steps(n_rows, self._setting.epochs, _BATCH_SIZE)
+
     def _train(
-        self, weights: FloatArray, x: FloatArray, y: Labels, *, seed: int
+        self,
+        weights: FloatArray,
+        x: FloatArray,
+        y: Labels,
+        learning_rate: float,
+        correction: FloatArray,
+        *,
+        seed: int,
     ) -> FloatArray:
         result = fit(
             x,
@@ -291,10 +320,11 @@ class _Sites:
             weights[:-1],
             weights[-1:],
             epochs=self._setting.epochs,
-            learning_rate=0.05,
-            batch_size=8,
+            learning_rate=learning_rate,
+            batch_size=_BATCH_SIZE,
             l2=0.0,
             seed=self._setting.seed * 65_536 + seed,
+            correction=(correction[:-1], correction[-1:]),
         )
         difference: FloatArray = np.concatenate([result.weight, result.bias]) - weights
         return difference
@@ -308,7 +338,10 @@ class _Sites:
         Later updates are shorter, and a hostile one is cut to the same.
         """
         start = np.zeros(self._bounds.n_params)
-        updates = (self._train(start, x, y, seed=0) for x, y in self._shares)
+        updates = (
+            self._train(start, x, y, _LEARNING_RATE, start, seed=0)
+            for x, y in self._shares
+        )
         return float(np.median([np.linalg.norm(update) for update in updates])) / 2
 
     def _score(self, weights: FloatArray, strategy: Strategy, attack: Attack) -> Cell:
@@ -319,6 +352,32 @@ class _Sites:
             backdoor = float(np.mean(called)) if called.size else 0.0
         accuracy = float(np.mean(_called(x, weights) == y))
         return Cell(strategy.id, attack.name, accuracy, backdoor)
+
+
+class _Variates:
+    """SCAFFOLD's variate of each contributor; zeros under any other strategy."""
+
+    def __init__(self, choice: Choice, n_contributors: int, n_values: int) -> None:
+        self.rate = choice.params.get(RATE, 0) / ONE_Q48
+        self._scale_exp = choice.scale_exp
+        self._own = np.zeros((n_contributors, n_values))
+
+    def corrections(self, moments: tuple[FloatArray, ...]) -> FloatArray:
+        """What each adds to its gradients, shape [contributors, values]."""
+        if not self.rate:
+            return self._own
+        corrections: FloatArray = moments[0] - self._own
+        return corrections
+
+    def move(
+        self, moments: tuple[FloatArray, ...], updates: Sequence[Int16Array]
+    ) -> None:
+        """After a merge of updates that were trained with the server's variate."""
+        if not self.rate:
+            return
+        for own, update in zip(self._own, updates, strict=True):
+            delta = np.ldexp(update.astype(np.float64), self._scale_exp)
+            own[:] = moved(own, delta, self.rate, 1.0, moments[0])
 
 
 def _floats(state: IntArray) -> FloatArray:

@@ -11,6 +11,7 @@ from flair_client.data_sources import DataSource, as_source
 from flair_client.errors import TensorMismatch, UsageError
 from flair_client.objects import Manifest
 from flair_client.porcelain.auditing import refusals_written_down
+from flair_client.porcelain.own_variate import correction_file
 from flair_client.porcelain.recipe_train import train_recipe
 from flair_client.porcelain.trained import (
     Given,
@@ -49,7 +50,8 @@ def train(
     but a folder of its own. A run of it that was cut off is taken up again.
 
     Args:
-        ctx: the chain is not asked, and nothing is signed.
+        ctx: the chain is not asked, and nothing is signed; the wallet says whose the
+            earlier updates are, where the policy's strategy is SCAFFOLD.
         workspace: a clone, trusted.
         data: a data source; or a file: CSV or Parquet, for arrays `.npz`.
         column_map: how the columns give the recipe's, instead of the source's own.
@@ -68,6 +70,7 @@ def train(
         RequirementsMissing: the recipe's code needs what is not installed.
         NoSandbox: there is none on this machine.
         RecipeFailed: the recipe's code failed, or gave back nonsense.
+        WalletError: the policy's strategy is SCAFFOLD, and there is no wallet.
         UsageError: the map names a column that the recipe does not have.
         SiteRefused: the site allows no such recipe or mode, or asks for more rows.
     """
@@ -85,6 +88,7 @@ def train(
                 device=device,
                 sandbox=sandbox,
             )
+        correction = correction_file(ctx, workspace, given)
         result = run_training(
             given.recipe,
             _base_weights(given),
@@ -94,6 +98,7 @@ def train(
             norm_bound=given.terms.norm_bound,
             allow_one_class=allow_one_class,
             label=source.label,
+            correction=None if correction is None else correction.load(),
             progress=ctx.progress,
         )
         ctx.site.check_rows(result.num_samples)

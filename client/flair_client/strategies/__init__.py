@@ -14,6 +14,7 @@ from flair_client.strategies.krum import Krum
 from flair_client.strategies.median import CoordinateMedian
 from flair_client.strategies.multi_krum import MultiKrum
 from flair_client.strategies.norm_clipping import NormClipping
+from flair_client.strategies.scaffold import Scaffold
 from flair_client.strategies.trimmed_mean import TrimmedMean
 
 STRATEGIES: dict[str, Strategy] = {
@@ -31,6 +32,7 @@ STRATEGIES: dict[str, Strategy] = {
         MultiKrum(),
         GeometricMedian(),
         NormClipping(),
+        Scaffold(),
     )
 }
 

@@ -21,6 +21,7 @@ from typing import Any, Final, TextIO
 import numpy as np
 
 from flair_client.errors import DataError, ExtraMissing
+from flair_client.training.correction import UNUSED, Correction, correction_from
 from flair_client.training.doors import (
     CHECKPOINT_FILE,
     TrainContext,
@@ -155,6 +156,7 @@ def make_context(
     recipe: TrainingRecipe,
     base: Mapping[str, Any],
     tell: Callable[[int, int, Mapping[str, float]], None],
+    correction: Correction | None = None,
 ) -> TrainContext:
     """Everything that a recipe trains with, from the spec and the recipe."""
     scratch = Path(spec.scratch)
@@ -176,7 +178,15 @@ def make_context(
         trained=frozenset(spec.trained),
         resume=resume if resume.is_file() else None,
         tell=tell,
+        correction=correction,
     )
+
+
+def _correction(spec: RunSpec, framework: str) -> Correction | None:
+    if not spec.correction:
+        return None
+    values = load_values(Path(spec.correction), {}, framework)
+    return correction_from(spec.rate, values, spec.ties)
 
 
 def run(spec: RunSpec, data: TrainData, tell: Callable[..., None]) -> TrainResult:
@@ -184,6 +194,7 @@ def run(spec: RunSpec, data: TrainData, tell: Callable[..., None]) -> TrainResul
 
     Raises:
         TypeError: it gave back something else than a `TrainResult`.
+        ValueError: it did not correct its gradients, which the policy asks for.
         Exception: whatever the recipe raises.
     """
     folder = Path(spec.recipe)
@@ -192,12 +203,16 @@ def run(spec: RunSpec, data: TrainData, tell: Callable[..., None]) -> TrainResul
     weights, base = (
         load_values(Path(spec.base), spec.ties, recipe.framework) for _ in range(2)
     )
-    context = make_context(spec, recipe, base, tell)
+    correction = _correction(spec, recipe.framework)
+    context = make_context(spec, recipe, base, tell, correction)
     # Last, so that what was imported and loaded before takes no part in it.
     seed_everything(spec.seed, recipe.framework)
     result = train(weights, data, context)
     if not isinstance(result, TrainResult):
         raise TypeError(f"{recipe.entry} gave {type(result).__name__}, no TrainResult")
+    # A run that is taken up may have made its last step before.
+    if correction is not None and not correction.is_used and context.resume is None:
+        raise ValueError(UNUSED)
     save_result(result, spec.ties, recipe.framework, Path(spec.scratch))
     return result
 

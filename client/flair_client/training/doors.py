@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from flair_client.training.correction import Correction
 from flair_client.training.noisy_steps import NoisySteps
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -120,6 +121,7 @@ class TrainContext:
         base: the weights that were handed over, as they were; read only.
         trained: names of the tensors that are to be trained.
         resume: what `checkpoint` last wrote in a run that was cut off; else None.
+        correction: SCAFFOLD's, where the policy has this strategy; else None.
     """
 
     seed: int
@@ -138,6 +140,7 @@ class TrainContext:
     trained: frozenset[str]
     resume: Path | None = None
     tell: Callable[[int, int, Mapping[str, float]], None] = _say_nothing
+    correction: Correction | None = None
 
     def report(self, done: int, total: int, **losses: float) -> None:
         """Shows how far training is: `done` of `total` steps or epochs, and losses."""
@@ -196,6 +199,37 @@ class TrainContext:
         # A tensor of PyTorch may lie on another device than the one handed over.
         to = getattr(base, "to", None)
         return base if to is None else to(device=value.device, dtype=value.dtype)
+
+    def step_size(self, n_steps: int) -> float:
+        """The learning rate of plain gradient steps.
+
+        Where the policy's strategy is SCAFFOLD, its rate divided by their number;
+        otherwise the recipe's `learning_rate`.
+
+        Args:
+            n_steps: all that this run will make.
+        """
+        if self.correction is None:
+            return self.learning_rate
+        return self.correction.step_size(n_steps)
+
+    def gradient_correction(self, name: str) -> Any:
+        """What SCAFFOLD adds to a tensor's gradient, in every step: `c - c_i`.
+
+        Karimireddy et al., SCAFFOLD (2020), algorithm 1. 0.0 under another strategy.
+        """
+        return 0.0 if self.correction is None else self.correction.of(name)
+
+    def correct_gradients(self, parameters: Mapping[str, Any]) -> None:
+        """Adds SCAFFOLD's correction to PyTorch's gradients; else nothing.
+
+        Between `backward()` and the optimiser's step.
+
+        Args:
+            parameters: as `dict(model.named_parameters())`.
+        """
+        if self.correction is not None:
+            self.correction.add_to(parameters)
 
     def checkpoint(
         self, save: Callable[[Path], object], *, every_s: float = 30.0

@@ -11,6 +11,11 @@ from flair_client.progress import NO_PROGRESS, Progress
 Array: TypeAlias = npt.NDArray[np.float64]
 
 
+def n_steps(n_rows: int, epochs: int, batch_size: int) -> int:
+    """How many steps `fit` makes."""
+    return epochs * -(-n_rows // batch_size)
+
+
 @dataclass(frozen=True, slots=True)
 class FitResult:
     """Fitted weights.
@@ -44,6 +49,7 @@ def fit(
     batch_size: int,
     l2: float,
     seed: int,
+    correction: tuple[Array, Array] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> FitResult:
     """Minimises mean log-loss + l2 / 2·‖weight‖².
@@ -58,11 +64,13 @@ def fit(
         batch_size: rows of a step; the last step of an epoch may have fewer.
         l2: strength of the penalty; the bias has none.
         seed: fixes the order of the rows.
+        correction: added to every gradient of weight and bias, as SCAFFOLD does.
         progress: told of each epoch.
     """
     weight, bias = weight.astype(np.float64), bias.astype(np.float64)
     order = np.random.Generator(np.random.PCG64(seed))
     losses = []
+    to_weight, to_bias = correction or (np.zeros_like(weight), np.zeros_like(bias))
     with progress.task("training", epochs, "epochs") as task:
         for _ in range(epochs):
             z = x @ weight + bias[0]
@@ -72,7 +80,7 @@ def fit(
                 rows = shuffled[start : start + batch_size]
                 residual = probability(x[rows], weight, bias) - y[rows]
                 gradient = x[rows].T @ residual / rows.size + l2 * weight
-                weight = weight - learning_rate * gradient
-                bias = bias - learning_rate * residual.mean()
+                weight = weight - learning_rate * (gradient + to_weight)
+                bias = bias - learning_rate * (residual.mean() + to_bias)
             task.advance(1)
     return FitResult(weight, bias, tuple(losses))

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from flair_client.errors import NotTrainable, OneClass, TensorMismatch, UsageError
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.training import metrics as measure
+from flair_client.training.correction import Correction
 from flair_client.training.data import ColumnMap, Table, load_table
-from flair_client.training.logistic_regression import fit, probability
+from flair_client.training.logistic_regression import fit, n_steps, probability
 from flair_client.training.recipe import (
     BIAS,
     LOGISTIC_REGRESSION,
@@ -137,6 +138,7 @@ def train(
     norm_bound: float = math.inf,
     allow_one_class: bool = False,
     label: object = None,
+    correction: Correction | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> TrainResult:
     """Runs the recipe's built-in model on a file, or on rows that were read already.
@@ -147,6 +149,7 @@ def train(
     A site whose rows are all of one class learns only to say that class; among other
     sites its update can still help, so `allow_one_class` lets it take part.
     Rows that were read already are called by their `label` in messages.
+    With SCAFFOLD's `correction` the policy's rate stands for the learning rate.
 
     Raises:
         DataError: the file cannot be used; OneClass where it has one class only.
@@ -176,6 +179,7 @@ def train(
         table,
         seed=recipe.seed if seed is None else seed,
         norm_bound=norm_bound,
+        correction=correction,
         progress=progress,
     )
 
@@ -206,8 +210,14 @@ def _fit(
     *,
     seed: int,
     norm_bound: float,
+    correction: Correction | None,
     progress: Progress,
 ) -> TrainResult:
+    learning_rate, corrected = recipe.learning_rate, None
+    if correction is not None:
+        steps = n_steps(table.y.size, recipe.epochs, recipe.batch_size)
+        learning_rate = correction.step_size(steps)
+        corrected = correction.of(WEIGHT), correction.of(BIAS)
     # Steps that are too large run off to infinity; whoever writes the weights refuses
     # them, and NumPy's warnings would only say so for each step.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -217,10 +227,11 @@ def _fit(
             weights[WEIGHT].astype(np.float64),
             weights[BIAS].astype(np.float64),
             epochs=recipe.epochs,
-            learning_rate=recipe.learning_rate,
+            learning_rate=learning_rate,
             batch_size=recipe.batch_size,
             l2=recipe.l2,
             seed=seed,
+            correction=corrected,
             progress=progress,
         )
         changed = {WEIGHT: fitted.weight, BIAS: fitted.bias}

@@ -28,6 +28,9 @@ class RunSpec:
         epochs, batch_size: the recipe's, within the policy's bounds.
         is_statistics: whether the round collects statistics.
         is_evaluation: whether the weights are measured, and nothing is trained.
+        correction: safetensors file of SCAFFOLD's correction; empty where there is
+            none.
+        rate: of the policy, for it.
     """
 
     recipe: str
@@ -43,6 +46,8 @@ class RunSpec:
     round_index: int
     is_statistics: bool = False
     is_evaluation: bool = False
+    correction: str = ""
+    rate: float = 0.0
 
     def save(self, path: Path) -> None:
         """Writes it."""

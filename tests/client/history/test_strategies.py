@@ -18,13 +18,15 @@ from flair_client.strategies.parameters import from_numbers, pack
 from flair_client.testing_objects import make_delta
 from flair_client.weights import load_tensor
 
+# What has no default.
+NEEDED = {"norm_clipping": {"norm": 0.01}, "scaffold": {"rate": 0.5}}
 STATEFUL = [name for name, one in STRATEGIES.items() if one.moments]
 
 
 def params_of(name, **given):
     strategy = get_strategy(name)
-    if name == "norm_clipping":
-        given.setdefault("norm", 0.01)
+    for needed, value in NEEDED.get(name, {}).items():
+        given.setdefault(needed, value)
     values = from_numbers(name, strategy.parameters, given)
     packed = pack(strategy.parameters, values)
     return replace(
@@ -97,15 +99,16 @@ def test_two_rounds_check(name):
 
 @pytest.mark.parametrize("name", STATEFUL)
 def test_moments_go_on_from_merge_to_merge(name):
-    world = world_of(name)
+    # With as many contributors as updates SCAFFOLD's variate would be the last mean.
+    given = {"contributors": 4} if name == "scaffold" else {}
+    world = world_of(name, **given)
     first = run(world, 8, 8)
     second = run(world, 8, 8)
 
     # Two equal rounds: moments that began anew would be equal.
-    assert not np.array_equal(
-        moment(world, first, "m/weight"), moment(world, second, "m/weight")
-    ) or not np.array_equal(
-        moment(world, first, "v/weight"), moment(world, second, "v/weight")
+    assert any(
+        not np.array_equal(moment(world, first, one), moment(world, second, one))
+        for one in (f"{kept}/weight" for kept in get_strategy(name).moments)
     )
     assert verify(world, since=first).head == second
 
@@ -124,16 +127,28 @@ def test_momentum_by_hand():
     }
 
 
-def test_a_revert_of_a_merge_resets_its_moments():
-    world = world_of("fedadam")
+def test_a_server_variate_by_hand():
+    # rate 1/2 and two of four: c - (c + mean / rate) / 2, from zero. Weights count not.
+    world = world_of("scaffold", rate=0.5, contributors=4)
+    first = run(world, 8, 2)
+    second = run(world, 8, 8)
+
+    unit = 2.0**-10
+    assert set(moment(world, first, "c/bias").tolist()) == {-5 * unit}
+    assert set(moment(world, second, "c/bias").tolist()) == {(-5 - 11 / 2) * unit}
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_a_revert_of_a_merge_resets_its_moments(name):
+    world = world_of(name)
     first = run(world, 8, 8)
     reverts = Revert(kind=RevertKind.MERGE, commit=first)
     world.advance(MoveKind.REVERT, world.make_revert(reverts))
     again = run(world, 8, 8)
 
     verify(world)
-    for name in ("m/weight", "v/weight"):
-        assert np.array_equal(moment(world, first, name), moment(world, again, name))
+    for one in (f"{kept}/weight" for kept in get_strategy(name).moments):
+        assert np.array_equal(moment(world, first, one), moment(world, again, one))
 
 
 @pytest.mark.parametrize("name", STATEFUL)
@@ -149,7 +164,7 @@ def test_a_revert_of_a_merge_resets_its_moments():
 def test_another_state_than_recomputed_is_named(name, change, reason):
     world = world_of(name)
     world.first = run(world, 8, 8)
-    push_all(world, 8, 8)
+    push_all(world, 8, 3)
     lied = world.finalize(
         world.make_merge(OWNER, strategy_state=change(world)), by=OWNER
     )

@@ -251,7 +251,8 @@ def test_half_of_the_updates_may_not_be_hostile(strategy, params, n_needed, boun
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_policy_like_another_has_its_strategy(name):
-    given = {"norm": 0.1} if name == "norm_clipping" else {}
+    needed = {"norm_clipping": {"norm": 0.1}, "scaffold": {"rate": 0.1}}
+    given = needed.get(name, {})
     table = {"strategy": name, "strategy_params": given, "min_updates": 9}
     older = show_policy(account(policy_params(table, n_params=1)), ZERO)
 

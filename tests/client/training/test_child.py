@@ -361,3 +361,43 @@ def test_a_device_without_pytorch(place):
 
     assert ran.returncode == EXIT_RECIPE
     assert "only code that uses PyTorch" in lines(ran)[-1]["error"]
+
+
+CORRECTED = """
+from flair_client.training.doors import TrainResult
+
+def train(weights, data, ctx):
+    step = ctx.step_size(4)
+    w = weights["w"] - step * ctx.gradient_correction("w")
+    return TrainResult({"w": w.astype("float32")}, len(data))
+"""
+
+
+def correct(place, tmp_path, train):
+    path = tmp_path / "correction.safetensors"
+    safetensors.numpy.save_file({"w": np.array([2.0, -4.0])}, path)
+    place.write("train.py", train)
+    return place.run(correction=str(path), rate=0.5)
+
+
+def test_scaffolds_correction_reaches_the_code(place, tmp_path):
+    ran = correct(place, tmp_path, CORRECTED)
+
+    assert ran.returncode == 0, ran.stderr
+    assert place.weights()["w"].tolist() == [-0.25, 0.5]
+
+
+def test_code_that_never_corrects_under_scaffold_is_refused(place, tmp_path):
+    ran = correct(place, tmp_path, TRAIN)
+
+    assert ran.returncode == EXIT_RECIPE
+    assert "gradients were never corrected" in lines(ran)[-1]["error"]
+    assert not (place.scratch / RESULT_FILE).exists()
+
+
+def test_a_run_that_made_its_steps_before_it_was_cut_off_is_taken(place, tmp_path):
+    (place.scratch / "checkpoint").write_bytes(b"all steps were made")
+
+    ran = correct(place, tmp_path, TRAIN)
+
+    assert ran.returncode == 0, ran.stderr

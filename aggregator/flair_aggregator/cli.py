@@ -106,7 +106,7 @@ def _work_options(function: Any) -> Any:
             "--reject-flagged",
             is_flag=True,
             help="As the owner, reject what a gate flags: updates far longer than the "
-            "others, or harmful on held-out rows.",
+            "others, copies of others, or harmful on held-out rows.",
         ),
         click.option(
             "--held-out-map",

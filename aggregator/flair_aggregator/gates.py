@@ -64,6 +64,12 @@ def low_scores(base: float, scores: Mapping[K, float]) -> dict[K, str]:
     }
 
 
+def copy_texts(copies: Mapping[K, K]) -> dict[K, str]:
+    """Says of each copy what it is a copy of."""
+    text = "its values are the very same as those of {}, who pushed before"
+    return {key: text.format(origin) for key, origin in copies.items()}
+
+
 def _median(values: Iterable[int]) -> int:
     ordered = sorted(values)
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flair_aggregator.follow import Standing
-from flair_aggregator.gates import low_scores, norm_outliers
+from flair_aggregator.gates import copy_texts, low_scores, norm_outliers
 from flair_aggregator.held_out import HeldOut
 from flair_aggregator.round import BranchView, Fault, Located, RoundView
 from flair_aggregator.verify import (
@@ -19,6 +19,7 @@ from flair_client.chain.accounts import (
     UpdateStatus,
 )
 from flair_client.history.checked import CheckedCommit, terms_of
+from flair_client.history.copies import copies, values_of
 from flair_client.history.records import RoundRecord
 from flair_client.ids import Address, CommitId, Digest
 from flair_client.objects import Delta
@@ -42,10 +43,11 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class _Sound:
-    """What gates go by: squared norm, and score on held-out rows."""
+    """What gates go by: squared norm, score on held-out rows, digests of values."""
 
     norm_sq: int
     score: float | None
+    values: tuple[bytes, ...]
 
 
 @dataclass(slots=True)
@@ -95,6 +97,8 @@ class Judge:
         if record is None:
             return Judgement(view)
         sound, faults = self._judge_updates(live, standing, record, head)
+        # As they were pushed: a copy comes after what it copies.
+        sound = {who: sound[who] for who in record.updates if who in sound}
         flagged = self._flagged(sound, head) if _is_closed(live) else {}
         remarks = [f"update of {who}: {one.text}" for who, one in flagged.items()]
         if self.reject_flagged:
@@ -148,14 +152,19 @@ class Judge:
 
     def _measure(self, head: CheckedCommit, delta: Delta) -> _Sound:
         score = self.held_out.score(head, delta) if self.held_out else None
-        return _Sound(delta.norm_sq, score)
+        return _Sound(delta.norm_sq, score, values_of(delta))
 
     def _flagged(
         self, sound: dict[Address, _Sound], head: CheckedCommit
     ) -> dict[Address, Fault]:
-        """What gates remark; the score comes first where both do."""
+        """What gates remark of updates in the order in which they were pushed.
+
+        Of several remarks the score goes before the copy, and both before the norm.
+        """
         norms = {who: one.norm_sq for who, one in sound.items()}
         found = _faults(RejectReason.OUTLIER, norm_outliers(norms))
+        copied = copies((who, one.values) for who, one in sound.items())
+        found |= _faults(RejectReason.COPY, copy_texts(copied))
         base = self.held_out.score(head) if self.held_out else None
         if base is not None:
             scores = {

@@ -96,7 +96,7 @@ def test_outlier_is_told_and_only_rejected_when_asked(place):
     ):
         model = place.publish(f"outlier-{name}", max_updates=5, norm_bound=1e6)
         for number in range(4):
-            model.push_by_hand(f"near{number}", 2 + number % 2)
+            model.push_by_hand(f"near{number}", 2 + number)
         model.push_by_hand("far", 300)
         bot = aggregator(model, "owner", f"outlier-{name}", options=options)
 
@@ -111,6 +111,33 @@ def test_outlier_is_told_and_only_rejected_when_asked(place):
         )
         assert report.commits[-1].n_updates == n_merged
         expected = {far: RejectReason.OUTLIER} if options.reject_flagged else {}
+        assert reason_on_chain(model) == expected
+
+
+def test_copy_of_another_update_is_told_and_only_rejected_when_asked(place):
+    for name, options, n_merged in (
+        ("tells", Options(), 3),
+        ("rejects", Options(reject_flagged=True), 2),
+    ):
+        model = place.publish(f"copy-{name}", max_updates=3, norm_bound=1e6)
+        # Pushed by step: the second pusher of 3 has copied, not the first.
+        for who, step in (("first", 3), ("other", 4), ("copier", 3)):
+            model.push_by_hand(who, step)
+        bot = aggregator(model, "owner", f"copy-{name}", options=options)
+
+        bot.once()
+
+        first, copier = (
+            str(place.context(who).wallet.address) for who in ("first", "copier")
+        )
+        told = {text for text in bot.said if "the very same as those of" in text}
+        assert told
+        assert all(f"{copier}: " in text and first in text for text in told)
+        report = verify_branch(
+            model.owner.chain, model.owner.remote, model.repo, "main"
+        )
+        assert report.commits[-1].n_updates == n_merged
+        expected = {copier: RejectReason.COPY} if options.reject_flagged else {}
         assert reason_on_chain(model) == expected
 
 

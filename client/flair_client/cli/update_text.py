@@ -57,16 +57,25 @@ def reviews_text(found: Review) -> str:
     if found.head is not None:
         parts.append(_scores_text(found))
     faults = [
-        printable(f"{one.commit_id.short}: {one.fault}", _COLUMNS)
+        printable(f"{one.commit_id.short}: {said}", _COLUMNS)
         for one in found.updates
-        if one.fault is not None
+        for said in (one.fault, _copy_text(one))
+        if said is not None
     ]
     return "\n\n".join([*parts, *(["\n".join(faults)] if faults else [])])
+
+
+def _copy_text(one: UpdateReview) -> str | None:
+    if one.copy_of is None:
+        return None
+    return f"the very same values as {one.copy_of.short}, which was pushed before"
 
 
 def _status(one: UpdateReview) -> str:
     if one.fault is not None:
         return f"{status_text(one)}, faulty"
+    if one.copy_of is not None:
+        return f"{status_text(one)}, a copy"
     seen = ", looked at" if one.is_accepted else ""
     return status_text(one) + seen
 
@@ -131,6 +140,7 @@ def review_text(found: Review, one: UpdateReview) -> str:
             ("metrics", printable(stated, 64) if stated else None),
             ("status", _status(one)),
             ("fault", None if one.fault is None else printable(one.fault, 64)),
+            ("copy", _copy_text(one)),
             ("pushed", time_text(one.pushed_at)),
             ("norm", _norm_text(found, one)),
             (

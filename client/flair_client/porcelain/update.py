@@ -26,6 +26,7 @@ class RejectReason(IntEnum):
     PRIVACY = 8
     OUTLIER = 9
     SCORE = 10
+    COPY = 11
     OTHER = 255
 
 
@@ -196,9 +197,8 @@ def _find(ctx: Context, target: RoundTarget, contributor: Address) -> UpdateAcco
     if found is not None:
         return found
     address = find_update_pda(target.address, contributor, ctx.program_id)[0]
-    raise AccountMissing(
-        address, f"update of {contributor} in round {target.account.round_index}"
-    )
+    of = f"of {contributor} in round {target.account.round_index}"
+    raise AccountMissing(address, "update", of)
 
 
 def _moved(

@@ -20,6 +20,7 @@ from flair_client.errors import (
 )
 from flair_client.history.checked import terms_of
 from flair_client.history.compare_updates import TensorChange, compare_updates
+from flair_client.history.copies import copies, values_of
 from flair_client.history.evidence import gather_evidence
 from flair_client.history.records import RepoHistory, RoundPhase, UpdateRecord
 from flair_client.history.verify_merge import merged_updates, recompute
@@ -64,6 +65,8 @@ class UpdateReview(UpdateRow):
         is_accepted: whether somebody looked at it on this machine and said so.
         fault: why it cannot be merged; None where nothing was found. Without a
             comparison only what the small objects say was looked at.
+        copy_of: the update pushed before it whose values are the very same; None where
+            it is nobody's copy.
         samples: bucket that it states; None where it states none.
         metrics: that it states.
         l2: its length, in units of the weights; None where it cannot be read.
@@ -78,6 +81,7 @@ class UpdateReview(UpdateRow):
 
     is_accepted: bool
     fault: str | None
+    copy_of: CommitId | None = None
     samples: int | None
     metrics: dict[str, float] = field(default_factory=dict)
     l2: float | None
@@ -153,7 +157,8 @@ def review_updates(
         if compare or scorer is not None:
             looked.read_all(row.contributor for row in rows)
         else:
-            looked.glance(row.contributor for row in chosen)
+            # All of them: one may be a copy of another.
+            looked.glance(row.contributor for row in rows)
         found = tuple(
             looked.review(row, row.commit_id in accepted, scorer) for row in chosen
         )
@@ -247,7 +252,9 @@ class _Look:
         key = (branch.address, target.account.round_index)
         record = self._history.rounds.get(key)
         if record is None:
-            raise AccountMissing(target.address, "round in the events")
+            raise AccountMissing(
+                target.address, "round", "of this number in the events"
+            )
         self._record = record
         self._terms: RoundTerms = terms_of(self._history, record)
         self._base: Manifest = manifest_of(store, record.base_commit)
@@ -327,6 +334,7 @@ class _Look:
             **_fields(row),
             is_accepted=is_accepted,
             fault=None,
+            copy_of=self._copy_of(row.contributor),
             samples=None if training is None else training.samples_bucket,
             metrics=dict(sound.commit.metrics or {}),
             l2=math.sqrt(delta.norm_sq) * 2.0**delta.scale_exp,
@@ -337,6 +345,12 @@ class _Look:
             alone=None if scorer is None else self._alone(scorer, delta),
             without=self._without(scorer, row),
         )
+
+    def _copy_of(self, contributor: Address) -> CommitId | None:
+        pushed = (one for one in self._record.updates if one in self._sound)
+        found = copies((who, values_of(self._sound[who].delta)) for who in pushed)
+        origin = found.get(contributor)
+        return None if origin is None else self._record.updates[origin].commit_id
 
     def head_score(self, scorer: Scorer) -> Score:
         """Of the round's base."""

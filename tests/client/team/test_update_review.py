@@ -1,7 +1,10 @@
 """`flair update`: what each update does before it counts, on a real localnet."""
 
+from dataclasses import replace
+
 import pytest
 
+from flair_client.cli.update_text import reviews_text
 from flair_client.history.graph import read_commit
 from flair_client.porcelain.pull import pull
 from flair_client.porcelain.update import RejectReason, update_list, update_reject
@@ -139,6 +142,35 @@ def check_rejected(made, who):
     assert other.cosine is None
     assert found.merged == other.alone
     assert other.without == found.head
+
+
+def test_a_copy_names_its_origin_and_not_the_other_way_round(net, tmp_path):
+    from team_world import Team
+
+    from flair_client.porcelain.update_review import review_updates
+
+    made = Team(net, tmp_path)
+    made.publish()
+    made.join(2)
+    made.push_updates(0.5, 0.5)
+    try:
+        origin, copier = (ctx.wallet.address for ctx, _ in made.sites)
+        found = {
+            one.contributor: one
+            for one in review_updates(made.owner, made.repo, "main").updates
+        }
+        shown = review_updates(made.owner, made.repo, "main", only=str(copier))
+    finally:
+        for ctx in (made.owner, *(ctx for ctx, _ in made.sites)):
+            ctx.chain.close()
+
+    assert found[copier].copy_of == found[origin].commit_id
+    assert found[origin].copy_of is None
+    # The other is looked at even where one alone is asked for.
+    assert shown.updates[0].copy_of == found[origin].commit_id
+    said = reviews_text(replace(shown, updates=tuple(found.values())))
+    assert f"the very same values as {found[origin].commit_id.short}" in said
+    assert said.count("a copy") == 1
 
 
 def test_accepting_is_noted_here_and_nothing_is_sent(team, flair):

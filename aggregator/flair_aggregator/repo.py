@@ -7,6 +7,7 @@ from functools import partial
 from flair_aggregator.branch import BranchWorker, World
 from flair_aggregator.settings import Options
 from flair_client.errors import AccountMissing, ClusterMismatch, FlairError
+from flair_client.porcelain.target import called
 
 
 @dataclass(slots=True)
@@ -58,7 +59,8 @@ class RepoWorker:
 
     def _tick_all(self) -> None:
         world = self.world
-        event_seq = world.ctx.chain.repo(world.repo).event_seq
+        with called(world.repo, f"{world.name!r} at {world.repo}"):
+            event_seq = world.ctx.chain.repo(world.repo).event_seq
         if not self._is_due(event_seq):
             return
         evidence = world.follower.read()

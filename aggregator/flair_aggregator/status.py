@@ -11,9 +11,9 @@ from flair_aggregator.pending import RpcPending
 from flair_aggregator.round import Rights, plan
 from flair_aggregator.sending import describe
 from flair_aggregator.settings import ACCUMULATE_BATCH
-from flair_client.chain.pdas import find_repo_pda
 from flair_client.context import Context
 from flair_client.ids import Address
+from flair_client.porcelain.target import RepoTarget, find_repo
 from flair_client.repo_address import RepoAddress
 
 
@@ -64,10 +64,9 @@ def branch_statuses(
     Raises:
         AccountMissing: no such repository or branch.
     """
-    repo = find_repo_pda(address.creator, address.name, ctx.program_id)[0]
-    ctx.chain.repo(repo)
-    names = branches or tuple(one.name for one in ctx.chain.branches(repo))
-    return tuple(_status(ctx, address, name, outbox) for name in names)
+    target = find_repo(ctx, address)
+    names = branches or tuple(one.name for one in ctx.chain.branches(target.address))
+    return tuple(_status(target, name, outbox) for name in names)
 
 
 def last_steps(
@@ -79,12 +78,12 @@ def last_steps(
     return outbox.latest([(one.genesis_hash, one.address) for one in branches])
 
 
-def _status(
-    ctx: Context, address: RepoAddress, branch: str, outbox: Outbox | None
-) -> BranchStatus:
-    repo = find_repo_pda(address.creator, address.name, ctx.program_id)[0]
+def _status(target: RepoTarget, branch: str, outbox: Outbox | None) -> BranchStatus:
+    ctx = target.ctx
+    # A branch that is not there is told by its name.
+    target.branch(branch)
     genesis_hash = ctx.network.genesis_hash or ctx.chain.rpc.get_genesis_hash()
-    view = RpcPending(ctx.chain).read(repo, branch)
+    view = RpcPending(ctx.chain).read(target.address, branch)
     planned = plan(
         view,
         Rights(may_reject=False, may_propose=True),
@@ -94,7 +93,7 @@ def _status(
     found = outbox and outbox.waits(genesis_hash, view.branch.address)
     live = view.live.round.value if view.live else None
     return BranchStatus(
-        repo=str(address.at(None)),
+        repo=str(target.name.at(None)),
         branch=branch,
         address=view.branch.address,
         genesis_hash=genesis_hash,

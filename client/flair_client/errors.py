@@ -301,12 +301,20 @@ class AccountInvalid(ChainError):
 
 
 class AccountMissing(ChainError):
-    """No such account."""
+    """No such account.
 
-    def __init__(self, address: Any, kind: str) -> None:
-        super().__init__(f"there is no {kind} at {address}")
+    Attributes:
+        address: where it would be.
+        kind: what it would be, as `repo`.
+        name: what people call it; None where nobody knows.
+    """
+
+    def __init__(self, address: Any, kind: str, name: object = None) -> None:
+        place = f"at {address}" if name is None else f"{name}"
+        super().__init__(f"there is no {kind} {place}")
         self.address = address
         self.kind = kind
+        self.name = name
 
 
 class ProgramRefused(ChainError):

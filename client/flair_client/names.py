@@ -6,6 +6,7 @@ from typing import Final
 from flair_client.errors import IdentifierInvalid
 
 MAX_NAME_LENGTH: Final = 64
+NAME_RULE: Final = "1 to 64 of a-z 0-9 . _ -, first a letter or digit"
 # The program's rule (docs/protocol.md, section 1).
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -26,9 +27,5 @@ def check_name(kind: str, text: str) -> str:
         IdentifierInvalid: it is not a name.
     """
     if not is_name(text):
-        raise IdentifierInvalid(
-            kind,
-            text[: MAX_NAME_LENGTH + 1],
-            "1 to 64 of a-z 0-9 . _ -, first a letter or digit",
-        )
+        raise IdentifierInvalid(kind, text[: MAX_NAME_LENGTH + 1], NAME_RULE)
     return text

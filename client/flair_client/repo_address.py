@@ -66,6 +66,15 @@ class RepoAddress:
         return replace(self, ref=ref)
 
 
+def is_repo_address(text: str) -> bool:
+    """Whether a text is the whole address of a repository, or CREATOR/NAME."""
+    try:
+        resolve_repo_address(text, network="any", creator=None)
+    except IdentifierInvalid:
+        return False
+    return True
+
+
 def resolve_repo_address(
     text: str, *, network: str, creator: Address | None
 ) -> RepoAddress:

@@ -325,7 +325,7 @@ class Repo:
         name = (ref or _DEFAULT_BRANCH).partition("~")[0]
         branch = name if name in heads else _DEFAULT_BRANCH
         if branch not in heads:
-            raise AccountMissing(self.address, f"commit on branch {branch!r}")
+            raise AccountMissing(self.address, "commit", f"on branch {branch!r}")
         found = last_valid_head(
             self._ctx.chain,
             self._ctx.remote,

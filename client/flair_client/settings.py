@@ -16,7 +16,7 @@ import platformdirs
 from flair_client.config_file import Value, read_config
 from flair_client.errors import IdentifierInvalid, NetworkUnknown, Refused
 from flair_client.ids import Address
-from flair_client.names import check_name, is_name
+from flair_client.names import NAME_RULE, check_name, is_name
 
 WORKSPACE_FOLDER: Final = ".flair"
 SYSTEM_FOLDER: Final = Path("/etc/flair")
@@ -177,9 +177,8 @@ def wallet_file(home: Path, wallet: str) -> Path:
     if "/" in wallet or wallet.endswith(".json"):
         return Path(wallet).expanduser()
     if not is_name(wallet):
-        raise IdentifierInvalid(
-            "wallet", wallet[:80], "neither a name nor a path to a file"
-        )
+        reason = f"neither the path of a file nor a name, which is {NAME_RULE}"
+        raise IdentifierInvalid("wallet", wallet[:80], reason)
     return home / "wallets" / f"{wallet}.json"
 
 

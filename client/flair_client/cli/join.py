@@ -16,6 +16,7 @@ from flair_client.cli.types import BRANCH_NAME
 from flair_client.errors import UsageError
 from flair_client.invite_link import InviteLink, check_sponsor_url, is_invite_link
 from flair_client.porcelain.join import Joined, Requested, join, join_request
+from flair_client.repo_address import is_repo_address
 
 _STDIN_LIMIT = 4096
 
@@ -92,12 +93,14 @@ def join_command(
     """
     if link == "-":
         link = sys.stdin.read(_STDIN_LIMIT).strip()
+        if not link:
+            raise UsageError("standard input holds no link")
     asked = bool(scopes) or branch is not None or note is not None
-    if is_invite_link(link) == request:
+    if request and is_invite_link(link):
+        raise UsageError("--request is for an address without an invitation")
+    if not request and is_repo_address(link):
         raise UsageError(
-            "--request is for an address without an invitation"
-            if request
-            else "this is an address and no invitation; --request asks its owner"
+            "this is an address and no invitation; --request asks its owner"
         )
     if request:
         if folder is not None or no_clone or accept:

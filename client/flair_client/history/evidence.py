@@ -229,7 +229,7 @@ def _branch_account(
     except AccountMissing as exc:
         made = find_branch_pda(history.repo, name, chain.program_id)[0]
         if made not in history.branches:
-            raise
+            raise AccountMissing(made, "branch", repr(name)) from exc
         raise VerificationError(
             f"branch {name!r}", "an event made it, its account is missing"
         ) from exc

@@ -200,7 +200,8 @@ def _find(target: RepoTarget, wallet: Address, key: Address) -> DelegationAccoun
     if found is None:
         program_id = target.ctx.program_id
         address = find_delegation_pda(target.address, wallet, key, program_id)[0]
-        raise AccountMissing(address, f"delegation of {wallet} to {key}")
+        of = f"of {wallet} to {key} in {target.name.at(None)}"
+        raise AccountMissing(address, "delegation", of)
     return found
 
 

@@ -13,9 +13,6 @@ from typing import Any
 from flair_client.chain.accounts import MoveKind
 from flair_client.context import Context
 from flair_client.encoding import (
-    commit_id as id_of,
-)
-from flair_client.encoding import (
     encode_commit,
     encode_event_list,
     sign_commit,
@@ -33,7 +30,7 @@ from flair_client.errors import (
 from flair_client.history.events import events_for_commit
 from flair_client.history.graph import read_commit, walk
 from flair_client.history.verify import last_valid_head
-from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Cid, CommitId
+from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, CommitId
 from flair_client.objects import Commit, CommitKind
 from flair_client.porcelain.advance import advance
 from flair_client.porcelain.auditing import write_push, write_pushed
@@ -48,8 +45,9 @@ from flair_client.porcelain.refs import resolve_commit
 from flair_client.porcelain.repo import repo_exists
 from flair_client.porcelain.repo_publish import RootPlan, repo_publish
 from flair_client.porcelain.target import BranchTarget, find_repo
-from flair_client.porcelain.transfer import Sent
+from flair_client.porcelain.transfer import Outgoing, send_blocks
 from flair_client.repo_address import RepoAddress
+from flair_client.store.memory import MemoryStore
 
 _DEFAULT_BRANCH = "main"
 _MAX_REPORT_SIZE = 1 << 16
@@ -222,31 +220,38 @@ def _publish_root(
     upstream = read_commit(ctx.remote, source.commit)
     if upstream.weights is None:
         raise UsageError(f"commit {source.commit.short} is an update, not a model")
-    write_push(ctx, repo, (), branch=branch, upstream=str(origin))
-    with ctx.remote.batch():
-        events = events_for_commit(ctx.chain, ctx.remote, place.repo.address, None)
-        commit = Commit(
-            kind=CommitKind.ROOT,
-            repo=place.repo.address,
-            branch=branch,
-            author=ctx.wallet.address,
-            message=f"fork of {origin}",
-            time=ctx.now(),
-            policy=place.policy(place.account.policy_index).digest,
-            weights=upstream.weights,
-            recipe=recipe_at(ctx.remote, source.commit),
-            report=_report(ctx, source, origin),
-            events=ctx.remote.put(CODEC_DAG_CBOR, encode_event_list(events)),
-        )
-        signed = sign_commit(commit, ctx.wallet.address, ctx.wallet.sign)
-        block = encode_commit(signed)
-        ctx.remote.put(CODEC_DAG_CBOR, block)
-    advance(ctx, place, MoveKind.ROOT, id_of(block))
-    write_pushed(ctx, id_of(block), Sent(1, len(block)))
-    return id_of(block)
+    events = events_for_commit(ctx.chain, ctx.remote, place.repo.address, None)
+    # Made here first, so that it is written down before anything leaves.
+    own = MemoryStore()
+    commit = Commit(
+        kind=CommitKind.ROOT,
+        repo=place.repo.address,
+        branch=branch,
+        author=ctx.wallet.address,
+        message=f"fork of {origin}",
+        time=ctx.now(),
+        policy=place.policy(place.account.policy_index).digest,
+        weights=upstream.weights,
+        recipe=recipe_at(ctx.remote, source.commit),
+        report=own.put(CODEC_RAW, _report(ctx, source, origin)),
+        events=own.put(CODEC_DAG_CBOR, encode_event_list(events)),
+    )
+    signed = sign_commit(commit, ctx.wallet.address, ctx.wallet.sign)
+    root = CommitId(own.put(CODEC_DAG_CBOR, encode_commit(signed)).digest)
+    # Everything else is the other repository's, and in the store already.
+    named = ((signed.report, "report"), (signed.events, "events"), (root.cid, "commit"))
+    blocks = [
+        Outgoing(cid, what, len(own.get(cid))) for cid, what in named if cid is not None
+    ]
+    told = {"branch": branch, "commit": str(root), "upstream": str(origin)}
+    write_push(ctx, repo, blocks, **told)
+    sent = send_blocks(ctx, own, blocks)
+    advance(ctx, place, MoveKind.ROOT, root)
+    write_pushed(ctx, root, sent)
+    return root
 
 
-def _report(ctx: Context, source: _Source, origin: RepoAddress) -> Cid:
+def _report(ctx: Context, source: _Source, origin: RepoAddress) -> bytes:
     told = {
         "fork": {
             "upstream": str(origin.at(None)),
@@ -256,5 +261,4 @@ def _report(ctx: Context, source: _Source, origin: RepoAddress) -> Cid:
             ),
         }
     }
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
-    return ctx.remote.put(CODEC_RAW, text.encode())
+    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()

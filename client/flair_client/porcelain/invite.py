@@ -179,7 +179,7 @@ def invite_revoke(ctx: Context, repo: RepoAddress, key: Address) -> InviteRevoke
     found = ctx.chain.invite(target.address, key)
     if found is None:
         address = find_invite_pda(target.address, key, ctx.program_id)[0]
-        raise AccountMissing(address, f"invite of key {key}")
+        raise AccountMissing(address, "invite", f"of key {key} in {repo.at(None)}")
     place = None if found.branch == ZERO_ADDRESS else found.branch
     sent = ctx.send(
         [

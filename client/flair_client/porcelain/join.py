@@ -319,7 +319,7 @@ def join_request_close(
     found = ctx.chain.join_request(target.address, wallet)
     if found is None:
         address = find_join_request_pda(target.address, wallet, ctx.program_id)[0]
-        raise AccountMissing(address, f"request of {wallet} to join")
+        raise AccountMissing(address, "request", f"of {wallet} to join {repo.at(None)}")
     sent = ctx.send([close_instruction(target, found)])
     return RequestClosed(repo, wallet, str(sent.signature))
 

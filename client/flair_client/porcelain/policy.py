@@ -354,7 +354,7 @@ def policy_show(ctx: Context, repo: RepoAddress, index: int) -> Policy:
         AccountMissing: there is none of this index.
     """
     target = find_repo(ctx, repo)
-    account = ctx.chain.policy(target.address, index)
+    account = target.policy(index)
     return show_policy(
         account, find_policy_pda(target.address, index, ctx.program_id)[0]
     )

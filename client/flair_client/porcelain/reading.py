@@ -117,6 +117,6 @@ def reading_there(ctx: Context, repo: RepoAddress) -> Reading:
         if any(one.head_commit.raw)
     }
     if not heads:
-        raise AccountMissing(target.address, "commit of this repository")
+        raise AccountMissing(target.address, "commit in", repo.at(None))
     current = heads.get(DEFAULT_BRANCH) or heads[min(heads)]
     return Reading(ctx.remote, heads, current)

@@ -136,7 +136,7 @@ def role_revoke(
     role = ctx.chain.role_for(target.address, place, grantee)
     if role is None:
         address = find_role_pda(target.address, place, grantee, ctx.program_id)[0]
-        raise AccountMissing(address, f"role of {grantee}")
+        raise AccountMissing(address, "role", f"of {grantee} in {repo.at(None)}")
     sent = ctx.send(
         [
             build_revoke(

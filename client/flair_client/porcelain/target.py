@@ -3,6 +3,8 @@
 Used by the verbs that write to the chain; no verb itself.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flair_client.chain.accounts import (
@@ -99,9 +101,20 @@ class RepoTarget:
         Raises:
             AccountMissing: there is none of this name.
         """
-        account = self.ctx.chain.branch(self.address, name)
         address = find_branch_pda(self.address, name, self.ctx.program_id)[0]
+        with called(address, f"{name!r} in {self.name.at(None)}"):
+            account = self.ctx.chain.branch(self.address, name)
         return BranchTarget(self, address, account)
+
+    def policy(self, index: int) -> PolicyAccount:
+        """Gives a policy by its number.
+
+        Raises:
+            AccountMissing: there is none.
+        """
+        address = find_policy_pda(self.address, index, self.ctx.program_id)[0]
+        with called(address, f"{index} in {self.name.at(None)}"):
+            return self.ctx.chain.policy(self.address, index)
 
     def branch_names(self) -> dict[Address, str]:
         """Gives the names of all branches by address; zero is the whole repository."""
@@ -126,7 +139,7 @@ class BranchTarget:
 
     def policy(self, index: int) -> PolicyAccount:
         """Gives one of the repository's policies."""
-        return self.repo.ctx.chain.policy(self.repo.address, index)
+        return self.repo.policy(index)
 
     def round(self, index: int | None = None) -> "RoundTarget":
         """Gives a round; without an index the live one, or else the last one.
@@ -142,7 +155,8 @@ class BranchTarget:
             found = self.repo.ctx.chain.round(self.address, chosen)
         address = find_round_pda(self.address, chosen, self.repo.ctx.program_id)[0]
         if found is None:
-            raise AccountMissing(address, f"round of branch {account.name!r}")
+            of = f"{chosen} of branch {account.name!r} in {self.repo.name.at(None)}"
+            raise AccountMissing(address, "round", of)
         return RoundTarget(self, address, found)
 
 
@@ -162,4 +176,24 @@ def find_repo(ctx: Context, name: RepoAddress) -> RepoTarget:
         AccountMissing: there is none.
     """
     address = find_repo_pda(name.creator, name.name, ctx.program_id)[0]
-    return RepoTarget(ctx, name, address, ctx.chain.repo(address))
+    with called(address, name.at(None)):
+        return RepoTarget(ctx, name, address, ctx.chain.repo(address))
+
+
+@contextmanager
+def called(address: Address, name: object) -> Iterator[None]:
+    """Has a missing account told by the name that people know it by.
+
+    Args:
+        address: of the account.
+        name: as they would write it.
+
+    Raises:
+        AccountMissing: as within, with the name where it is about this account.
+    """
+    try:
+        yield
+    except AccountMissing as exc:
+        if exc.address != address or exc.name is not None:
+            raise
+        raise AccountMissing(address, exc.kind, name) from exc

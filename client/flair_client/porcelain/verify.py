@@ -17,6 +17,7 @@ from flair_client.history.line import LineState
 from flair_client.history.verify import CommitReport, report_of, walk_line
 from flair_client.ids import Address, CommitId, Digest
 from flair_client.porcelain.refs import MIN_DIGITS, Tag, names_for, resolve_commit
+from flair_client.porcelain.target import called
 from flair_client.repo_address import RepoAddress
 
 
@@ -98,14 +99,15 @@ def verify(
     genesis_hash = checked_genesis_hash(ctx)
     address = find_repo_pda(repo.creator, repo.name, ctx.program_id)[0]
     try:
-        evidence = gather_repo(
-            ctx.chain,
-            ctx.remote,
-            address,
-            None if branch is None else [branch],
-            genesis_hash=genesis_hash,
-            progress=ctx.progress,
-        )
+        with called(address, repo.at(None)):
+            evidence = gather_repo(
+                ctx.chain,
+                ctx.remote,
+                address,
+                None if branch is None else [branch],
+                genesis_hash=genesis_hash,
+                progress=ctx.progress,
+            )
     except AccountInvalid as exc:
         # Whoever answers with such an account lies; that is a verdict, not an outage.
         raise VerificationError(f"account {exc.address}", exc.reason) from exc

@@ -118,12 +118,17 @@ def wallet_address(settings: Settings, text: str | None) -> Address:
     Raises:
         WalletError: neither an address nor a wallet that can be used.
     """
-    if text is not None:
-        try:
-            return Address.parse(text)
-        except IdentifierInvalid:
-            pass
-    return load_wallet(settings.wallet_path(text)).address
+    if text is None:
+        return load_wallet(settings.wallet_path()).address
+    try:
+        return Address.parse(text)
+    except IdentifierInvalid:
+        pass
+    try:
+        path = settings.wallet_path(text)
+    except IdentifierInvalid as exc:
+        raise IdentifierInvalid("address or wallet", exc.text, exc.reason) from exc
+    return load_wallet(path).address
 
 
 def wallet_balance(ctx: Context, address: Address) -> Balance:

@@ -143,7 +143,7 @@ def test_a_tag_of_another_workspace(here, other, theirs):
     [
         (("HEAD", "{theirs}@nothing"), 1, "neither a branch"),
         (("HEAD", "./nowhere"), 2, "there is no workspace at ./nowhere"),
-        (("HEAD", "{theirs}x"), 1, "there is no repo at"),
+        (("HEAD", "{theirs}x"), 1, "there is no repo flair://localnet/"),
         (("HEAD", "{theirs}", "--repo", "{mine}"), 2, "--repo is for names without"),
     ],
 )

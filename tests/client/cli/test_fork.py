@@ -1,11 +1,13 @@
 """`flair fork` on a localnet: another's head becomes one's own root."""
 
 import json
+from pathlib import Path
 
 import pytest
 from work_world import running_net
 
 import flair_client
+from flair_client.ids import Cid
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,18 @@ def test_a_fork_shares_blocks_and_tells_where_it_comes_from(net, site, heart):
     # Report, event list and commit, and what the chain's events are kept as.
     n_events = site.json("repo", "show", made["repo"])["event_seq"]
     assert len(blocks(net) - before) == 3 + n_events
+    pushing, pushed = [
+        one
+        for one in site.json("outbox", "--audit", "show")["lines"]
+        if "push" in one["kind"]
+    ]
+    listed = pushing["details"]["blocks"]
+    assert [what for what, _, _ in listed] == ["report", "events", "commit"]
+    digests = {Cid.parse(cid).digest.hex() for _, cid, _ in listed}
+    assert digests <= {Path(name).stem for name in blocks(net) - before}
+    assert pushing["details"]["commit"] == pushed["details"]["commit"] == made["root"]
+    assert pushed["details"]["n_blocks"] == 3
+    assert pushed["details"]["n_bytes"] == pushing["details"]["n_bytes"]
     (root,) = site.json("log", made["repo"])["commits"]
     assert root["commit"] == made["root"]
     assert root["message"] == f"fork of {made['upstream']}"

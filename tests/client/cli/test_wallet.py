@@ -117,3 +117,21 @@ def test_mainnet_has_no_faucet(flair, monkeypatch):
 
     assert line["exit_code"] == 1
     assert line["error_code"] == "Refused"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("wallet", "new", "siteA"),
+        ("wallet", "show", "siteA"),
+        ("wallet", "balance", "siteA"),
+        ("wallet", "airdrop", "--to", "siteA"),
+        ("wallet", "show", "--wallet", "siteA"),
+    ],
+)
+def test_a_name_that_cannot_be_one_tells_the_rule(flair, words):
+    ran = flair(*words)
+
+    assert ran.code == 2
+    assert "'siteA'" in ran.err
+    assert "1 to 64 of a-z 0-9 . _ -" in ran.err

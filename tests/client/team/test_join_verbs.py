@@ -1,5 +1,6 @@
 """The verbs of joining, machine keys and sponsors, as a shell would run them."""
 
+import io
 import json
 import os
 import signal
@@ -83,8 +84,6 @@ def test_a_wrong_link_ends_with_one_sentence(flair, team, change, ends, tmp_path
 
 
 def test_a_link_comes_from_standard_input(flair, team, monkeypatch, tmp_path):
-    import io
-
     link = link_from(flair, "--uses", 2)
     monkeypatch.setattr(sys, "stdin", io.StringIO(link + "\n"))
 
@@ -113,6 +112,47 @@ def test_options_that_do_not_fit_a_link_are_refused(flair, team, tmp_path):
         ran = flair("--wallet", "site-0", "join", *words, cwd=tmp_path)
         assert ran.code == 2, (words, ran.err)
     assert flair("request", "list").out == "no requests\n"
+
+
+def test_what_is_no_link_is_called_what_it_is(flair, team, tmp_path, monkeypatch):
+    address = str(team.repo)
+    for text, said in (
+        ("nonsense", "'nonsense' is not a valid invitation link"),
+        ("a/b", "'a/b' is not a valid invitation link"),
+        (address, "this is an address and no invitation"),
+        (address.removeprefix("flair://localnet/"), "this is an address and no"),
+        ("nonsense#invite=1", "'nonsense' is not a valid repository address"),
+    ):
+        ran = flair("--wallet", "site-0", "join", text, cwd=tmp_path)
+        assert ran.code == 2
+        assert said in ran.err
+    monkeypatch.setattr(sys, "stdin", io.StringIO(" \n"))
+
+    ran = flair("--wallet", "site-0", "join", "-", cwd=tmp_path)
+
+    assert (ran.code, ran.err) == (2, "error: standard input holds no link\n")
+
+
+def test_what_is_not_there_is_named_as_people_write_it(flair, team):
+    creator = team.repo.creator
+    repo = f"flair://localnet/{creator}/none"
+    key = str(creator)
+    for words, said in (
+        (("role", "list", "--repo", repo), f"there is no repo {repo}"),
+        (("verify", repo), f"there is no repo {repo}"),
+        (("clone", repo, "there"), f"there is no repo {repo}"),
+        (("join", repo, "--request"), f"there is no repo {repo}"),
+        (("verify", "--branch", "none"), "there is no branch 'none'"),
+        (("policy", "show", "7"), f"there is no policy 7 in {team.repo}"),
+        (("invite", "revoke", key), f"there is no invite of key {key} in {team.repo}"),
+        (("role", "revoke", key), f"there is no role of {key} in {team.repo}"),
+        (("delegate", "revoke", key), f"to {key} in {team.repo}"),
+        (("request", "close", key), f"of {key} to join {team.repo}"),
+        (("round", "show", "--branch", "none"), "there is no branch 'none' in"),
+    ):
+        ran = flair(*words)
+        assert ran.code == 1, (words, ran.err)
+        assert said in ran.err, (words, ran.err)
 
 
 def test_a_request_is_shown_answered_and_gone(flair, team, tmp_path):

@@ -24,10 +24,15 @@ from flair_client.objects import DType
 from flair_client.porcelain.simulate import Merge, Setting, breast_cancer, simulate
 from flair_client.strategies import Choice, get_strategy
 from flair_client.strategies.parameters import from_numbers
+from flair_client.strategies.scaffold import moved
+from flair_client.training.logistic_regression import fit, n_steps
 
 SCALE_EXP = -13
 ETA = 0.5
+BATCH = 16
 ROBUST = ("fedavg", "median", "trimmed_mean", "krum", "multi_krum")
+# Flower has none of these.
+OURS_ALONE = ("geometric_median", "norm_clipping", "scaffold")
 STATEFUL = ("fedavgm", "fedadam", "fedyogi", "fedadagrad")
 
 
@@ -143,16 +148,111 @@ def flower_merge(
     )
 
 
-def table(merge: Merge) -> dict[str, dict[str, float | None]]:
+def table(
+    merge: Merge, strategies: Sequence[str] = ROBUST
+) -> dict[str, dict[str, float | None]]:
     """Accuracy by strategy and attack; of the backdoor also how often it works."""
     setting = Setting(n_contributors=10, n_hostile=3, rounds=10)
-    found = simulate(breast_cancer(), setting, strategies=ROBUST, merge=merge)
-    rows: dict[str, dict[str, float | None]] = {name: {} for name in ROBUST}
+    found = simulate(breast_cancer(), setting, strategies=strategies, merge=merge)
+    rows: dict[str, dict[str, float | None]] = {name: {} for name in strategies}
     for cell in found.cells:
         rows[cell.strategy][cell.attack] = cell.accuracy
         if cell.backdoor is not None:
             rows[cell.strategy]["backdoor_works"] = cell.backdoor
     return rows
+
+
+class Drift:
+    """Five sites whose rows differ, and much training between merges.
+
+    The rows are sorted by their first column before they are shared out. What is
+    measured is how far the loss of all rows together is above the least there is.
+    """
+
+    n_sites, epochs, rate, l2 = 5, 40, 0.05, 0.01
+
+    def __init__(self) -> None:
+        """With the breast-cancer set."""
+        rows = breast_cancer()
+        order = np.argsort(rows.x[:, 0], kind="stable")
+        self.rows = rows
+        self.sites = np.array_split(order, self.n_sites)
+        start = np.zeros(rows.x.shape[1] + 1)
+        everything = np.arange(len(rows.y))
+        self.least = self.loss(self.train(start, everything, 20_000, 0.5, batch=1000))
+
+    def train(
+        self,
+        weights: np.ndarray,
+        rows: np.ndarray,
+        epochs: int,
+        step: float,
+        *,
+        batch: int = BATCH,
+        correction: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """New weights, the bias last."""
+        add = np.zeros(len(weights)) if correction is None else correction
+        made = fit(
+            *(self.rows.x[rows], self.rows.y[rows], weights[:-1], weights[-1:]),
+            epochs=epochs,
+            learning_rate=step,
+            batch_size=batch,
+            l2=self.l2,
+            seed=1,
+            correction=(add[:-1], add[-1:]),
+        )
+        return np.concatenate([made.weight, made.bias])
+
+    def loss(self, weights: np.ndarray) -> float:
+        """Mean log-loss of all rows, with the penalty."""
+        z = self.rows.x @ weights[:-1] + weights[-1]
+        fits = float(np.mean(np.logaddexp(0, z) - self.rows.y * z))
+        return fits + self.l2 / 2 * float(np.square(weights[:-1]).sum())
+
+    def run(self, name: str, rounds: int, merge: Merge) -> float:
+        """What the loss is above the least after so many rounds."""
+        strategy = get_strategy(name)
+        steps = n_steps(len(self.sites[0]), self.epochs, BATCH)
+        given = {"rate": steps * self.rate} if name == "scaffold" else {}
+        params = from_numbers(name, strategy.parameters, given)
+        choice = Choice(strategy, params, 1 << 24, SCALE_EXP)
+        n_values = self.rows.x.shape[1] + 1
+        state = to_fixed(np.zeros(n_values), SCALE_EXP)
+        moments = tuple(np.zeros(n_values) for _ in strategy.moments)
+        own = np.zeros((self.n_sites, n_values))
+        for _ in range(rounds):
+            weights = from_fixed(state, SCALE_EXP, DType.F64).astype(np.float64)
+            server = moments[0] if moments else np.zeros(n_values)
+            sent = []
+            for site, rows in enumerate(self.sites):
+                step = steps * self.rate / n_steps(len(rows), self.epochs, BATCH)
+                made = self.train(
+                    weights, rows, self.epochs, step, correction=server - own[site]
+                )
+                delta = np.rint((made - weights) * 2.0**-SCALE_EXP).astype(np.int16)
+                sent.append((1, delta))
+                if name == "scaffold":
+                    change = delta * 2.0**SCALE_EXP
+                    own[site] = moved(own[site], change, steps * self.rate, 1.0, server)
+            merged = merge(choice, state, sent, moments)
+            state, moments = merged.values, merged.moments
+        weights = from_fixed(state, SCALE_EXP, DType.F64).astype(np.float64)
+        return self.loss(weights) - self.least
+
+
+def drift() -> dict[str, dict[str, float]]:
+    """Loss above the least by strategy and number of rounds."""
+    world = Drift()
+    runs = {
+        "fedavg": ("fedavg", merge_arrays),
+        "fedavg of Flower": ("fedavg", flower_merge),
+        "scaffold": ("scaffold", merge_arrays),
+    }
+    return {
+        title: {str(n): world.run(name, n, merge) for n in (1, 10, 40)}
+        for title, (name, merge) in runs.items()
+    }
 
 
 def main() -> None:
@@ -166,8 +266,9 @@ def main() -> None:
         "largest_difference": {
             name: largest_difference(name) for name in (*ROBUST, *STATEFUL)
         },
-        "flair": table(merge_arrays),
+        "flair": table(merge_arrays, (*ROBUST, *OURS_ALONE)),
         "flower_table": table(flower_merge),
+        "drift": drift(),
     }
     if as_json:
         print(json.dumps(figures))
@@ -178,7 +279,10 @@ def main() -> None:
     for who in ("flair", "flower_table"):
         print(who)
         for name, row in figures[who].items():
-            print(f"  {name:14}", *(f"{key} {value:.3f}" for key, value in row.items()))
+            print(f"  {name:16}", *(f"{key} {value:.3f}" for key, value in row.items()))
+    print("loss of all rows above the least, by rounds; sites that differ")
+    for name, row in figures["drift"].items():
+        print(f"  {name:16}", *(f"{key}: {value:.5f}" for key, value in row.items()))
 
 
 if __name__ == "__main__":

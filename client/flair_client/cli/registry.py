@@ -50,6 +50,12 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("pull", "Verifies what is new and moves to the head.", _WORK, None),
         ("merge", "Merges models into one, by a method.", _WORK, None),
         ("export", "Writes the weights of a commit as a file.", _WORK, None),
+        (
+            "car",
+            "Writes a commit with its history into one file, and reads it.",
+            _WORK,
+            None,
+        ),
         ("evaluate", "Measures a model on your own data.", _WORK, None),
         ("log", "Lists the commits of a branch.", _HISTORY, None),
         ("show", "Shows a commit.", _HISTORY, None),

@@ -6,7 +6,7 @@ and each block with its CID before it is handed on. At most one block is in memo
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final, Protocol
+from typing import IO, Final, Protocol
 
 from flair_client.encoding.car import (
     CID_SIZE,
@@ -130,7 +130,7 @@ class CarReader:
 
 
 def write_car(
-    file: BinaryIO, root: Cid, blocks: Iterable[tuple[Cid, bytes]]
+    file: IO[bytes], root: Cid, blocks: Iterable[tuple[Cid, bytes]]
 ) -> tuple[int, int]:
     """Writes blocks as a CAR; gives how many, and the bytes of the file.
 

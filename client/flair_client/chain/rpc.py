@@ -1,7 +1,7 @@
 """Solana's JSON-RPC, the part that Flair uses, with checked answers.
 
 Every read names its commitment level. Accounts come as raw bytes; what they mean is
-`chain.client`'s business.
+`chain.client`'s business. A method a request, which is why this file is long.
 """
 
 import base64
@@ -138,15 +138,24 @@ class Rpc:
             RpcRefused: the RPC answered with an error.
             RpcUnavailable: no usable answer after all attempts.
         """
-        if self._pinned_hash is not None:
-            actual = self.get_genesis_hash()
-            if actual != self._pinned_hash:
-                raise ClusterMismatch(
-                    f"{self.url} belongs to the cluster {actual}, "
-                    f"not to {self._pinned_hash}"
-                )
-            self._pinned_hash = None
+        self._check_cluster()
         return self._transport.ask(method, params, once=once)
+
+    def ask_many(self, method: str, questions: list[list[Any]]) -> list[Any]:
+        """Asks several times the same method, in one request; otherwise as `ask`."""
+        self._check_cluster()
+        return self._transport.ask_many(method, questions)
+
+    def _check_cluster(self) -> None:
+        if self._pinned_hash is None:
+            return
+        actual = self.get_genesis_hash()
+        if actual != self._pinned_hash:
+            raise ClusterMismatch(
+                f"{self.url} belongs to the cluster {actual}, "
+                f"not to {self._pinned_hash}"
+            )
+        self._pinned_hash = None
 
     def read_from(self, slot: int) -> None:
         """Takes no account or height from now on that is older than `slot`.

@@ -109,9 +109,28 @@ class Transport:
             RpcUnavailable: no usable answer after all attempts.
         """
         attempts = 1 if once else self._patience.attempts
+        return self._patiently(method, attempts, lambda: self._ask(method, params))
+
+    def ask_many(self, method: str, questions: list[list[Any]]) -> list[Any]:
+        """Gives the results of several requests of one method, sent as one batch.
+
+        Args:
+            method: of Solana's JSON-RPC; one that asking twice does no harm.
+            questions: positional parameters of each.
+
+        Raises:
+            RpcRefused: the RPC answered one of them, or all, with an error.
+            RpcUnavailable: no usable answer after all attempts.
+        """
+        found: list[Any] = self._patiently(
+            method, self._patience.attempts, lambda: self._ask_many(method, questions)
+        )
+        return found
+
+    def _patiently(self, method: str, attempts: int, ask: Callable[[], Any]) -> Any:
         for attempt in range(1, attempts + 1):
             try:
-                return self._ask(method, params)
+                return ask()
             except _Retry as exc:
                 if attempt == attempts:
                     raise RpcUnavailable(f"{method}: {exc}") from exc
@@ -128,22 +147,43 @@ class Transport:
         return own if after_s is None else max(own, after_s)
 
     def _ask(self, method: str, params: list[Any]) -> Any:
-        request_id = next(self._ids)
-        question = {
+        question = self._question(method, params)
+        answer = _parse(self._exchange(method, question))
+        return _open_envelope(method, question["id"], answer)
+
+    def _ask_many(self, method: str, questions: list[list[Any]]) -> list[Any]:
+        batch = [self._question(method, params) for params in questions]
+        answers = _parse(self._exchange(method, batch))
+        if not isinstance(answers, list):
+            # The whole batch was refused; its error belongs to no single question.
+            _open_envelope(method, None, answers)
+            raise _Retry("the answer is not a batch")
+        by_id = {
+            one["id"]: one
+            for one in answers
+            if isinstance(one, dict) and type(one.get("id")) is int
+        }
+        if len(answers) != len(batch) or by_id.keys() != {one["id"] for one in batch}:
+            raise _Retry("the answers belong to other requests")
+        return [_open_envelope(method, one["id"], by_id[one["id"]]) for one in batch]
+
+    def _question(self, method: str, params: list[Any]) -> dict[str, Any]:
+        return {
             "jsonrpc": "2.0",
-            "id": request_id,
+            "id": next(self._ids),
             "method": method,
             "params": params,
         }
+
+    def _exchange(self, method: str, question: Any) -> bytes:
         try:
             with self._http.stream("POST", self.url, json=question) as answer:
                 _check_status(method, answer)
-                body = self._read(method, answer)
+                return self._read(method, answer)
         except httpx.TimeoutException as exc:
             raise _Retry(f"{self.url} did not answer in time") from exc
         except httpx.HTTPError as exc:
             raise _Retry(f"{self.url} cannot be reached: {exc}") from exc
-        return _open_envelope(method, request_id, body)
 
     def _read(self, method: str, answer: httpx.Response) -> bytes:
         packing = answer.headers.get("content-encoding", "identity").lower()
@@ -202,11 +242,14 @@ def _moment(text: str) -> datetime | None:
     return None if found.tzinfo is None else found
 
 
-def _open_envelope(method: str, request_id: int, body: bytes) -> Any:
+def _parse(body: bytes) -> Any:
     try:
-        envelope = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError) as exc:
         raise _Retry("the answer is not JSON") from exc
+
+
+def _open_envelope(method: str, request_id: int | None, envelope: Any) -> Any:
     if not isinstance(envelope, dict):
         raise _Retry("the answer is not a JSON-RPC answer")
     error = envelope.get("error")

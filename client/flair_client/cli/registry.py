@@ -116,6 +116,12 @@ _PLUG_INS: Final[Mapping[str, Lazy]] = {
         _PARTS,
         "aggregator",
     ),
+    "indexer": Lazy(
+        "flair_indexer.cli:indexer",
+        "Mirrors the chain into SQL and proves that nothing is missing.",
+        _PARTS,
+        "indexer",
+    ),
 }
 
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from flair_client.chain.transport import Patience, Transport
-from flair_client.errors import RpcUnavailable
+from flair_client.errors import RpcRefused, RpcUnavailable
 
 EMPTY = b"content-length: 0\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -168,3 +168,43 @@ def test_certificates_are_checked_where_there_is_tls():
 
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+def _batch_answer(body):
+    return HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+def test_a_batch_is_matched_by_number_whatever_its_order(server, transport):
+    answers = [{"jsonrpc": "2.0", "id": n, "result": n * 10} for n in (2, 1)]
+    server.answers.append(_batch_answer(json.dumps(answers).encode()))
+
+    assert transport.ask_many("getSlot", [[], []]) == [10, 20]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [{"id": 1, "result": 1}],
+        [{"id": 1, "result": 1}, {"id": 1, "result": 1}],
+        [{"id": 1, "result": 1}, {"id": 9, "result": 1}],
+        [{"id": 1, "result": 1}, 7],
+        {"id": 1, "result": 1},
+        7,
+    ],
+)
+def test_a_batch_with_other_answers_is_no_answer(server, transport, answers):
+    server.answers += [_batch_answer(json.dumps(answers).encode())] * 2
+
+    with pytest.raises(RpcUnavailable):
+        transport.ask_many("getSlot", [[], []])
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_an_error_in_a_batch_is_raised(server, transport, is_whole):
+    error = {"jsonrpc": "2.0", "error": {"code": -32600, "message": "no batches"}}
+    answers = [{"id": 1, "result": 1}, {**error, "id": 2}]
+    body = {**error, "id": None} if is_whole else answers
+    server.answers.append(_batch_answer(json.dumps(body).encode()))
+
+    with pytest.raises(RpcRefused, match="no batches"):
+        transport.ask_many("getSlot", [[], []])

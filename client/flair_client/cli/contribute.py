@@ -13,7 +13,8 @@ from flair_client.cli.commit import asked_privacy
 from flair_client.cli.options import training_options
 from flair_client.cli.session import App
 from flair_client.cli.train import data_source, map_for
-from flair_client.cli.types import DURATION
+from flair_client.cli.types import DURATION, local_time_text, rough_duration_text
+from flair_client.context import wall_clock
 from flair_client.errors import UsageError
 from flair_client.porcelain.contribute import (
     Contributed,
@@ -153,6 +154,7 @@ def contribute_command(
     with _asked_to_stop(app) as asked:
         listener = Listener(
             note=app.out.note,
+            wait=lambda why, until: app.out.note(f"{why}{_until(until)}"),
             warn=app.out.warn,
             round_over=lambda over: _tell(app, over),
             is_asked_to_stop=lambda: bool(asked),
@@ -161,6 +163,14 @@ def contribute_command(
     if result.ending is Ending.ASKED and not watch:
         raise KeyboardInterrupt
     app.out.result(result, f"{result.n_rounds} rounds" + _missed(result))
+
+
+def _until(until: int) -> str:
+    left_s = until - wall_clock()
+    if left_s <= 0:
+        return f"; that may be ended by anybody since {local_time_text(until)}"
+    left = rough_duration_text(left_s)
+    return f"; until {local_time_text(until)} at the latest, {left} from now"
 
 
 def _missed(result: Contributed) -> str:

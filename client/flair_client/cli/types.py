@@ -111,6 +111,24 @@ def duration_text(seconds: int) -> str:
     return "".join(parts) or "0s"
 
 
+def rough_duration_text(seconds: int) -> str:
+    """Shows about how long something lasts: `2d3h`, `1h30m`, `9m`, `45s`."""
+    for unit, kept in (("d", "h"), ("h", "m"), ("m", "m")):
+        if seconds >= _UNIT_SECONDS[unit]:
+            step = _UNIT_SECONDS[kept]
+            return duration_text(seconds // step * step)
+    return f"{max(seconds, 0)}s"
+
+
+def local_time_text(unix_s: int) -> str:
+    """Shows a moment by this machine's clock: `2026-01-31 13:00 CET`."""
+    try:
+        moment = datetime.fromtimestamp(unix_s, UTC).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return f"{unix_s} s"
+    return f"{moment:%Y-%m-%d %H:%M %Z}"
+
+
 def time_text(unix_s: int) -> str:
     """Shows a moment in UTC: `2026-01-31 12:00:00 UTC`."""
     try:

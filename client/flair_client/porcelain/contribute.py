@@ -6,19 +6,15 @@ never given here: a change of recipe, policy or owner ends it.
 """
 
 import secrets
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 import filelock
 
 from flair_client.context import Context
-from flair_client.data_sources import DataSource
 from flair_client.errors import (
     ApprovalMissing,
     FlairError,
@@ -29,7 +25,6 @@ from flair_client.errors import (
     WorkspaceError,
     WorkspaceLocked,
 )
-from flair_client.ids import CommitId
 from flair_client.porcelain.approval import approval_file
 from flair_client.porcelain.checkout import blocks_of
 from flair_client.porcelain.commit import PENDING, TRAINED, commit
@@ -39,6 +34,13 @@ from flair_client.porcelain.contribute_look import (
     outcome_of_round,
     read_progress,
     write_progress,
+)
+from flair_client.porcelain.contribute_plan import (
+    Contributed,
+    ContributePlan,
+    Ending,
+    Listener,
+    RoundTaken,
 )
 from flair_client.porcelain.contribute_state import (
     Aim,
@@ -50,116 +52,23 @@ from flair_client.porcelain.contribute_state import (
 )
 from flair_client.porcelain.evaluate import evaluate, last_metrics
 from flair_client.porcelain.patience import Patience
-from flair_client.porcelain.protection import PrivacyAsked
 from flair_client.porcelain.pull import Memory, pull
 from flair_client.porcelain.push import push
-from flair_client.porcelain.pushed import PushOutcome
 from flair_client.porcelain.train import train
-from flair_client.repo_address import RepoAddress
-from flair_client.training.data import ColumnMap
 from flair_client.training.sandbox import keep_template
 from flair_client.workspace import Workspace
 
+__all__ = [
+    "ContributePlan",
+    "Contributed",
+    "Ending",
+    "Listener",
+    "RoundTaken",
+    "contribute",
+]
+
 _POLL_S: Final = 0.1
 _SHOWN_ROUNDS: Final = 100
-
-
-class Ending(StrEnum):
-    """Why it ended."""
-
-    DONE = "done"  # all rounds were taken part in
-    ASKED = "asked"  # somebody asked it to stop
-    WAITING = "waiting"  # with `once`: nothing can be done now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContributePlan:
-    """What to train on, and for how long.
-
-    Attributes:
-        data: as for `flair train`, like the five after it.
-        message: of the commits; None names the round.
-        privacy: how much each update may give away.
-        n_rounds: rounds to take part in; None goes on until it is stopped.
-        open_rounds: open a round where none is in progress.
-        once: end where there is nothing to do but wait.
-        interval_s: about how often to look.
-    """
-
-    data: DataSource | Path
-    column_map: ColumnMap | None = None
-    seed: int | None = None
-    allow_one_class: bool = False
-    device: str = "auto"
-    sandbox: bool = True
-    message: str | None = None
-    privacy: PrivacyAsked | None = None
-    n_rounds: int | None = None
-    open_rounds: bool = False
-    once: bool = False
-    interval_s: float = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class RoundTaken:
-    """A round that was taken part in and is over.
-
-    Attributes:
-        outcome: merged, rejected, or ended without a merge.
-        merge: of the round; None where there is none.
-        metrics: of the model at HEAD on the contributor's own data.
-    """
-
-    round_index: int
-    commit: CommitId
-    outcome: PushOutcome
-    merge: CommitId | None
-    head: CommitId
-    num_samples: int
-    metrics: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Contributed:
-    """What came of it.
-
-    Attributes:
-        n_rounds: rounds that were over since this process began.
-        n_missed: updates that were made and came too late for their round.
-        rounds: the last hundred, oldest first.
-    """
-
-    repo: RepoAddress
-    ending: Ending
-    n_rounds: int
-    n_missed: int
-    rounds: tuple[RoundTaken, ...]
-
-
-@dataclass(slots=True)
-class Listener:
-    """Whoever wants to hear how it goes.
-
-    Attributes:
-        note: hears a sentence.
-        warn: hears one that somebody has to look at.
-        round_over: hears of each round.
-        sleep: passes the time.
-        is_asked_to_stop: looked at between any two steps.
-    """
-
-    note: Callable[[str], None] = lambda _: None
-    warn: Callable[[str], None] = lambda _: None
-    round_over: Callable[[RoundTaken], None] = lambda _: None
-    sleep: Callable[[float], None] = time.sleep
-    is_asked_to_stop: Callable[[], bool] = lambda: False
-    _last: str = ""
-
-    def say(self, sentence: str) -> None:
-        """Passes a sentence on, unless it is the one before."""
-        if sentence != self._last:
-            self.note(sentence)
-        self._last = sentence
 
 
 @dataclass(slots=True)
@@ -281,7 +190,7 @@ def _go_on(run: _Run) -> Contributed:
                 run.patience.went_well()
                 continue
             run.patience.answered()
-            listener.say(decision.why)
+            listener.say(decision.why, decision.until)
             if run.plan.once:
                 return run.result(Ending.WAITING)
             pause_s = run.patience.wait()

@@ -8,7 +8,7 @@ was not written down yet. Everything else is in the workspace already.
 from dataclasses import dataclass, replace
 from typing import Final
 
-from flair_client.chain.accounts import UpdateStatus
+from flair_client.chain.accounts import RoundState, UpdateStatus
 from flair_client.context import Context
 from flair_client.errors import (
     IdentifierInvalid,
@@ -33,6 +33,7 @@ from flair_client.porcelain.evaluate import is_measurable, last_evaluated
 from flair_client.porcelain.push import held_commits
 from flair_client.porcelain.pushed import PushOutcome
 from flair_client.porcelain.revert import MARKER as REVERT
+from flair_client.porcelain.round import abort_time
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import (
     DAMAGE,
@@ -172,11 +173,16 @@ def _live(ctx: Context, place: BranchTarget) -> LiveRound | None:
     refusal = None
     if mine is not None and mine.status is UpdateStatus.REJECTED:
         refusal = reason_name(mine.reject_reason)
+    is_late = ctx.now() >= account.deadline
+    until = None if is_late else account.deadline
+    if account.state is not RoundState.OPEN:
+        until = abort_time(account, params)
     return LiveRound(
         account.round_index,
         account.state,
         is_full=account.n_accepted >= params.max_updates,
-        is_late=ctx.now() >= account.deadline,
+        is_late=is_late,
+        until=until,
         mine=None if mine is None else mine.commit_id,
         refusal=refusal,
     )

@@ -31,6 +31,8 @@ class LiveRound:
     Attributes:
         is_full: whether it has all the updates that it takes.
         is_late: whether its deadline has passed by the chain's clock as far as known.
+        until: when it is no longer as it is, at the latest, in seconds since 1970: the
+            deadline, or once it is closed the end of the time for its merge.
         mine: this contributor's update in it.
         refusal: why the owner left that update out; None where nobody did.
     """
@@ -39,6 +41,7 @@ class LiveRound:
     state: RoundState
     is_full: bool = False
     is_late: bool = False
+    until: int | None = None
     mine: CommitId | None = None
     refusal: str | None = None
 
@@ -118,10 +121,16 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A step, and why it is this one."""
+    """A step, and why it is this one.
+
+    Attributes:
+        until: how long a wait lasts at most, in seconds since 1970; None where nobody
+            knows.
+    """
 
     step: Step
     why: str = ""
+    until: int | None = None
 
 
 def next_step(known: Situation, aim: Aim) -> Decision:  # noqa: PLR0911 - one each
@@ -179,7 +188,7 @@ def _about_round(known: Situation, aim: Aim) -> Decision:
                 "it would be opened",
             )
     elif not live.takes_mine:
-        return Decision(Step.WAIT, _why_wait(live, known.sent))
+        return Decision(Step.WAIT, _why_wait(live, known.sent), live.until)
     if known.is_trained:
         return Decision(Step.COMMIT, "an update is ready")
     return Decision(Step.TRAIN, f"round {known.next_round_index} takes updates")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from flair_client.chain import instructions
-from flair_client.chain.accounts import RoundState
+from flair_client.chain.accounts import PolicyParams, RoundAccount, RoundState
 from flair_client.chain.pdas import find_policy_pda, find_round_pda
 from flair_client.context import Context
 from flair_client.ids import Address, CommitId
@@ -103,8 +103,6 @@ def show_round(target: RoundTarget) -> Round:
     """Gives a round's account as people see it, with its policy's limits."""
     account, branch = target.account, target.branch.account
     params = target.branch.policy(account.policy_index).params
-    closed = account.closed_at or None
-    grace = params.challenge_s + params.merge_grace_s
     merged = account.merge_commit
     return Round(
         branch=branch.name,
@@ -116,8 +114,8 @@ def show_round(target: RoundTarget) -> Round:
         policy_index=account.policy_index,
         opened_at=account.opened_at,
         deadline=account.deadline,
-        closed_at=closed,
-        abort_after=None if closed is None else closed + grace,
+        closed_at=account.closed_at or None,
+        abort_after=abort_time(account, params),
         n_live=account.n_live,
         n_accepted=account.n_accepted,
         n_accumulated=account.n_accumulated,
@@ -127,6 +125,13 @@ def show_round(target: RoundTarget) -> Round:
         weight_sum=account.weight_sum,
         merge_commit=merged if any(merged.raw) else None,
     )
+
+
+def abort_time(account: RoundAccount, params: PolicyParams) -> int | None:
+    """Gives when a closed round may be ended without a merge; None while it is open."""
+    if not account.closed_at:
+        return None
+    return account.closed_at + params.challenge_s + params.merge_grace_s
 
 
 def round_show(

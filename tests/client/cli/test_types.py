@@ -1,3 +1,5 @@
+import time
+
 import click
 import pytest
 from hypothesis import given
@@ -7,8 +9,10 @@ from flair_client.cli.types import (
     ADDRESS,
     BRANCH_NAME,
     duration_text,
+    local_time_text,
     parse_duration,
     parse_sol,
+    rough_duration_text,
     sol_text,
     time_text,
 )
@@ -78,3 +82,32 @@ def test_a_wrong_argument_is_a_usage_error():
         ADDRESS.convert("0OIl", None, None)
     with pytest.raises(click.BadParameter, match="branch name"):
         BRANCH_NAME.convert("Main", None, None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0s"),
+        (0, "0s"),
+        (59, "59s"),
+        (60, "1m"),
+        (599, "9m"),
+        (3600, "1h"),
+        (5_430, "1h30m"),
+        (90_000, "1d1h"),
+        (2 * 86_400 + 59, "2d"),
+    ],
+)
+def test_how_long_is_left_is_told_as_people_say_it(seconds, text):
+    assert rough_duration_text(seconds) == text
+
+
+def test_a_moment_is_shown_by_the_machines_own_clock(monkeypatch):
+    monkeypatch.setenv("TZ", "CET-1")
+    time.tzset()
+    try:
+        assert local_time_text(1_700_000_000) == "2023-11-14 23:13 CET"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert local_time_text(2**62) == f"{2**62} s"

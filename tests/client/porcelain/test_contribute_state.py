@@ -74,6 +74,17 @@ def test_a_round_that_takes_nothing_is_waited_out(live):
     assert step(live=live, is_trained=True) is Step.WAIT
 
 
+def test_waits_say_until_when_where_somebody_knows():
+    def until(**changes):
+        return next_step(replace(HERE, **changes), WATCH).until
+
+    sent = SentUpdate(MINE, 5)
+    assert until(live=None) is None
+    assert until(live=replace(OPEN, mine=MINE, until=90), sent=sent) == 90
+    assert until(live=replace(CLOSED, mine=MINE, until=190), sent=sent) == 190
+    assert until(live=replace(OPEN, is_late=True)) is None
+
+
 def test_waits_say_why():
     def why(**changes):
         return next_step(replace(HERE, **changes), WATCH).why

@@ -107,6 +107,35 @@ def test_a_round_from_its_opening_to_the_figures_of_the_merge(team):
     assert len(lines(team.sites[0][1])) == 2
 
 
+def test_it_tells_until_when_it_waits_and_tells_it_once(team):
+    ctx, workspace = team.sites[0]
+    waits, noted, asked = [], [], iter([False] * 8 + [True] * 9)
+    listener = Listener(
+        note=noted.append,
+        wait=lambda why, until: waits.append((why, until)),
+        sleep=lambda _: None,
+        is_asked_to_stop=lambda: next(asked),
+    )
+    plan = ContributePlan(data=rows(team), open_rounds=True)
+
+    contribute(ctx, workspace, plan, listener)
+
+    (live,) = ctx.chain.rounds(team.place.address)
+    waiting = "round 1 has the update and takes those of others"
+    assert waits == [(waiting, live.deadline)]
+    assert waiting not in noted
+    run(team, 1)
+    team.close_round()
+    waits.clear()
+    once = ContributePlan(data=rows(team), once=True)
+    listener.is_asked_to_stop = lambda: False
+    contribute(ctx, workspace, once, listener)
+    (live,) = ctx.chain.rounds(team.place.address)
+    params = policy_list(team.owner, team.repo).policies[0].params
+    grace = live.closed_at + params.challenge_s + params.merge_grace_s
+    assert waits == [("round 1 is closed and waits for its merge", grace)]
+
+
 def test_what_it_runs_may_share_a_template_until_it_ends(team):
     opened(team)
     own, workspace = team.sites[0]

@@ -1,5 +1,6 @@
 """The tables of a database: made, brought up to date, compared with this version."""
 
+from functools import cache
 from importlib.resources import files
 from typing import Final
 
@@ -31,15 +32,17 @@ def migrate(database: Database, revision: str = "head") -> tuple[str | None, str
         DatabaseUnavailable, StoreFull, DatabaseTaken: it cannot be written.
     """
     with database.unit() as connection:
-        before = _revision(database, connection)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        after = MigrationContext.configure(connection).get_current_revision()
+        before = after = _revision(database, connection)
+        if before != (newest_revision() if revision == "head" else revision):
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+            after = _revision(database, connection)
     database.note_file()
     return before, str(after)
 
 
+@cache
 def newest_revision() -> str:
     """Gives the revision that this version works with."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())

@@ -1,6 +1,10 @@
 """A scripted chain, an indexer of it, and how two databases are compared."""
 
+import contextlib
+import sqlite3
+import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -10,11 +14,32 @@ from flair_client.ids import Address
 from flair_indexer.db import Database, open_database
 from flair_indexer.digest import table_digests
 from flair_indexer.run import Indexer, backfill
+from flair_indexer.schema import migrate
 from flair_indexer.scripted import RoundScript, ScriptedChain, ScriptedSource
 from flair_indexer.settings import Options
 from flair_indexer.tables import DEAD_LETTERS, EVENTS, FOLDS, PENDING
 
 BRANCH = Address(b"\x41" * 32)
+
+
+@cache
+def empty_tables() -> bytes:
+    """A file with tables and nothing in them: making them takes longer than a test."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.sqlite"
+        database = open_database(f"sqlite:///{path}")
+        migrate(database)
+        database.close()
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+        return path.read_bytes()
+
+
+def copy_tables(url):
+    """Puts empty tables where a database is not there yet."""
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not path.exists():
+        path.write_bytes(empty_tables())
 
 
 @dataclass
@@ -37,6 +62,7 @@ class World:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self):
+        copy_tables(self.url)
         self.source = ScriptedSource(self.chain)
         self.indexer = self.new_indexer()
 
@@ -84,7 +110,9 @@ class World:
 
     def rebuilt(self, tmp_path: Path):
         """The tables that another indexer makes of the same chain."""
-        other = self.new_indexer(f"sqlite:///{tmp_path / 'rebuilt.sqlite'}")
+        url = f"sqlite:///{tmp_path / 'rebuilt.sqlite'}"
+        copy_tables(url)
+        other = self.new_indexer(url)
         backfill(other)
         found = self.digests(other)
         other.end()

@@ -111,16 +111,17 @@ impl BranchMerge {
 ///
 /// # Errors
 /// `MergedInvalid`: there is none, they are not ascending, bytes follow the last, or one is among `others`.
-fn count_merged(merged: &[u8; 512], others: &[[u8; 32]]) -> Result<u8> {
-    let mut last: &[u8] = &[0; ID_LEN];
+fn count_merged(merged: &[u8; 512], others: &[[u8; ID_LEN]]) -> Result<u8> {
+    let ids: [[u8; ID_LEN]; MAX_MERGED] = bytemuck::cast(*merged);
+    let mut last = [0; ID_LEN];
     let mut count = 0u8;
     let mut is_over = false;
-    for id in merged.chunks_exact(ID_LEN) {
+    for id in ids {
         if id == [0; ID_LEN] {
             is_over = true;
             continue;
         }
-        let is_next = !is_over && id > last && !others.iter().any(|other| other == id);
+        let is_next = !is_over && id > last && !others.contains(&id);
         require!(is_next, FlairError::MergedInvalid);
         last = id;
         count = count.checked_add(1).ok_or(FlairError::Overflow)?;

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,9 +21,12 @@ from flair_client.context import Context
 from flair_client.errors import ChainError, UsageError
 from flair_client.ids import Address
 from flair_indexer import queries
+from flair_indexer.cars import CarPublisher
+from flair_indexer.checking import Checker
 from flair_indexer.cursor import forget_all
 from flair_indexer.db import Database, open_database, shown_url
 from flair_indexer.digest import whole_digest
+from flair_indexer.heads import HeadChecker
 from flair_indexer.logs import write_json
 from flair_indexer.run import Indexer, backfill, run_until_stopped
 from flair_indexer.schema import check_schema, current_revision, migrate
@@ -111,6 +115,17 @@ def _work_options(function: Any) -> Any:
             help="Answer Prometheus on this port of 127.0.0.1.",
         ),
         click.option(
+            "--cars",
+            type=click.Path(file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="Publish the events of each repository as DIR/REPOSITORY/events.car.",
+        ),
+        click.option(
+            "--no-objects",
+            is_flag=True,
+            help="Mirror the chain alone: fetch no commits and check no heads.",
+        ),
+        click.option(
             "--log-json", is_flag=True, help="Log entries as JSON lines on stderr."
         ),
         click.option(
@@ -148,11 +163,18 @@ def run(app: App, *, tick: float, **work: Any) -> None:
     The unit of work in hand is finished before it ends. Killed at any point, it goes on
     where it was.
     """
-    with _opened(app, tick_s=tick, **work) as opened:
+    with _opened(app, tick_s=tick, **work) as (opened, checker):
         wakeup = Tick()
         with _stopping(app, opened, wakeup.stop):
             app.out.note(f"mirrors into {_name(opened.database)}; Ctrl-C ends it")
-            run_until_stopped(opened, wakeup, app.out.warn)
+            if checker is not None:
+                checker.start()
+            try:
+                run_until_stopped(opened, wakeup, app.out.warn)
+            finally:
+                if checker is not None:
+                    checker.stop()
+                opened.end()
         _show_run(app, opened)
 
 
@@ -160,10 +182,16 @@ def run(app: App, *, tick: float, **work: Any) -> None:
 @_work_options
 def backfill_(app: App, **work: Any) -> None:
     """Mirrors what is there now, compares it with the accounts, and ends."""
-    with _opened(app, **work) as opened, _stopping(app, opened):
-        backfill(opened)
-        opened.reconcile_now()
+    with _opened(app, **work) as (opened, checker), _stopping(app, opened):
+        _all_of_it(opened, checker)
         _show_run(app, opened)
+
+
+def _all_of_it(opened: Indexer, checker: Checker | None) -> None:
+    backfill(opened)
+    opened.reconcile_now()
+    if checker is not None:
+        checker.step()
 
 
 def _show_run(app: App, opened: Indexer) -> None:
@@ -193,7 +221,7 @@ def rebuild(app: App, **work: Any) -> None:
     What follows from the chain comes out the same, byte for byte, where the chain has
     not gone on meanwhile. A rebuild that was interrupted goes on with `run`.
     """
-    with _opened(app, **work) as opened, _stopping(app, opened):
+    with _opened(app, **work) as (opened, checker), _stopping(app, opened):
         lock = opened.database.lock()
         try:
             migrate(opened.database)
@@ -202,8 +230,7 @@ def rebuild(app: App, **work: Any) -> None:
                 forget_all(connection)
         finally:
             lock.release()
-        backfill(opened)
-        opened.reconcile_now()
+        _all_of_it(opened, checker)
         with opened.database.reading() as connection:
             after = whole_digest(connection)
         progress = queries.progress(opened.database)
@@ -320,8 +347,10 @@ def _opened(
     batch_size: int,
     log_json: bool,
     metrics_port: int | None,
+    no_objects: bool,
+    cars: Path | None,
     **options: Any,
-) -> Iterator[Indexer]:
+) -> Iterator[tuple[Indexer, Checker | None]]:
     ctx = app.context()
     opened = _database(app, ctx, database)
     source = RpcSource(ctx.chain.rpc, ctx.program_id, batch_size=batch_size)
@@ -336,7 +365,24 @@ def _opened(
             stack.callback(logging.getLogger("flair_indexer").removeHandler, handler)
         if metrics_port is not None:
             _serve_metrics(made, metrics_port, stack)
-        yield made
+        checker = None
+        if not no_objects:
+            checker = _checker(app, made, cars)
+        elif cars is not None:
+            raise UsageError("--cars needs what --no-objects leaves out")
+        yield made, checker
+
+
+def _checker(app: App, made: Indexer, cars: Path | None) -> Checker:
+    # A connection of its own: it works in another thread.
+    ctx = app.context()
+    return Checker(
+        made.database,
+        HeadChecker(made.database, ctx.chain, ctx.remote, ctx.network.genesis_hash),
+        None if cars is None else CarPublisher(made.database, cars.absolute()),
+        made.options,
+        made.current_owner,
+    )
 
 
 def _serve_metrics(made: Indexer, port: int, stack: contextlib.ExitStack) -> None:

@@ -149,6 +149,10 @@ class Indexer:
         self.metrics.note(step)
         return step
 
+    def current_owner(self) -> Owner | None:
+        """Gives whoever writes now; None where this indexer does not."""
+        return self._owner
+
     def _must_owner(self) -> Owner:
         if self._owner is None:
             raise RuntimeError("begin() was not called")
@@ -253,7 +257,8 @@ def run_until_stopped(
     """Looks again and again; waits for what is away.
 
     Args:
-        indexer: to work with; `stopped` ends it after the unit in hand.
+        indexer: to work with; `stopped` ends it after the unit in hand. It keeps the
+            database until its `end`.
         wakeup: ends the pauses.
         tell: says a sentence to people, each once.
 
@@ -281,4 +286,3 @@ def run_until_stopped(
             tell("goes on")
         pause = indexer.options.retry_s
         wakeup.wait(indexer.options.tick_s)
-    indexer.end()

@@ -12,7 +12,11 @@ from typing import Any, Final
 
 from flair_client.chain import events as ev
 from flair_client.chain.accounts import MoveKind
-from flair_client.chain.pdas import PROGRAM_ID, find_event_authority_pda
+from flair_client.chain.pdas import (
+    PROGRAM_ID,
+    find_event_authority_pda,
+    find_repo_pda,
+)
 from flair_client.ids import Address, CommitId, Digest
 from flair_indexer.decode import base58_bytes, signature_text
 from flair_indexer.source import AccountHead, Listed, Status, UnknownBefore
@@ -115,7 +119,7 @@ class ScriptedChain:
     def repo(self, name: str) -> ScriptedRepo:
         """Makes a repository in the current slot."""
         creator = Address(hashlib.sha256(f"creator {name}".encode()).digest())
-        address = Address(hashlib.sha256(f"repo {name}".encode()).digest())
+        address = find_repo_pda(creator, name)[0]
         made = ScriptedRepo(address, creator)
         self.repos[address.raw] = made
         self.send(made, ev.RepoCreated, creator=creator, name=name, points_per_merge=10)

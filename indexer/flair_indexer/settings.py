@@ -1,7 +1,6 @@
 """What an indexer is told: values only; where they come from is `cli`'s business."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 DATABASE_SETTING: Final = "indexer.database"
@@ -23,9 +22,9 @@ class Options:
         retry_s, retry_limit_s: pause after the first failure, which doubles, and the
             longest.
         reconcile_s: pause between two comparisons with the accounts.
-        check_s: pause between two looks for heads to check and blocks to fetch.
-        objects: whether commits are fetched and heads checked.
-        cars: where `events.car` of each repository is published; None for nowhere.
+        check_s: pause between two looks for heads to check and blocks to fetch, and
+            after the first failure to fetch one, which doubles.
+        fetch_limit_s: the longest pause before a missing block is asked for again.
     """
 
     tick_s: float = 0.2
@@ -37,5 +36,4 @@ class Options:
     retry_limit_s: float = 30.0
     reconcile_s: float = 60.0
     check_s: float = 5.0
-    objects: bool = True
-    cars: Path | None = None
+    fetch_limit_s: float = 600.0

@@ -160,7 +160,7 @@ def upgrade() -> None:
         ["slot"],
         unique=False,
         sqlite_where=sa.text("is_final = 0"),
-        postgresql_where=sa.text("is_final = 0"),
+        postgresql_where=sa.text("is_final = false"),
     )
     op.create_index(
         op.f("ix_events_repo_repo_seq"), "events", ["repo", "repo_seq"], unique=False
@@ -391,7 +391,7 @@ def downgrade() -> None:
         "ix_events_not_final",
         table_name="events",
         sqlite_where=sa.text("is_final = 0"),
-        postgresql_where=sa.text("is_final = 0"),
+        postgresql_where=sa.text("is_final = false"),
     )
     op.drop_table("events")
     op.drop_table("delegations")

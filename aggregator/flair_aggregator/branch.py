@@ -14,6 +14,7 @@ from flair_aggregator.pending import Pending, check_complete
 from flair_aggregator.rights import ProposeRight, propose_right, rights_of
 from flair_aggregator.round import (
     BranchView,
+    ExpireAttestation,
     ExpireCandidate,
     ExpireUpdate,
     Plan,
@@ -45,7 +46,7 @@ from flair_client.errors import (
 from flair_client.history.evidence import RepoEvidence
 from flair_client.ids import Address, CommitId
 
-_CLOSING: Final = (SettleUpdate, ExpireUpdate, ExpireCandidate)
+_CLOSING: Final = (SettleUpdate, ExpireUpdate, ExpireCandidate, ExpireAttestation)
 # Others act too: after so many looks that were out of date the next tick goes on.
 _LOOKS: Final = 5
 _DONE: Final = "done"

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from flair_aggregator.round import BranchView, Leftover, Located, RoundView
-from flair_client.chain.accounts import RoundAccount, UpdateAccount
+from flair_client.chain.accounts import (
+    AttestationAccount,
+    RoundAccount,
+    UpdateAccount,
+)
 from flair_client.chain.client import ChainClient
 from flair_client.chain.pdas import (
     CLOCK_ID,
+    find_attestation_pda,
     find_branch_pda,
     find_candidate_pda,
     find_round_pda,
@@ -66,7 +71,13 @@ class RpcPending:
             live = RoundView(one, params, updates, mine)
         stale = tuple(c for c in candidates if c.value.round_index != live_index)
         return BranchView(
-            self._now(), Located(where, account), live, tuple(leftovers), stale
+            self._now(),
+            Located(where, account),
+            live,
+            tuple(leftovers),
+            stale,
+            self._attestations(where, live_index),
+            self.chain.repo(repo).authority_epoch,
         )
 
     def _located(self, branch: Address, one: RoundAccount) -> Located[RoundAccount]:
@@ -78,6 +89,24 @@ class RpcPending:
         return tuple(
             Located(find_update_pda(round_address, one.contributor, program_id)[0], one)
             for one in self.chain.updates(round_address)
+        )
+
+    def _attestations(
+        self, branch: Address, live_index: int | None
+    ) -> tuple[Located[AttestationAccount], ...]:
+        """Those of rounds that are over."""
+        return tuple(
+            Located(
+                find_attestation_pda(
+                    one.candidate,
+                    one.authority_epoch,
+                    one.attester,
+                    self.chain.program_id,
+                )[0],
+                one,
+            )
+            for one in self.chain.branch_attestations(branch)
+            if one.round_index != live_index
         )
 
     def _now(self) -> int:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
+from flair_aggregator.votes import missing_votes, needs_votes
 from flair_client.chain.accounts import (
+    AttestationAccount,
     BranchAccount,
     MergeCandidateAccount,
     PolicyParams,
@@ -81,6 +83,8 @@ class BranchView:
     Attributes:
         now: the chain's clock, seconds.
         stale_candidates: candidates of rounds that are over.
+        stale_attestations: attestations of rounds that are over.
+        authority_epoch: how often the owner changed; older votes count no more.
     """
 
     now: int
@@ -88,6 +92,8 @@ class BranchView:
     live: RoundView | None
     leftovers: tuple[Leftover, ...] = ()
     stale_candidates: tuple[Located[MergeCandidateAccount], ...] = ()
+    stale_attestations: tuple[Located[AttestationAccount], ...] = ()
+    authority_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +181,13 @@ class ExpireCandidate:
     candidate: Located[MergeCandidateAccount]
 
 
+@dataclass(frozen=True, slots=True)
+class ExpireAttestation:
+    """Closes an attestation whose round is over."""
+
+    attestation: Located[AttestationAccount]
+
+
 Step: TypeAlias = (
     OpenRound
     | CloseRound
@@ -186,6 +199,7 @@ Step: TypeAlias = (
     | SettleUpdate
     | ExpireUpdate
     | ExpireCandidate
+    | ExpireAttestation
 )
 
 
@@ -226,7 +240,7 @@ def plan(
     if live.round.value.state is RoundState.OPEN:
         own = _plan_open(view.now, live)
     else:
-        own = _plan_closed(view.now, live, rights, batch_size)
+        own = _plan_closed(view, live, rights, batch_size)
     if rejects:
         # The set of updates changes first, the rest is planned again after it.
         return Plan((*rejects, *steps))
@@ -245,6 +259,7 @@ def _closing_steps(view: BranchView) -> tuple[Step, ...]:
         elif state in (RoundState.OPEN, RoundState.CLOSED):
             steps.append(AbortRound(leftover.round, "the head moved otherwise"))
     steps += [ExpireCandidate(candidate) for candidate in view.stale_candidates]
+    steps += [ExpireAttestation(vote) for vote in view.stale_attestations]
     return tuple(steps)
 
 
@@ -296,10 +311,13 @@ def _plan_open(now: int, live: RoundView) -> Plan:
     return Plan((), (text,), located.value.deadline)
 
 
-def _plan_closed(now: int, live: RoundView, rights: Rights, batch_size: int) -> Plan:
-    located, params = live.round, live.params
+def _plan_closed(
+    view: BranchView, live: RoundView, rights: Rights, batch_size: int
+) -> Plan:
+    now, located, params = view.now, live.round, live.params
     abort_at = located.value.closed_at + params.challenge_s + params.merge_grace_s
-    blocked = _why_blocked(live, rights)
+    valid = _alive(view, live)
+    blocked = _why_blocked(live, rights, has_candidate=bool(valid))
     if blocked:
         if now >= abort_at:
             return Plan((AbortRound(located, blocked[0]),))
@@ -308,11 +326,29 @@ def _plan_closed(now: int, live: RoundView, rights: Rights, batch_size: int) -> 
     waiting = [u for u in counted if u.value.status is UpdateStatus.ACCEPTED]
     if waiting:
         return Plan((Accumulate(located, tuple(waiting[:batch_size])),))
-    valid = [c for c in live.candidates if c.value.commit_id in live.valid_candidates]
     if not valid:
+        if needs_votes(params) and now >= abort_at:
+            return Plan((AbortRound(located, "nobody could agree to a merge in time"),))
         return Plan((Propose(located),))
+    return _plan_candidates(view, live, valid, abort_at)
+
+
+def _plan_candidates(
+    view: BranchView,
+    live: RoundView,
+    valid: tuple[Located[MergeCandidateAccount], ...],
+    abort_at: int,
+) -> Plan:
+    """Finishes the oldest candidate that everybody agreed to, or waits."""
+    now, located, params = view.now, live.round, live.params
+    missing = [missing_votes(c.value, view.authority_epoch, params) for c in valid]
+    agreed = [c for c, text in zip(valid, missing, strict=True) if not text]
+    if not agreed:
+        if now >= abort_at:
+            return Plan((AbortRound(located, missing[0]),))
+        return Plan((), tuple(missing), abort_at)
     # The oldest one can be finished first; ties are broken by id so that all agree.
-    chosen = min(valid, key=lambda c: (c.value.proposed_at, c.value.commit_id))
+    chosen = agreed[0]
     ready_at = chosen.value.proposed_at + params.challenge_s
     if now >= ready_at:
         return Plan((Finalize(located, chosen),))
@@ -321,7 +357,26 @@ def _plan_closed(now: int, live: RoundView, rights: Rights, batch_size: int) -> 
     )
 
 
-def _why_blocked(live: RoundView, rights: Rights) -> tuple[str, ...]:
+def _alive(
+    view: BranchView, live: RoundView
+) -> tuple[Located[MergeCandidateAccount], ...]:
+    """Candidates that were verified and can still be merged, oldest first.
+
+    On a protected branch a change of the owner takes all candidates with it.
+    """
+    guarded, epoch = view.branch.value.protected, view.authority_epoch
+    valid = (
+        c
+        for c in live.candidates
+        if c.value.commit_id in live.valid_candidates
+        and not (guarded and c.value.authority_epoch != epoch)
+    )
+    return tuple(sorted(valid, key=lambda c: (c.value.proposed_at, c.value.commit_id)))
+
+
+def _why_blocked(
+    live: RoundView, rights: Rights, *, has_candidate: bool
+) -> tuple[str, ...]:
     """Why the closed round cannot be merged by us, or nothing."""
     counted = _counted(live)
     if len(counted) < live.params.min_updates:
@@ -338,9 +393,6 @@ def _why_blocked(live: RoundView, rights: Rights) -> tuple[str, ...]:
     )
     if faults:
         return faults
-    has_candidate = any(
-        c.value.commit_id in live.valid_candidates for c in live.candidates
-    )
     if not rights.may_propose and not has_candidate:
         return ("our wallet may not propose merges here, and nobody else has",)
     return ()

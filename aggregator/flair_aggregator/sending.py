@@ -8,6 +8,7 @@ from flair_aggregator.round import (
     AbortRound,
     Accumulate,
     CloseRound,
+    ExpireAttestation,
     ExpireCandidate,
     ExpireUpdate,
     Finalize,
@@ -181,6 +182,19 @@ def _expire_candidate(place: Place, step: ExpireCandidate) -> Instruction:
     )
 
 
+def _expire_attestation(place: Place, step: ExpireAttestation) -> Instruction:
+    vote = step.attestation.value
+    return instructions.attestation_expire(
+        actor=place.me,
+        round_index=vote.round_index,
+        commit_id=vote.commit_id,
+        attester=vote.attester,
+        authority_epoch=vote.authority_epoch,
+        rent_payer=vote.rent_payer,
+        **place.common,
+    )
+
+
 _BUILDERS: Final[Mapping[type, Callable[[Place, Any], Instruction]]] = {
     OpenRound: _open_round,
     CloseRound: _close_round,
@@ -191,6 +205,7 @@ _BUILDERS: Final[Mapping[type, Callable[[Place, Any], Instruction]]] = {
     SettleUpdate: _close_update,
     ExpireUpdate: _close_update,
     ExpireCandidate: _expire_candidate,
+    ExpireAttestation: _expire_attestation,
 }
 
 
@@ -232,6 +247,10 @@ def describe(step: Step) -> StepText:
             text = f"closed candidate {commit_id.short}, which was not chosen"
             index = candidate.value.round_index
             return StepText(index, "merge_expire", str(commit_id), text)
+        case ExpireAttestation(vote):
+            who = str(vote.value.attester)
+            text = f"gave the rent of the attestation of {who} back"
+            return StepText(vote.value.round_index, "attestation_expire", who, text)
         case _:
             return StepText(step.round.value.round_index, *_words(step))
 
@@ -274,6 +293,7 @@ def describe_group(steps: tuple[Step, ...]) -> StepText:
         SettleUpdate: ("settled", "update"),
         ExpireUpdate: ("gave back the rent of", "update"),
         ExpireCandidate: ("closed candidates that were not chosen:", "commit"),
+        ExpireAttestation: ("gave back the rent of", "attestation"),
     }
     verb, noun = nouns[type(steps[0])]
     count = _count(len(steps), noun)

@@ -4,11 +4,11 @@ Nothing is verified here: a running aggregator wrote down what it found.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flair_aggregator.outbox import Intent, Outbox
 from flair_aggregator.pending import RpcPending
-from flair_aggregator.round import Rights, plan
+from flair_aggregator.round import BranchView, Rights, plan
 from flair_aggregator.sending import describe
 from flair_aggregator.settings import ACCUMULATE_BATCH
 from flair_client.context import Context
@@ -25,7 +25,7 @@ class BranchStatus:
         round_index: the live round; None where none is live.
         state: of the live round.
         deadline: seconds.
-        next_steps: what the chain allows, if every update is sound.
+        next_steps: what the chain allows, if every update and candidate is sound.
         waits: what keeps the branch waiting, by the chain.
         found: what the aggregator found when it last looked, and when.
     """
@@ -83,7 +83,7 @@ def _status(target: RepoTarget, branch: str, outbox: Outbox | None) -> BranchSta
     # A branch that is not there is told by its name.
     target.branch(branch)
     genesis_hash = ctx.network.genesis_hash or ctx.chain.rpc.get_genesis_hash()
-    view = RpcPending(ctx.chain).read(target.address, branch)
+    view = _as_if_sound(RpcPending(ctx.chain).read(target.address, branch))
     planned = plan(
         view,
         Rights(may_reject=False, may_propose=True),
@@ -107,3 +107,11 @@ def _status(target: RepoTarget, branch: str, outbox: Outbox | None) -> BranchSta
         found=found.waits if found else (),
         found_at=found.noted_at if found else None,
     )
+
+
+def _as_if_sound(view: BranchView) -> BranchView:
+    """The view as it would be if everything that was proposed is right."""
+    if view.live is None:
+        return view
+    proposed = frozenset(one.value.commit_id for one in view.live.candidates)
+    return replace(view, live=replace(view.live, valid_candidates=proposed))

@@ -17,10 +17,11 @@ from flair_client.errors import (
     TensorMismatch,
     VerificationError,
 )
-from flair_client.history.records import MoveRecord, RoundRecord
-from flair_client.history.verify_move import CheckedCommit, Evidence, verify_move
+from flair_client.history.checked import CheckedCommit, Evidence
+from flair_client.history.records import RoundRecord
+from flair_client.history.verify_candidate import verify_candidate
 from flair_client.history.verify_update import Pushed, RoundTerms, verify_update
-from flair_client.objects import Commit, CommitKind, Delta, Manifest
+from flair_client.objects import Commit, Delta, Manifest
 from flair_client.porcelain.update import RejectReason
 from flair_client.store.base import Store
 
@@ -87,19 +88,9 @@ def examine_candidate(
         head: the branch's head.
         candidate: as proposed.
     """
-    move = MoveRecord(
-        kind=CommitKind.MERGE,
-        branch=record.branch,
-        event_seq=evidence.history.event_seq + 1,
-        old_head=head.commit_id,
-        new_head=candidate.commit_id,
-        head_seq=record.base_seq + 1,
-        time=candidate.proposed_at,
-        may_sign=frozenset((candidate.proposer,)),
-        round=record,
-    )
+    commit_id, proposer = candidate.commit_id, candidate.proposer
     try:
-        verify_move(evidence, move, head)
+        verify_candidate(evidence, record, head, commit_id, proposer)
     except VerificationError as exc:
         is_final = not isinstance(exc.__cause__, BlockMissing | DigestMismatch)
         return CandidateVerdict(str(exc), is_final)

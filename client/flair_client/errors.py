@@ -56,6 +56,7 @@
         * DatabaseOfOther: it mirrors another cluster or program
     * NotSeparable: one contributor's term cannot be taken out of a merge
     * VerificationError: history, head or merge is wrong; names the first thing
+        * CandidateInvalid: a proposed merge does not come out when it is made again
     * DataError: the training data cannot be used; names file, column or row
         * DataUnreadable: a file is not there, or may not be read
         * DataSourceMissing: no data source has this name
@@ -443,6 +444,10 @@ class VerificationError(FlairError):
         super().__init__(f"{where}: {reason}")
         self.where = where
         self.reason = reason
+
+
+class CandidateInvalid(VerificationError):
+    """A proposed merge is not what its updates give."""
 
 
 class DataError(FlairError):

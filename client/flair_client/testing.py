@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from flair_client.chain.accounts import (
+    AttestationAccount,
     BranchAccount,
     DelegationAccount,
     InviteAccount,
@@ -279,6 +280,7 @@ class MemoryChain:
     round_accounts: list[RoundAccount] = field(default_factory=list)
     update_accounts: list[UpdateAccount] = field(default_factory=list)
     candidate_accounts: list[MergeCandidateAccount] = field(default_factory=list)
+    attestation_accounts: list[AttestationAccount] = field(default_factory=list)
     request_accounts: list[JoinRequestAccount] = field(default_factory=list)
     sent: list[Instruction] = field(default_factory=list)
 
@@ -336,6 +338,11 @@ class MemoryChain:
     def candidates(self, round_address: Address) -> list[MergeCandidateAccount]:
         """As `ChainClient.candidates`."""
         return [one for one in self.candidate_accounts if one.round == round_address]
+
+    def branch_attestations(self, branch: Address) -> list[AttestationAccount]:
+        """As `ChainClient.branch_attestations`."""
+        found = self.attestation_accounts
+        return [one for one in found if one.branch == branch]
 
     def roles(self, repo: Address) -> list[RoleAccount]:
         """As `ChainClient.roles`."""

@@ -171,7 +171,14 @@ class Place:
         for chain in self.chains:
             chain.close()
 
-    def publish(self, name: str, *, statistics: bool = True, **policy: Any) -> "Model":
+    def publish(
+        self,
+        name: str,
+        *,
+        statistics: bool = True,
+        protected: bool = False,
+        **policy: Any,
+    ) -> "Model":
         """A repository of `owner` with a small model on branch main.
 
         With `statistics` the first round is the one that collects them.
@@ -190,6 +197,7 @@ class Place:
             functools.partial(publish_root, owner, model),
             points_per_merge=10,
             policy=values | policy,
+            protected=protected,
         )
         return Model(self, owner, published.repo)
 

@@ -19,3 +19,21 @@ def place(tmp_path_factory):
         place = Place(folder, net.url, net.genesis_hash, net.ahead_ms)
         yield place
         place.close()
+
+
+@pytest.fixture
+def home(place, tmp_path, monkeypatch):
+    """A home folder whose profile is this module's localnet."""
+    from flair_client.config_file import write_config
+
+    write_config(
+        tmp_path / "config.toml",
+        {
+            "network.localnet.url": place.url,
+            "network.localnet.genesis_hash": place.genesis_hash,
+            "network.localnet.store": place.profile.store_url,
+        },
+    )
+    monkeypatch.setenv("FLAIR_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

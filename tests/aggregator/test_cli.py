@@ -12,23 +12,6 @@ from aggregator_place import aggregator
 from test_run import WHOLE_ROUND
 
 from flair_client.cli.app import run
-from flair_client.config_file import write_config
-
-
-@pytest.fixture
-def home(place, tmp_path, monkeypatch):
-    """A home folder whose profile is this module's localnet."""
-    write_config(
-        tmp_path / "config.toml",
-        {
-            "network.localnet.url": place.url,
-            "network.localnet.genesis_hash": place.genesis_hash,
-            "network.localnet.store": place.profile.store_url,
-        },
-    )
-    monkeypatch.setenv("FLAIR_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def flair(place, *arguments, who="owner"):

@@ -9,6 +9,7 @@ from flair_aggregator.round import (
     Accumulate,
     BranchView,
     CloseRound,
+    ExpireAttestation,
     ExpireCandidate,
     ExpireUpdate,
     Fault,
@@ -267,3 +268,105 @@ def test_a_strategy_with_enough_updates_goes_on():
     (step,) = plan(closed, OWNER_RIGHTS, open_rounds=False, batch_size=9).steps
 
     assert isinstance(step, Accumulate)
+
+
+VOTES = replace(PARAMS, approvals_needed=1, attestations_needed=2)
+
+
+def voted(now, *candidates, epoch=3, protected=False, params=VOTES):
+    """A closed round under a policy that wants votes, in the repository's epoch 3."""
+    seen = view(
+        now,
+        ADDED,
+        candidates,
+        valid={one.commit_id for one in candidates},
+        branch=make_branch(protected=protected),
+        **CLOSED,
+    )
+    live = replace(seen.live, params=params)
+    return replace(seen, live=live, authority_epoch=epoch)
+
+
+def agreed(approvals, attestations, **more):
+    values = {"authority_epoch": 3, "votes_epoch": 3} | more
+    return replace(CHOSEN, approvals=approvals, attestations=attestations, **values)
+
+
+def planned(seen):
+    return plan(seen, BOT_RIGHTS, open_rounds=False, batch_size=8)
+
+
+@pytest.mark.parametrize(
+    ("approvals", "attestations", "waits_for"),
+    [
+        (0, 0, "the owner's approval and attestations, 0 of 2"),
+        (1, 1, "attestations, 1 of 2"),
+        (0, 2, "the owner's approval"),
+    ],
+)
+def test_candidate_waits_for_votes_until_the_grace_is_over(
+    approvals, attestations, waits_for
+):
+    seen = voted(CLOSED_AT + 8, agreed(approvals, attestations))
+
+    found = planned(seen)
+
+    assert found.steps == ()
+    assert found.waits == (f"commit {CHOSEN.commit_id.short} waits for {waits_for}",)
+    # 50 s closed, 7 s challenge, 9 s grace.
+    assert found.wake_at == NOW + 66
+    (step,) = planned(replace(seen, now=NOW + 66)).steps
+    assert isinstance(step, AbortRound)
+    assert waits_for in step.reason
+
+
+def test_candidate_with_all_votes_waits_for_the_challenge_time_only():
+    early = planned(voted(CLOSED_AT + 6, agreed(1, 2)))
+    (step,) = planned(voted(CLOSED_AT + 7, agreed(1, 2))).steps
+
+    assert (early.steps, early.wake_at) == ((), CLOSED_AT + 7)
+    assert isinstance(step, Finalize)
+
+
+def test_votes_under_another_owner_do_not_count():
+    found = planned(voted(CLOSED_AT + 8, agreed(1, 2, votes_epoch=2)))
+
+    assert found.steps == ()
+    assert "the owner's approval and attestations, 0 of 2" in found.waits[0]
+
+
+def test_of_several_the_one_that_all_agreed_to_is_finalised():
+    rival = agreed(1, 2, commit_id=CommitId(bytes([9]) * 32), proposed_at=CLOSED_AT + 1)
+
+    (step,) = planned(voted(CLOSED_AT + 30, CHOSEN, rival)).steps
+    neither = planned(voted(CLOSED_AT + 8, CHOSEN, replace(rival, approvals=0)))
+
+    assert step.candidate.value == rival
+    assert len(neither.waits) == 2
+
+
+def test_on_a_protected_branch_a_candidate_of_another_owner_is_proposed_anew():
+    old = agreed(1, 2, authority_epoch=2)
+
+    (step,) = planned(voted(CLOSED_AT + 8, old, protected=True)).steps
+    (other,) = planned(voted(CLOSED_AT + 8, old)).steps
+
+    assert isinstance(step, Propose)
+    assert isinstance(other, Finalize)
+
+
+def test_nothing_is_proposed_that_nobody_could_agree_to_in_time():
+    (late,) = planned(voted(NOW + 66)).steps
+    (early,) = planned(voted(NOW + 65)).steps
+
+    assert isinstance(late, AbortRound)
+    assert isinstance(early, Propose)
+
+
+def test_attestations_of_finished_rounds_are_given_back():
+    vote = at(object())
+    seen = replace(
+        view(branch=make_branch(round_live=False)), stale_attestations=(vote,)
+    )
+
+    assert steps(seen) == (ExpireAttestation(vote),)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from flair_client.chain.accounts import (
     ACCOUNT_NAMES,
+    AttestationAccount,
     BranchAccount,
     ConfigAccount,
     ContributionAccount,
@@ -33,6 +34,7 @@ from flair_client.chain.instructions import Instruction
 from flair_client.chain.own_address import own_address
 from flair_client.chain.pdas import (
     PROGRAM_ID,
+    find_attestation_pda,
     find_branch_pda,
     find_candidate_pda,
     find_config_pda,
@@ -203,6 +205,25 @@ class ChainClient:
         """Gives a proposed merge, if there is such a one."""
         where = find_candidate_pda(round_address, commit_id, self.program_id)[0]
         return self._maybe(MergeCandidateAccount, where)
+
+    def attestation(
+        self, candidate: Address, authority_epoch: int, attester: Address
+    ) -> AttestationAccount | None:
+        """Gives somebody's attestation of a proposed merge, if there is one."""
+        where = find_attestation_pda(
+            candidate, authority_epoch, attester, self.program_id
+        )[0]
+        return self._maybe(AttestationAccount, where)
+
+    def attestations(self, candidate: Address) -> list[AttestationAccount]:
+        """Gives the attestations of a proposed merge, oldest first."""
+        found = self._find(AttestationAccount, {"candidate": candidate.raw})
+        return sorted(found, key=lambda one: (one.attested_at, one.attester))
+
+    def branch_attestations(self, branch: Address) -> list[AttestationAccount]:
+        """Gives the attestations of any round of a branch, oldest first."""
+        found = self._find(AttestationAccount, {"branch": branch.raw})
+        return sorted(found, key=lambda one: (one.attested_at, one.attester))
 
     def contribution(
         self, repo: Address, contributor: Address

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from flair_client.chain.accounts import (
+    AttestationAccount,
     BranchAccount,
     ConfigAccount,
     ContributionAccount,
@@ -19,6 +20,7 @@ from flair_client.chain.accounts import (
 )
 from flair_client.chain.pdas import (
     PROGRAM_ID,
+    find_attestation_pda,
     find_branch_pda,
     find_candidate_pda,
     find_config_pda,
@@ -60,6 +62,9 @@ _FIND: Final[Mapping[type[Any], _Find]] = {
     ),
     MergeCandidateAccount: lambda of, program: find_candidate_pda(
         of.round, of.commit_id, program
+    ),
+    AttestationAccount: lambda of, program: find_attestation_pda(
+        of.candidate, of.authority_epoch, of.attester, program
     ),
     ContributionAccount: lambda of, program: find_contribution_pda(
         of.repo, of.contributor, program

@@ -180,6 +180,13 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
             "and the owner leaves it behind with `flair revert`"
         ),
     ),
+    errors.CandidateInvalid: (
+        INTEGRITY,
+        (
+            "do not sign it, and tell its proposer; `flair candidate list` shows "
+            "whether there is another one"
+        ),
+    ),
     errors.DataError: (NEGATIVE, "correct the data or give another file"),
     errors.DataUnreadable: (
         USAGE,

@@ -67,7 +67,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("fsck", "Checks the blocks of the workspace.", _HISTORY, None),
         ("gc", "Removes blocks that nothing names.", _HISTORY, None),
         ("revert", "Undoes a merge or one contributor's part.", _HISTORY, None),
-        ("repo", "Makes and shows repositories.", _SHARE, None),
+        ("repo", "Makes, shows and hands over repositories.", _SHARE, None),
         ("fork", "Makes a repository of your own from another's head.", _SHARE, None),
         ("branch", "Makes and shows branches.", _SHARE, None),
         ("role", "Grants and revokes roles.", _SHARE, None),
@@ -91,6 +91,18 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         (
             "update",
             "Lists, reviews, accepts, rejects and withdraws updates.",
+            _SHARE,
+            None,
+        ),
+        (
+            "candidate",
+            "Lists, shows and approves proposed merges.",
+            _SHARE,
+            None,
+        ),
+        (
+            "attest",
+            "Makes a proposed merge again, then signs that it came out the same.",
             _SHARE,
             None,
         ),

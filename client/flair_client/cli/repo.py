@@ -1,4 +1,4 @@
-"""`flair repo`: makes and shows repositories."""
+"""`flair repo`: makes, shows and hands over repositories."""
 
 import functools
 from typing import Any
@@ -8,6 +8,7 @@ import click
 from flair_client.cli.command import command, group
 from flair_client.cli.options import policy_options, policy_overrides
 from flair_client.cli.output import fields, table
+from flair_client.cli.repo_offer import accept, offer
 from flair_client.cli.session import App
 from flair_client.cli.types import ADDRESS, BRANCH_NAME, REPO_NAME, time_text
 from flair_client.errors import UsageError
@@ -27,7 +28,7 @@ from flair_client.repo_address import RepoAddress
 
 @group("repo", examples=("flair repo create heart", "flair repo show"))
 def repo_command() -> None:
-    """Makes and shows repositories."""
+    """Makes, shows and hands over repositories."""
 
 
 @command(
@@ -129,6 +130,7 @@ def show(app: App, repo: str | None) -> None:
                 ("repository", found.repo),
                 ("account", found.account),
                 ("owner", found.authority),
+                ("offered to", found.offered_to),
                 ("creator", found.creator),
                 ("made", time_text(found.created_at)),
                 ("policies", found.policy_count),
@@ -169,5 +171,5 @@ def list_(app: App, *, creator: Address | None) -> None:
         app.out.note(f"no repositories on {found.network!r}")
 
 
-for _verb in (create, show, list_):
+for _verb in (create, show, list_, offer, accept):
     repo_command.add_command(_verb)

@@ -171,7 +171,8 @@ def expire(
         cleared,
         lambda: (
             f"round {cleared.round_index} of {cleared.branch}: "
-            f"{cleared.n_updates} updates and {cleared.n_candidates} candidates closed"
+            f"{cleared.n_updates} updates, {cleared.n_candidates} candidates and "
+            f"{cleared.n_attestations} attestations closed"
         ),
     )
 

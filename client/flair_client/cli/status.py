@@ -58,6 +58,7 @@ def status_text(found: Status) -> str:
         rows += [
             ("chain", _chain_text(found)),
             ("round", _round_text(found.chain)),
+            ("offered to", None if found.chain is None else found.chain.offered_to),
             ("trust", found.distrust or "recipe, policy and owner are accepted"),
             ("changed", ", ".join(found.changed_files) or None),
             ("update", _update_text(found.update)),

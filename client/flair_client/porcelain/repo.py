@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from flair_client.chain.accounts import RepoAccount
 from flair_client.chain.instructions import repo_create as build_create
 from flair_client.chain.pdas import find_repo_pda
 from flair_client.context import Context
 from flair_client.errors import AccountMissing, Refused
-from flair_client.ids import Address, Digest
+from flair_client.ids import ZERO_ADDRESS, Address, Digest
 from flair_client.porcelain.branch import Branch, branch_list
 from flair_client.porcelain.target import find_repo
 from flair_client.repo_address import RepoAddress
@@ -32,6 +33,7 @@ class RepoShown:
 
     Attributes:
         authority: the wallet that owns it now.
+        offered_to: the wallet that may take it; None where it is offered to nobody.
         event_seq: number of events so far.
         history_root: root over them.
     """
@@ -40,6 +42,7 @@ class RepoShown:
     account: Address
     creator: Address
     authority: Address
+    offered_to: Address | None
     authority_epoch: int
     policy_count: int
     event_seq: int
@@ -117,6 +120,7 @@ def repo_show(ctx: Context, repo: RepoAddress) -> RepoShown:
         account=target.address,
         creator=account.creator,
         authority=account.authority,
+        offered_to=offered_to(account),
         authority_epoch=account.authority_epoch,
         policy_count=account.policy_count,
         event_seq=account.event_seq,
@@ -126,6 +130,12 @@ def repo_show(ctx: Context, repo: RepoAddress) -> RepoShown:
         created_at=account.created_at,
         branches=branch_list(ctx, repo).branches,
     )
+
+
+def offered_to(account: RepoAccount) -> Address | None:
+    """Gives who may take the repository, if it is offered to anybody."""
+    pending = account.pending_authority
+    return None if pending == ZERO_ADDRESS else pending
 
 
 def repo_list(ctx: Context, creator: Address | None = None) -> RepoList:

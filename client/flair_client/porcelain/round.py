@@ -3,11 +3,17 @@
 from dataclasses import dataclass
 
 from flair_client.chain import instructions
-from flair_client.chain.accounts import PolicyParams, RoundAccount, RoundState
+from flair_client.chain.accounts import (
+    PolicyParams,
+    RoundAccount,
+    RoundState,
+    UpdateAccount,
+)
 from flair_client.chain.pdas import find_policy_pda, find_round_pda
 from flair_client.context import Context
+from flair_client.errors import AccountMissing
 from flair_client.ids import Address, CommitId
-from flair_client.porcelain.target import RoundTarget, find_repo
+from flair_client.porcelain.target import BranchTarget, RoundTarget, find_repo
 from flair_client.porcelain.update import UpdateRow, show_update
 from flair_client.repo_address import RepoAddress
 
@@ -89,6 +95,7 @@ class RoundCleared:
     Attributes:
         n_updates: updates whose rent and deposit went back.
         n_candidates: merge candidates whose rent went back.
+        n_attestations: attestations whose rent went back.
     """
 
     repo: RepoAddress
@@ -96,6 +103,7 @@ class RoundCleared:
     round_index: int
     n_updates: int
     n_candidates: int
+    n_attestations: int
     tx_signatures: tuple[str, ...]
 
 
@@ -243,36 +251,34 @@ def round_expire(
     Raises:
         ProgramRefused: the round is still in progress.
     """
-    target = find_repo(ctx, repo).branch(branch).round(index)
+    place = find_repo(ctx, repo).branch(branch)
+    try:
+        target = place.round(index)
+    except AccountMissing:
+        # The last update that was closed took the round along.
+        given = _expire_attestations(ctx, place, index)
+        if index is None or not given:
+            raise
+        return RoundCleared(repo, branch, index, 0, 0, len(given), tuple(given))
     account = target.account
     signatures = []
     candidates = ctx.chain.candidates(target.address)
     for candidate in candidates:
         expire = instructions.merge_expire(
             actor=ctx.wallet.address,
-            repo=target.branch.repo.address,
-            branch=target.branch.address,
+            repo=place.repo.address,
+            branch=place.address,
             round_index=account.round_index,
             commit_id=candidate.commit_id,
             candidate_payer=candidate.payer,
             program_id=ctx.program_id,
         )
         signatures.append(str(ctx.send([expire]).signature))
+    given = _expire_attestations(ctx, place, account.round_index)
+    signatures += given
     updates = ctx.chain.updates(target.address)
     for update in updates:
-        settles = account.state is RoundState.MERGED
-        build = instructions.update_settle if settles else instructions.update_expire
-        clear = build(
-            actor=ctx.wallet.address,
-            repo=target.branch.repo.address,
-            branch=target.branch.address,
-            round_index=account.round_index,
-            contributor=update.contributor,
-            rent_payer=update.rent_payer,
-            round_payer=account.payer,
-            program_id=ctx.program_id,
-        )
-        signatures.append(str(ctx.send([clear]).signature))
+        signatures.append(str(ctx.send([_clear(ctx, target, update)]).signature))
     if not updates and account.state in (RoundState.OPEN, RoundState.CLOSED):
         # Without updates nothing would ever close the round's account.
         signatures.append(str(ctx.send([_abort(ctx, target)]).signature))
@@ -282,8 +288,54 @@ def round_expire(
         account.round_index,
         len(updates),
         len(candidates),
+        len(given),
         tuple(signatures),
     )
+
+
+def _clear(
+    ctx: Context, target: RoundTarget, update: UpdateAccount
+) -> instructions.Instruction:
+    """Credits an update where its round was merged; in any case its rent goes back."""
+    settles = target.account.state is RoundState.MERGED
+    build = instructions.update_settle if settles else instructions.update_expire
+    return build(
+        actor=ctx.wallet.address,
+        repo=target.branch.repo.address,
+        branch=target.branch.address,
+        round_index=target.account.round_index,
+        contributor=update.contributor,
+        rent_payer=update.rent_payer,
+        round_payer=target.account.payer,
+        program_id=ctx.program_id,
+    )
+
+
+def _expire_attestations(
+    ctx: Context, place: BranchTarget, index: int | None
+) -> list[str]:
+    """Closes what is left of a round's votes; gives the transactions."""
+    return [
+        str(
+            ctx.send(
+                [
+                    instructions.attestation_expire(
+                        actor=ctx.wallet.address,
+                        repo=place.repo.address,
+                        branch=place.address,
+                        round_index=one.round_index,
+                        commit_id=one.commit_id,
+                        attester=one.attester,
+                        authority_epoch=one.authority_epoch,
+                        rent_payer=one.rent_payer,
+                        program_id=ctx.program_id,
+                    )
+                ]
+            ).signature
+        )
+        for one in ctx.chain.branch_attestations(place.address)
+        if one.round_index == index
+    ]
 
 
 def _abort(ctx: Context, target: RoundTarget) -> instructions.Instruction:

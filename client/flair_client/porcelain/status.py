@@ -14,7 +14,7 @@ from flair_client.errors import (
     WorkspaceError,
 )
 from flair_client.history.graph import read_commit, walk
-from flair_client.ids import CommitId
+from flair_client.ids import Address, CommitId
 from flair_client.objects import CommitKind
 from flair_client.porcelain.checkout import (
     RECIPE_FILES,
@@ -25,6 +25,7 @@ from flair_client.porcelain.checkout import (
 )
 from flair_client.porcelain.commit import PENDING, TRAINED
 from flair_client.porcelain.push import held_commits
+from flair_client.porcelain.repo import offered_to
 from flair_client.porcelain.revert import MARKER as REVERT
 from flair_client.porcelain.target import BranchTarget, find_repo
 from flair_client.porcelain.terms import Terms, has_terms, saved_terms, terms_now
@@ -66,12 +67,14 @@ class ChainStatus:
         n_behind: moves from HEAD to it; None where HEAD is not below it.
         next_round_index: of the round in progress, or else of the next one.
         round: None where no round is in progress.
+        offered_to: the wallet that may take the repository; None without an offer.
     """
 
     head: CommitId | None
     n_behind: int | None
     next_round_index: int
     round: RoundStatus | None
+    offered_to: Address | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +226,7 @@ def _chain_status(
         n_behind=None if there is None else _n_behind(store, there, head),
         next_round_index=account.round_index,
         round=_round(ctx, place) if account.round_live else None,
+        offered_to=offered_to(place.repo.account),
     )
 
 

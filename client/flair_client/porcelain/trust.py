@@ -306,7 +306,7 @@ def policy_changes(old: PolicyParams, new: PolicyParams) -> list[TrustChange]:
 
     Weaker is: an update may be longer, finer, trained for longer or unprotected; fewer
     are merged at once; anybody may take part; it is shown earlier; less time to object;
-    fewer have to agree to a merge; more is held back; the strategy withstands fewer hostile updates.
+    fewer agree to a merge; more is held back; it withstands fewer hostile updates.
     """
     before, after = _policy_fields(old), _policy_fields(new)
     weaker = {

@@ -6,6 +6,7 @@ import base58
 import pytest
 
 from flair_client.chain.accounts import (
+    AttestationAccount,
     BranchAccount,
     ConfigAccount,
     ContributionAccount,
@@ -25,6 +26,7 @@ from flair_client.chain.instructions import repo_create
 from flair_client.chain.own_address import own_address
 from flair_client.chain.pdas import (
     PROGRAM_ID,
+    find_attestation_pda,
     find_branch_pda,
     find_candidate_pda,
     find_config_pda,
@@ -46,6 +48,7 @@ from flair_client.testing import (
     BOB,
     HEAD,
     MAIN,
+    NOW,
     OWNER,
     REPO,
     make_branch,
@@ -113,12 +116,31 @@ def holds(node):
     return put
 
 
+def make_attestation(attester, **changes):
+    """Gives an attestation of the merge that BOB proposed, in epoch 3."""
+    voted = make_candidate()
+    values = {
+        "bump": 255,
+        "repo": REPO,
+        "branch": MAIN,
+        "candidate": find_candidate_pda(voted.round, voted.commit_id)[0],
+        "attester": attester.address,
+        "rent_payer": attester.address,
+        "round_index": voted.round_index,
+        "commit_id": voted.commit_id,
+        "authority_epoch": 3,
+        "attested_at": NOW,
+    }
+    return AttestationAccount(**(values | changes))
+
+
 def test_every_account_is_read_at_its_own_address(chain, holds):
     update, candidate = make_update(ALICE), make_candidate()
     role, one_round = make_role(ALICE), make_round()
     branch_role = make_role(BOB, branch=MAIN)
     holds(CONFIG, CONTRIBUTION, make_repo(), make_branch(), make_policy(), role)
-    holds(branch_role, one_round, update, candidate)
+    vote = make_attestation(BOB)
+    holds(branch_role, one_round, update, candidate, vote)
     where = find_round_pda(MAIN, 1)[0]
 
     assert chain.config() == CONFIG
@@ -130,6 +152,10 @@ def test_every_account_is_read_at_its_own_address(chain, holds):
     assert chain.role_for(REPO, None, ALICE.address) == role
     assert chain.role_for(REPO, MAIN, BOB.address) == branch_role
     assert chain.candidate(where, candidate.commit_id) == candidate
+    assert chain.attestation(vote.candidate, 3, BOB.address) == vote
+    assert chain.attestation(vote.candidate, 4, BOB.address) is None
+    assert chain.attestations(vote.candidate) == [vote]
+    assert chain.branch_attestations(MAIN) == [vote]
     assert chain.contribution(REPO, ALICE.address) == CONTRIBUTION
 
 
@@ -145,6 +171,11 @@ def test_the_address_of_each_account_follows_from_its_seeds():
     assert (
         own_address(make_candidate())
         == find_candidate_pda(where, CommitId(b"\x08" * 32))[0]
+    )
+    voted = find_candidate_pda(where, CommitId(b"\x08" * 32))[0]
+    assert (
+        own_address(make_attestation(BOB))
+        == find_attestation_pda(voted, 3, BOB.address)[0]
     )
     assert own_address(CONTRIBUTION) == find_contribution_pda(REPO, ALICE.address)[0]
     alice, bob = ALICE.address, BOB.address

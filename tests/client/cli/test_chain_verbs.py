@@ -161,7 +161,10 @@ def test_rounds(flair, busy):
 
     for verb in ("open", "close", "abort"):
         assert flair("round", verb, *HEART).code == 0
-    assert "2 updates and 0 candidates" in flair("round", "expire", *HEART).out
+    assert (
+        "2 updates, 0 candidates and 0 attestations"
+        in flair("round", "expire", *HEART).out
+    )
 
 
 def test_a_round_as_json_has_words_for_states(flair, busy):

@@ -50,6 +50,8 @@ class Team:
     net: object
     folder: Path
     sites: list[tuple[Context, Workspace]] = field(default_factory=list)
+    policy: dict = field(default_factory=dict)
+    protected: bool = False
 
     @property
     def home(self) -> Path:
@@ -102,7 +104,8 @@ class Team:
             describe_root(model),
             functools.partial(publish_root, self.owner, model),
             points_per_merge=10,
-            policy=POLICY,
+            policy=POLICY | self.policy,
+            protected=self.protected,
         )
         self.repo = published.repo
         self.root = published.root

@@ -118,7 +118,8 @@ def _fail(invocation: Invocation, error: BaseException) -> int:
     import logging
     import traceback
 
-    from flair_client.cli.errors import INTERNAL, outcome_of, with_known_commands
+    from flair_client.cli.errors import outcome_of, with_known_commands
+    from flair_client.cli.exits import INTERNAL
 
     out = invocation.output()
     outcome = with_known_commands(outcome_of(error), all_commands())

@@ -3,7 +3,7 @@
 import click
 
 from flair_client.cli.command import command, group
-from flair_client.cli.errors import NEGATIVE
+from flair_client.cli.exits import NEGATIVE
 from flair_client.cli.output import table
 from flair_client.cli.session import App
 from flair_client.porcelain.config import (

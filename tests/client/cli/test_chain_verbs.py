@@ -199,7 +199,12 @@ def test_branches(flair, chain):
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("RoleMissing", 3), ("HeadMoved", 1), ("PolicyOutOfRange", 2), ("Overflow", 3)],
+    [
+        ("RoleMissing", 3),
+        ("HeadMoved", 1),
+        ("PolicyOutOfRange", 2),
+        ("NotKnownHere", 3),
+    ],
 )
 def test_a_refusal_of_the_program_keeps_its_name(flair, chain, name, code, monkeypatch):
     def refuse(*_, **__):

@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
+from flair_client.chain.errors import PROGRAM_ERRORS
 from flair_client.cli.app import root_command
-from flair_client.cli.errors import _PROGRAM, _TABLE
+from flair_client.cli.errors import _TABLE
+from flair_client.cli.program_remedies import PROGRAM
 from flair_client.cli.registry import BUILT_IN, all_commands
 
 # A plug-in that is not installed has nothing to show.
@@ -126,7 +128,7 @@ def test_each_verb_says_what_its_result_is(name):
 
 def test_each_exit_code_is_documented():
     text = (DOCS / "exit-codes.md").read_text()
-    codes = {code for code, _ in (*_TABLE.values(), *_PROGRAM.values())}
+    codes = {code for code, _ in (*_TABLE.values(), *PROGRAM.values())}
 
     for code in codes | {0, 70, 130}:
         assert f"## {code}: " in text
@@ -148,7 +150,7 @@ def test_each_error_of_the_tree_has_an_exit_code_of_its_family():
 
 
 def test_each_hint_about_a_noun_names_a_real_verb():
-    hints = [hint or "" for _, hint in (*_TABLE.values(), *_PROGRAM.values())]
+    hints = [hint or "" for _, hint in (*_TABLE.values(), *PROGRAM.values())]
 
     for hint in hints:
         for words in re.findall(r"`flair ([a-z ]+)", hint):
@@ -160,8 +162,15 @@ def test_each_hint_about_a_noun_names_a_real_verb():
 def test_hints_about_the_program_name_its_errors():
     protocol = (DOCS / "protocol.md").read_text()
 
-    for name in _PROGRAM:
+    for name in PROGRAM:
         assert f"| {name} |" in protocol
+
+
+def test_each_error_of_the_program_has_a_remedy():
+    names = {name for name, _ in PROGRAM_ERRORS.values()}
+
+    assert names == set(PROGRAM)
+    assert all(remedy for _, remedy in PROGRAM.values())
 
 
 def test_every_module_of_the_commands_is_registered():

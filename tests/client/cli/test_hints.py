@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from flair_client.cli.app import _EXAMPLES
-from flair_client.cli.errors import _PROGRAM, _TABLE, Outcome, with_known_commands
+from flair_client.cli.errors import _TABLE, Outcome, with_known_commands
+from flair_client.cli.program_remedies import PROGRAM
 from flair_client.cli.registry import all_commands
 
 KNOWN = all_commands()
-HINTS = [hint for _, hint in [*_TABLE.values(), *_PROGRAM.values()] if hint]
+HINTS = [hint for _, hint in [*_TABLE.values(), *PROGRAM.values()] if hint]
 
 
 def test_a_hint_that_names_an_unknown_command_is_left_out():

@@ -26,7 +26,7 @@ def envelope(capsys):
 def test_once_does_a_round_and_says_each_step(place, home, capsys):
     model = place.publish("cli", max_updates=2)
     model.push_by_hand("c0")
-    model.push_by_hand("c1")
+    model.push_by_hand("c1", 5)
 
     assert flair(place, "run", "--once", "--repo", str(model.address)) == 0
 

@@ -73,6 +73,7 @@ class RevertKind(StrEnum):
 
     MERGE = "merge"
     CONTRIBUTOR = "contributor"
+    REPLAY = "replay"
 
 
 class TensorEncodingId(StrEnum):

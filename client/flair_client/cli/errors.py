@@ -13,16 +13,15 @@ from typing import Final
 import click
 
 from flair_client import errors
-from flair_client.cli.exits import (
-    INTEGRITY,
-    INTERNAL,
-    INTERRUPTED,
-    NEGATIVE,
-    NETWORK,
-    TIMEOUT,
-    USAGE,
-)
-from flair_client.cli.program_remedies import PROGRAM
+
+OK: Final = 0
+NEGATIVE: Final = 1
+USAGE: Final = 2
+NETWORK: Final = 3
+TIMEOUT: Final = 4
+INTEGRITY: Final = 5
+INTERNAL: Final = 70
+INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,19 +172,12 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         NETWORK,
         "name another database, or begin this one anew with `flair indexer rebuild`",
     ),
-    errors.NotSeparable: (NEGATIVE, "revert the whole merge instead"),
+    errors.NotSeparable: (NEGATIVE, "revert the whole merge instead, or try --replay"),
     errors.VerificationError: (
         INTEGRITY,
         (
             "do not use this head; `flair verify` shows how far the history holds, "
             "and the owner leaves it behind with `flair revert`"
-        ),
-    ),
-    errors.CandidateInvalid: (
-        INTEGRITY,
-        (
-            "do not sign it, and tell its proposer; `flair candidate list` shows "
-            "whether there is another one"
         ),
     ),
     errors.DataError: (NEGATIVE, "correct the data or give another file"),
@@ -264,6 +256,54 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     ),
 }
 
+# What the program refused: exit code and remedy by the name in docs/protocol.md.
+_PROGRAM: Final[dict[str, tuple[int, str]]] = {
+    "NotAuthority": (NETWORK, "sign with the owner's wallet: --wallet"),
+    "RoleMissing": (NETWORK, "ask the owner for a role: `flair role grant`"),
+    "RoleExpired": (NETWORK, "ask the owner to grant the role again"),
+    "RoleVoid": (NETWORK, "ask the new owner to grant the role again"),
+    "RoleScope": (NETWORK, "ask the owner for a role that has this right"),
+    "ProtectedBranch": (NETWORK, "sign with the owner's wallet: --wallet"),
+    "NotUpgradeAuthority": (NETWORK, "sign with the program's upgrade authority"),
+    "Paused": (NEGATIVE, "try later; `flair program show` tells what is paused"),
+    "HeadMoved": (NEGATIVE, "`flair pull` and try again"),
+    "HeadUnset": (
+        NEGATIVE,
+        "the branch needs a root commit first; see `flair branch list`",
+    ),
+    "RoundInProgress": (NEGATIVE, "see `flair round show`"),
+    "RoundNotLive": (NEGATIVE, "see `flair round show`"),
+    "RoundClosed": (NEGATIVE, "wait for the next round; see `flair round show`"),
+    "RoundNotClosed": (NEGATIVE, "see `flair round show`; `flair round close`"),
+    "RoundNotReady": (NEGATIVE, "see `flair round show` for updates and deadline"),
+    "RoundNotAbortable": (NEGATIVE, "see `flair round show` for the deadline"),
+    "RoundFull": (NEGATIVE, "wait for the next round"),
+    "StaleBase": (NEGATIVE, "`flair pull`, then train and commit again"),
+    "UpdateStatus": (NEGATIVE, "see `flair update list`"),
+    "TooFewUpdates": (NEGATIVE, "see `flair round show`"),
+    "ChallengeOpen": (NEGATIVE, "wait until the challenge time has passed"),
+    "ModeNotBuilt": (USAGE, "use mode public and no proofs"),
+    "PolicyOutOfRange": (USAGE, "see `flair policy create --help` for the limits"),
+    "StrategyBound": (USAGE, "give more with --min-updates, or a smaller f"),
+    "NameInvalid": (USAGE, "names are 1 to 64 of a-z 0-9 . _ -"),
+    "WeightInvalid": (USAGE, "see `flair policy show` for the cap"),
+    "ExpiryInPast": (USAGE, "give a time in the future"),
+    "ScopeTooWide": (
+        USAGE,
+        "the owner gives the right to administer by hand: `flair role grant`",
+    ),
+    "InviteUses": (USAGE, "give 1 to 1000 with --uses"),
+    "InviteExpired": (NEGATIVE, "ask whoever sent the link for a new one"),
+    "DelegationTooLong": (USAGE, "give at most 366d, and rotate the key in time"),
+    "DelegateSelf": (USAGE, "delegate to a key of its own: `flair wallet new NAME`"),
+    "NotDelegator": (NETWORK, "sign with the wallet or the machine key: --wallet"),
+    "DelegationExpired": (
+        NEGATIVE,
+        "with the wallet itself: `flair delegate rotate`, or create it anew",
+    ),
+    "DelegationMissing": (NETWORK, "the wallet signs `flair delegate create` first"),
+    "NotContributor": (NETWORK, "sign with the wallet, or the key that pushed"),
+}
 _COMMAND_IN_HINT: Final = re.compile(r"`flair ([a-z][a-z-]*)")
 _BUG_HINT: Final = "this is a bug in Flair; run again with --verbose and report it"
 
@@ -304,7 +344,7 @@ def with_known_commands(outcome: Outcome, known: Container[str]) -> Outcome:
 
 
 def _program_outcome(error: errors.ProgramRefused) -> Outcome:
-    code, hint = PROGRAM.get(error.name, (NETWORK, None))
+    code, hint = _PROGRAM.get(error.name, (NETWORK, None))
     name = "ProgramRefused" if error.number is None else error.name
     if "insufficient" in str(error).lower():
         hint = "see `flair wallet balance`; on a test network `flair wallet airdrop`"

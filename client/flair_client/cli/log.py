@@ -209,4 +209,6 @@ def reverts_text(reverts: "Revert") -> str:
     """Shows what a revert takes back."""
     if reverts.update is None:
         return f"merge {reverts.commit.short}"
+    if reverts.kind.value == "replay":
+        return f"update {reverts.update.short} and what followed: a replay without it"
     return f"update {reverts.update.short} of merge {reverts.commit.short}"

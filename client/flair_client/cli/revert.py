@@ -18,6 +18,7 @@ from flair_client.porcelain.revert import Reverted, revert
         "flair revert HEAD",
         "flair revert 3f9c2a1b0d44 -m 'site 3 had its labels swapped' --yes",
         "flair revert --contributor ADDRESS --dry-run",
+        "flair revert --contributor ADDRESS --replay",
     ),
 )
 @click.argument("commit", required=False)
@@ -27,6 +28,12 @@ from flair_client.porcelain.revert import Reverted, revert
     metavar="ADDRESS",
     help="Only this contributor's term; without COMMIT in the newest merge with one.",
 )
+@click.option(
+    "--replay",
+    is_flag=True,
+    help="Make that merge and all later ones again without the contributor; without "
+    "COMMIT from its first one on.",
+)
 @click.option("-m", "--message", metavar="TEXT", help="Why; shown in the log.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only tell what would change.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -35,6 +42,7 @@ def revert_command(
     commit: str | None,
     *,
     contributor: Address | None,
+    replay: bool,
     message: str | None,
     dry_run: bool,
     yes: bool,
@@ -46,6 +54,10 @@ def revert_command(
     A round that is in progress ends without a merge. This is not unlearning: what
     later updates learned from the old weights remains in them, and whoever has the old
     weights keeps them.
+
+    With --replay no term is subtracted: the merge and all after it are made again, by
+    their own policies, without any update of the contributor. That works for every
+    strategy, as long as enough updates remain for it.
 
     Where the head is not valid, COMMIT is the first wrong commit, which `flair verify`
     names: the branch gets the weights of its last valid commit back.
@@ -62,6 +74,7 @@ def revert_command(
         workspace,
         commit,
         contributor=contributor,
+        replay=replay,
         message=message,
         dry_run=dry_run,
         approve=approve,
@@ -78,6 +91,11 @@ def revert_text(done: Reverted) -> str:
         what = f"{done.reverts.short} and what follows it, which is not valid"
     if done.contributor is not None and done.update is not None:
         what = f"update {done.update.short} of {what}"
+    again = None
+    if done.n_replayed:
+        what += ", and every later one of the contributor"
+        plural = "" if done.n_replayed == 1 else "s"
+        again = f"{done.n_replayed} merge{plural}, without the contributor"
     ends = None
     if done.ends_round is not None:
         ends = f"round {done.ends_round}, without a merge"
@@ -86,6 +104,7 @@ def revert_text(done: Reverted) -> str:
     return fields(
         (
             ("takes back", what),
+            ("made again", again),
             ("contributor", done.contributor),
             ("message", printable(done.message, 64)),
             (f"{done.branch} was at", done.before.short),

@@ -106,7 +106,7 @@ REVERT = Record(
     (
         Field("kind", Choice(RevertKind), "what is taken back"),
         Field("commit", COMMIT, "the merge taken back or holding the term"),
-        Field("update", COMMIT, "with `contributor`: the update", optional=True),
+        Field("update", COMMIT, "not with `merge`: the update", optional=True),
     ),
     rules.check_revert,
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from flair_client.encoding import decode_recipe
-from flair_client.errors import VerificationError
+from flair_client.errors import NotSeparable, VerificationError
 from flair_client.history.checked import CheckedCommit, Evidence, terms_of
 from flair_client.history.events import cap_events, read_event_list
 from flair_client.history.naming_store import NamingStore
@@ -268,9 +268,12 @@ def _verified_weights(
             raise VerificationError(where, "carries no weights")
         manifest = read_manifest(evidence.store, commit.weights)
         if commit.reverts is not None and previous is not None:
-            expected = recompute_revert(
-                evidence, previous.manifest, commit.reverts, move.event_seq, where
-            )
+            try:
+                expected = recompute_revert(
+                    evidence, previous.manifest, commit.reverts, move.event_seq, where
+                )
+            except NotSeparable as exc:
+                raise VerificationError(where, str(exc)) from exc
             difference = first_difference(expected, manifest)
             requiring(where)(difference is None, f"weights: {difference}")
     return manifest

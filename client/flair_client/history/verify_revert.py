@@ -1,9 +1,10 @@
-"""Makes a revert's weights again: a merge, or one contributor's term, taken back."""
+"""Makes a revert's weights again: a merge or a term taken back, or a replay."""
 
 from flair_client.errors import VerificationError
 from flair_client.history.checked import Evidence, terms_of
 from flair_client.history.naming_store import NamingStore
 from flair_client.history.records import MoveRecord
+from flair_client.history.replayed import left_out_by, replay_revert
 from flair_client.history.revert import revert_contributor, revert_merge
 from flair_client.history.verify_update import (
     read_commit,
@@ -14,6 +15,7 @@ from flair_client.history.verify_weights import read_manifest
 from flair_client.ids import CommitId
 from flair_client.objects import CommitKind, Manifest, Revert, RevertKind
 from flair_client.store.base import Store
+from flair_client.store.overlay import scratch_over
 from flair_client.strategies import choice_of, lambda_for
 
 
@@ -39,6 +41,7 @@ def recompute_revert(
 
     Raises:
         VerificationError: the merge or term is not there, or was taken back already.
+        NotSeparable: without the contributor a merge cannot be made again.
         TensorMismatch, OutOfRange: the arithmetic is not possible.
     """
     must = requiring(where)
@@ -58,6 +61,8 @@ def recompute_revert(
     record = merge_move.round
     if record is None:
         raise VerificationError(where, "reverts a commit that is no merge")
+    if reverts.kind is RevertKind.REPLAY:
+        return _replayed(evidence, merge_move, reverts, event_seq, store_out)
     terms = terms_of(evidence.history, record)
     scratch = NamingStore(evidence.store) if store_out is None else store_out
     before = _manifest_of(evidence.store, merge_move.old_head, where)
@@ -109,12 +114,53 @@ def reverted_by(evidence: Evidence, reverts: Revert, event_seq: int) -> CommitId
         if move.event_seq in evidence.judged.invalid:
             continue
         done = read_commit(evidence.store, move.new_head).reverts
-        if done is None or done.commit != reverts.commit:
+        if done is None:
+            continue
+        if done.kind is RevertKind.REPLAY:
+            if _was_replayed(evidence, move, done, reverts):
+                return move.new_head
+            continue
+        if done.commit != reverts.commit:
             continue
         overlaps = RevertKind.MERGE in (done.kind, reverts.kind)
         if overlaps or done.update == reverts.update:
             return move.new_head
     return None
+
+
+def _was_replayed(
+    evidence: Evidence, replay: MoveRecord, done: Revert, reverts: Revert
+) -> bool:
+    """Whether what is to be reverted is not in the head since a replay.
+
+    A merge that was made again has no such sum and no such terms any more; of it only
+    another contributor can be left out, by another replay.
+    """
+    first = find_move(evidence, done.commit, replay.event_seq)
+    merge = find_move(evidence, reverts.commit, replay.event_seq)
+    if first is None or merge is None or merge.event_seq < first.event_seq:
+        return False
+    if reverts.kind is not RevertKind.REPLAY:
+        return True
+    left_out = left_out_by(first, done, replay.event_seq).contributor
+    return left_out_by(merge, reverts, replay.event_seq).contributor == left_out
+
+
+def _replayed(
+    evidence: Evidence,
+    merge: MoveRecord,
+    reverts: Revert,
+    event_seq: int,
+    store_out: Store | None,
+) -> Manifest:
+    """The state without a contributor; what lies between is soon forgotten."""
+    with scratch_over(evidence.store) as scratch:
+        made = replay_revert(evidence, merge, reverts, event_seq, scratch).manifest
+        for entry in made.tensors if store_out is not None else ():
+            for cid in entry.blocks:
+                if store_out is not None and not store_out.has(cid):
+                    store_out.put(cid.codec, scratch.get(cid))
+    return made
 
 
 def _manifest_of(store: Store, commit_id: CommitId, where: str) -> Manifest:

@@ -53,8 +53,11 @@ class Reverted:
         before: the head that it was made on.
         reverts: the merge that is taken back, wholly or in part; or the first commit of
             the branch that is not valid.
-        contributor: whose term is taken back; None for the whole commit.
-        update: the update of that term.
+        contributor: whose term is taken back, or who is left out of a replay; None for
+            the whole commit.
+        update: the contributor's in that merge.
+        n_replayed: merges that were made again without the contributor; 0 where one
+            term alone, or a whole merge, is taken back.
         change: from the state before to the new one.
         n_repaired: commits on top of the last valid one that are left behind.
         ends_round: the round that ends without a merge; None where none is live.
@@ -70,6 +73,7 @@ class Reverted:
     message: str
     change: WeightsChange
     n_repaired: int
+    n_replayed: int
     ends_round: int | None
     sent: bool
 
@@ -80,6 +84,7 @@ def revert(
     commit: str | None = None,
     *,
     contributor: Address | None = None,
+    replay: bool = False,
     message: str | None = None,
     dry_run: bool = False,
     approve: Callable[[Reverted], None] = lambda _: None,
@@ -96,6 +101,8 @@ def revert(
         commit: names the merge; without it the newest one that has an update of the
             contributor.
         contributor: whose term; without one the whole merge.
+        replay: whether that merge and all after it are made again without any update of
+            the contributor; without a commit from its first one on.
         message: without one a sentence that names what is taken back.
         dry_run: only tells what would change.
         approve: asked before anything is sent; raises where the answer is no.
@@ -103,17 +110,24 @@ def revert(
     Raises:
         Refused: the wallet may not move the branch, or it was taken back already.
         UsageError: the commit is no merge, or holds nothing of the contributor.
-        NotSeparable: the merge's strategy is not linear.
+        NotSeparable: the merge's strategy is not linear; or for a replay, too few
+            updates remain for a strategy, or weights came from elsewhere later.
         VerificationError: the branch's head is not valid, and it is not its first wrong
             commit that is to be taken back.
     """
     if commit is None and contributor is None:
         raise UsageError("name a merge, or a contributor")
+    if replay and contributor is None:
+        raise UsageError("a replay leaves a contributor out: name one")
     with workspace.lock():
         place = _place(ctx, workspace)
         require_right_to_advance(place)
         store = blocks_of(ctx, workspace)
-        asked = {"asked": commit or "", "contributor": str(contributor or "")}
+        asked = {
+            "asked": commit or "",
+            "contributor": str(contributor or ""),
+            "replay": str(replay).lower(),
+        }
         done = _finished(ctx, workspace, place, store, asked)
         if done is not None:
             return done
@@ -127,7 +141,7 @@ def revert(
         )
         # What the evidence saw is what the move compares with.
         place = BranchTarget(place.repo, place.address, gathered.branch_account)
-        request = Request(commit, contributor, message)
+        request = Request(commit, contributor, message, replay)
         plan = plan_revert(workspace, store, gathered, request)
         shown = _summary(store, place, plan, None)
         if dry_run:
@@ -138,7 +152,12 @@ def revert(
             commit_id = _make(ctx, store, place, plan)
         workspace.set_marker(
             MARKER,
-            {"commit": str(commit_id), "n_repaired": plan.n_repaired} | asked,
+            {
+                "commit": str(commit_id),
+                "n_repaired": plan.n_repaired,
+                "n_replayed": plan.n_replayed,
+            }
+            | asked,
         )
         blocks = list(blocks_of_commit(store, commit_id, whole=plan.n_repaired > 0))
         where = {"branch": place.account.name, "commit": str(commit_id)}
@@ -235,6 +254,7 @@ def _finished(
         message=commit.message,
         change=change_between(store, before, after),
         n_repaired=n_repaired,
+        n_replayed=int(marker.get("n_replayed", 0)),
         ends_round=None,
         sent=False,
     )
@@ -267,6 +287,7 @@ def _summary(
         message=plan.message,
         change=change_between(store, plan.valid.manifest, plan.manifest),
         n_repaired=plan.n_repaired,
+        n_replayed=plan.n_replayed,
         ends_round=live,
         sent=commit_id is not None,
     )

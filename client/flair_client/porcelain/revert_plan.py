@@ -7,6 +7,7 @@ from flair_client.errors import Refused, UsageError, VerificationError
 from flair_client.history.checked import CheckedCommit, Evidence, InvalidCommit
 from flair_client.history.diff import Change, diff_weights
 from flair_client.history.evidence import BranchEvidence
+from flair_client.history.graph import read_commit
 from flair_client.history.line import LineState, judge_before
 from flair_client.history.records import MoveRecord, UpdateRecord
 from flair_client.history.revert import require_separable
@@ -52,7 +53,9 @@ class RevertPlan:
     Attributes:
         valid: the branch's newest valid commit.
         parent: the branch's head, which is another one where it is not valid.
-        contributor: whose term is taken back; None for a whole commit.
+        contributor: whose term is taken back, or who is left out of a replay; None for
+            a whole commit.
+        n_replayed: merges that were made again without the contributor.
         n_repaired: wrong commits on top of the valid one, which are left behind.
     """
 
@@ -63,6 +66,7 @@ class RevertPlan:
     message: str
     manifest: Manifest
     n_repaired: int = 0
+    n_replayed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Request:
     commit: str | None
     contributor: Address | None
     message: str | None
+    replay: bool = False
 
 
 def plan_revert(
@@ -95,23 +100,13 @@ def plan_revert(
         raise state.fault or VerificationError(where, "has no commit yet")
     if state.broken:
         return _plan_repair(state, state.head, gathered, asked)
-    move = _target(workspace, evidence, store, asked)
-    update = None if asked.contributor is None else _update_of(move, asked.contributor)
-    reverts = Revert(
-        kind=RevertKind.MERGE if update is None else RevertKind.CONTRIBUTOR,
-        commit=move.new_head,
-        update=None if update is None else update.commit_id,
-    )
     end = gathered.repo_account.event_seq + 1
     judge_before(evidence, end)
-    earlier = reverted_by(evidence, reverts, end)
-    if earlier is not None:
-        raise Refused(
-            f"{_name(move, update)} was taken back by {earlier.short} already"
-        )
-    if move.event_seq in evidence.judged.invalid:
-        raise Refused(f"{_name(move, update)} is not part of the head: it is not valid")
-    if update is not None and move.round is not None:
+    move = _target(workspace, evidence, store, asked, end)
+    update = None if asked.contributor is None else _update_of(move, asked.contributor)
+    reverts = _reverts(move, update, replay=asked.replay)
+    _require_there(evidence, move, update, reverts, end)
+    if reverts.kind is RevertKind.CONTRIBUTOR and move.round is not None:
         params = evidence.history.policies[move.round.policy_index].params
         require_separable(choice_of(params).strategy)
     manifest = recompute_revert(
@@ -122,8 +117,56 @@ def plan_revert(
         state.head.commit_id,
         reverts,
         asked.contributor,
-        asked.message or f"revert {_name(move, update)}",
+        asked.message or _message(move, update, reverts),
         manifest,
+        n_replayed=_n_merges_from(evidence, move) if asked.replay else 0,
+    )
+
+
+def _reverts(move: MoveRecord, update: UpdateRecord | None, *, replay: bool) -> Revert:
+    kind = RevertKind.REPLAY if replay else RevertKind.CONTRIBUTOR
+    return Revert(
+        kind=RevertKind.MERGE if update is None else kind,
+        commit=move.new_head,
+        update=None if update is None else update.commit_id,
+    )
+
+
+def _require_there(
+    evidence: Evidence,
+    move: MoveRecord,
+    update: UpdateRecord | None,
+    reverts: Revert,
+    end: int,
+) -> None:
+    """Refuses what is not part of the head."""
+    earlier = reverted_by(evidence, reverts, end)
+    if earlier is not None:
+        done = read_commit(evidence.store, earlier).reverts
+        was_replayed = done is not None and done.kind is RevertKind.REPLAY
+        how = f"was taken back by {earlier.short} already"
+        if was_replayed and reverts.kind is not RevertKind.REPLAY:
+            how = f"was made again by {earlier.short}: only --replay takes more out"
+        raise Refused(f"{_name(move, update)} {how}")
+    if move.event_seq in evidence.judged.invalid:
+        raise Refused(f"{_name(move, update)} is not part of the head: it is not valid")
+
+
+def _message(move: MoveRecord, update: UpdateRecord | None, reverts: Revert) -> str:
+    if update is None or reverts.kind is not RevertKind.REPLAY:
+        return f"revert {_name(move, update)}"
+    merge = f"merge {move.new_head.short}"
+    return f"replay from {merge} on without {update.contributor}"
+
+
+def _n_merges_from(evidence: Evidence, first: MoveRecord) -> int:
+    """Valid merges of rounds, from this one on."""
+    invalid = evidence.judged.invalid
+    return sum(
+        move.round is not None
+        and move.event_seq >= first.event_seq
+        and move.event_seq not in invalid
+        for move in evidence.moves
     )
 
 
@@ -189,9 +232,11 @@ def _broken(state: LineState, text: str) -> InvalidCommit | None:
 
 
 def _target(
-    workspace: Workspace, evidence: Evidence, store: Store, asked: Request
+    workspace: Workspace, evidence: Evidence, store: Store, asked: Request, end: int
 ) -> MoveRecord:
     """The merge that the user means."""
+    if asked.commit is None and asked.replay:
+        return _first_with(evidence, asked.contributor, end)
     if asked.commit is None:
         return _newest_with(evidence, asked.contributor)
     wanted = resolve(workspace, store, asked.commit)
@@ -212,6 +257,20 @@ def _newest_with(evidence: Evidence, contributor: Address | None) -> MoveRecord:
         if is_in and move.event_seq not in evidence.judged.invalid:
             return move
     raise UsageError(f"no merge of this branch has an update of {contributor}")
+
+
+def _first_with(
+    evidence: Evidence, contributor: Address | None, end: int
+) -> MoveRecord:
+    """The first merge that still has an update of somebody's in the head."""
+    for move in evidence.moves:
+        accepted = () if move.round is None else move.round.accepted()
+        own = next((one for one in accepted if one.contributor == contributor), None)
+        if own is None or move.event_seq in evidence.judged.invalid:
+            continue
+        if reverted_by(evidence, _reverts(move, own, replay=True), end) is None:
+            return move
+    raise UsageError(f"no merge of this branch has an update of {contributor} left")
 
 
 def _update_of(move: MoveRecord, contributor: Address) -> UpdateRecord:

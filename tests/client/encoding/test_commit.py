@@ -421,6 +421,7 @@ def test_a_weight_that_is_no_power_of_two_is_refused(weight):
             kind=RevertKind.MERGE, commit=make_commit_id(1), update=make_commit_id(2)
         ),
         Revert(kind=RevertKind.CONTRIBUTOR, commit=make_commit_id(1)),
+        Revert(kind=RevertKind.REPLAY, commit=make_commit_id(1)),
     ],
 )
 def test_a_revert_names_an_update_exactly_for_a_contributor(reverts):

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from history_world import BOT, OWNER, PARAMS, SITES, World
+from history_world import BOT, OWNER, SITES, World
+from strategy_params import params_of
 
 from flair_client.chain.accounts import MoveKind
 from flair_client.encoding import decode_commit
@@ -14,28 +15,10 @@ from flair_client.history.verify import verify_branch
 from flair_client.history.verify_weights import read_manifest
 from flair_client.objects import CommitKind, Manifest, Revert, RevertKind, Role
 from flair_client.strategies import STRATEGIES, choice_of, get_strategy
-from flair_client.strategies.parameters import from_numbers, pack
 from flair_client.testing_objects import make_delta
 from flair_client.weights import load_tensor
 
-# What has no default.
-NEEDED = {"norm_clipping": {"norm": 0.01}, "scaffold": {"rate": 0.5}}
 STATEFUL = [name for name, one in STRATEGIES.items() if one.moments]
-
-
-def params_of(name, **given):
-    strategy = get_strategy(name)
-    for needed, value in NEEDED.get(name, {}).items():
-        given.setdefault(needed, value)
-    values = from_numbers(name, strategy.parameters, given)
-    packed = pack(strategy.parameters, values)
-    return replace(
-        PARAMS,
-        strategy=strategy.number,
-        strategy_params=packed,
-        eta_q24=1 << 23,
-        max_updates=8,
-    )
 
 
 def world_of(name, **given):

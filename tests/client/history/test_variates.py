@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from history_world import BOT, OWNER, PARAMS, SITES, STRANGER, World
 from member_events import delegate
+from strategy_params import params_of
 
 from flair_client.chain import events as ev
 from flair_client.chain.accounts import MoveKind
@@ -14,28 +15,18 @@ from flair_client.history.graph import read_commit
 from flair_client.history.variates import own_line, own_tensor, server_tensor
 from flair_client.history.verify_weights import read_manifest
 from flair_client.objects import CommitKind, Revert, RevertKind
-from flair_client.strategies import get_strategy
-from flair_client.strategies.parameters import from_numbers, pack
 
 UNIT = 2.0**PARAMS.scale_exp
 RATE = 0.5
 
 
-def params_of(name="scaffold", **given):
-    strategy = get_strategy(name)
-    if name == "scaffold":
-        given = {"rate": RATE, "contributors": 4} | given
-    values = from_numbers(name, strategy.parameters, given)
-    return replace(
-        PARAMS,
-        strategy=strategy.number,
-        strategy_params=pack(strategy.parameters, values),
-    )
+def scaffold(**given):
+    return params_of("scaffold", **({"rate": RATE, "contributors": 4} | given))
 
 
 @pytest.fixture
 def world():
-    made = World(params=params_of())
+    made = World(params=scaffold())
     made.publish_root()
     return made
 

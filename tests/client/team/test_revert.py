@@ -10,8 +10,17 @@ from flair_client.audit import read_audit
 from flair_client.errors import Refused, UsageError
 from flair_client.history.graph import read_commit
 from flair_client.porcelain import revert as module
+from flair_client.porcelain.clone import clone
+from flair_client.porcelain.policy import (
+    policy_like,
+    policy_list,
+    policy_make,
+    policy_use,
+)
 from flair_client.porcelain.pull import pull
 from flair_client.porcelain.revert import revert
+from flair_client.porcelain.trust import trust
+from flair_client.workspace import Workspace
 
 
 def values(workspace):
@@ -195,3 +204,134 @@ def test_cut_off_anywhere_the_same_command_goes_on(team, monkeypatch, step, when
     assert team.place.account.head_seq == 3
     for one in values(team.workspace).values():
         np.testing.assert_array_equal(one, 0)
+
+
+def accept_all(team):
+    """Every site accepts the policy that is in force now."""
+    for ctx, workspace in team.sites:
+        pull(ctx, workspace)
+        trust(ctx, workspace, accept=True)
+
+
+def test_merges_are_made_again_without_a_contributor(team, flair):
+    first = team.run_round(0.25, 0.75)
+    team.run_round(0.5, 1.5)
+    site = team.sites[1][0].wallet.address
+    pull(team.owner, team.workspace)
+    before = team.head
+    flags = ("--contributor", site, "--replay")
+
+    plan = flair("revert", *flags, "--dry-run", "--json").result
+    assert team.head == before
+    said = flair("revert", *flags, "--yes")
+
+    assert said.code == 0, said.err
+    assert plan["n_replayed"] == 2
+    assert plan["reverts"] == str(first)
+    assert plan["commit"] is None
+    assert "2 merges, without the contributor" in said.out
+    assert "every later one of the contributor" in said.out
+    # The other site counts for all: 0.25, then 0.5.
+    for one in values(team.workspace).values():
+        np.testing.assert_allclose(one, 0.75, atol=1e-4)
+    commit = read_commit(team.owner.remote, team.head)
+    assert commit.message == f"replay from merge {first.short} on without {site}"
+    assert flair("verify").code == 0
+    assert "a replay without it" in flair("log").out
+    # Who stands elsewhere verifies it from blocks alone.
+    pull(*team.sites[0])
+    for one in values(team.sites[0][1]).values():
+        np.testing.assert_allclose(one, 0.75, atol=1e-4)
+
+
+def test_a_replay_may_begin_at_a_later_merge(team, flair):
+    team.run_round(0.25, 0.75)
+    second = team.run_round(0.5, 1.5)
+    site = team.sites[1][0].wallet.address
+    pull(team.owner, team.workspace)
+
+    found = flair(
+        "revert", second, "--contributor", site, "--replay", "--yes", "--json"
+    ).result
+
+    assert found["n_replayed"] == 1
+    for one in values(team.workspace).values():
+        np.testing.assert_allclose(one, 1.0, atol=1e-4)
+    # From the first one on it is still to be had; what is out is not taken out again.
+    with pytest.raises(Refused, match="was taken back by"):
+        revert(team.owner, team.workspace, str(second), contributor=site, replay=True)
+    with pytest.raises(Refused, match="only --replay takes more out"):
+        revert(team.owner, team.workspace, str(second))
+    again = revert(team.owner, team.workspace, contributor=site, replay=True)
+    assert again.n_replayed == 2
+    for one in values(team.workspace).values():
+        np.testing.assert_allclose(one, 0.75, atol=1e-4)
+    with pytest.raises(UsageError, match="no merge of this branch has an update of"):
+        revert(team.owner, team.workspace, contributor=site, replay=True)
+
+
+def test_a_replay_needs_a_contributor(team, flair):
+    team.run_round(0.25)
+    pull(team.owner, team.workspace)
+
+    said = flair("revert", "HEAD", "--replay", "--yes")
+
+    assert said.code == 2
+    assert "a replay leaves a contributor out: name one" in said.err
+
+
+@pytest.mark.parametrize("strategy", ["fedavgm", "median"])
+def test_what_is_no_sum_is_replayed_or_refused_with_the_reason(team, flair, strategy):
+    (shown,) = policy_list(team.owner, team.repo).policies
+    given = {"f": 0} if strategy == "median" else {}
+    table = {"strategy": strategy, "strategy_params": given}
+    made = policy_make(team.owner, team.repo, policy_like(shown, table))
+    policy_use(team.owner, team.repo, "main", made.index)
+    accept_all(team)
+    team.run_round(0.25, 0.75)
+    merge = team.run_round(0.5, 1.5)
+    site = team.sites[1][0].wallet.address
+    pull(team.owner, team.workspace)
+
+    refused = flair("revert", "--contributor", site, "--yes")
+    assert refused.code != 0
+    assert f"strategy '{strategy}' is not linear" in refused.err
+    assert "--replay" in refused.err
+    done = flair("revert", "--contributor", site, "--replay", "--yes")
+
+    assert done.code == 0, done.err
+    # Momentum of the other site alone: 0.25, then 0.9 · 0.25 + 0.5.
+    wanted = 0.75 if strategy == "median" else 0.25 + 0.725
+    for one in values(team.workspace).values():
+        np.testing.assert_allclose(one, wanted, atol=1e-4)
+    assert flair("verify").code == 0
+    assert team.head != merge
+
+
+def test_a_replay_that_breaks_a_bound_says_why(team, flair):
+    (shown,) = policy_list(team.owner, team.repo).policies
+    table = {
+        "strategy": "median",
+        "strategy_params": {"f": 1},
+        "min_updates": 3,
+        "max_updates": 3,
+    }
+    made = policy_make(team.owner, team.repo, policy_like(shown, table))
+    policy_use(team.owner, team.repo, "main", made.index)
+    third, folder = team.context("site-2"), team.folder / "site-2"
+    clone(third, team.repo, folder, trust=True)
+    team.sites.append((third, Workspace(folder)))
+    accept_all(team)
+    team.push_updates(0.25, 0.5, 0.75)
+    team.close_round()
+    merge = team.good_merge()
+    team.finish_round(merge)
+    pull(team.owner, team.workspace)
+
+    site = third.wallet.address
+    said = flair("revert", "--contributor", site, "--replay", "--yes")
+
+    assert said.code != 0
+    assert f"merge {merge.short} cannot be made again without it" in said.err
+    assert "at least 3 updates (2f + 1 for f = 1), there are 2" in said.err
+    assert team.head == merge

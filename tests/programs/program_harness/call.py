@@ -42,6 +42,12 @@ PROGRAM_DATA: Final = find_pda(PROGRAM_ID, program=LOADER_ID)
 
 
 @cache
+def address_of(name: str) -> Pubkey:
+    """Gives the address of a wallet; the same name is the same wallet."""
+    return wallet(name).pubkey()
+
+
+@cache
 def wallet(name: str) -> Keypair:
     """Gives the keypair of somebody, always the same for the same name."""
     return Keypair.from_seed(hashlib.sha256(b"wallet " + name.encode()).digest())

@@ -1,9 +1,9 @@
 """What random users do with rounds and updates."""
 
-from program_harness.call import Call, wallet
-from program_harness.crowd import Crowd
-from program_harness.model import Branch, Update
-from program_harness.values import digest
+from program_harness.call import Call, address_of, wallet
+from program_harness.crowd import TOLD, Crowd
+from program_harness.records import Branch, Update
+from program_harness.values import ADMINISTER, CLOSED, digest
 from program_harness.world import Place
 
 
@@ -23,10 +23,13 @@ class Contributors(Crowd):
         if self.send(call, self.model.reasons_open(branch)):
             self.model.open(branch, payer)
 
-    def set_policy(self, name: str, index: int) -> None:
-        """The owner names the policy of the next round."""
-        self.send(self.places[name].branch_set_policy(index), [])
-        self.model.branches[name].policy_index = index
+    def set_policy(self, name: str, index: int, by: str) -> None:
+        """Somebody names the policy of the next round."""
+        branch = self.model.branches[name]
+        call = self.places[name].branch_set_policy(index).signed_by(actor=wallet(by))
+        call = call.with_accounts(role=self.role_account(name, by))
+        if self.send(call, self.model.reasons_move(branch, by, ADMINISTER)):
+            branch.policy_index = index
 
     def push(  # noqa: PLR0917 - passed by name
         self, name: str, age: int, who: str, payer: str, weight: int, stale: bool
@@ -84,9 +87,9 @@ class Contributors(Crowd):
         )
         update = chosen.updates.get(who)
         if update is not None and "rent_payer" in call.accounts:
-            call = call.with_accounts(rent_payer=wallet(update.payer).pubkey())
+            call = call.with_accounts(rent_payer=address_of(update.payer))
         if "round_payer" in call.accounts:
-            call = call.with_accounts(round_payer=wallet(chosen.payer).pubkey())
+            call = call.with_accounts(round_payer=address_of(chosen.payer))
         return call
 
     def with_update(
@@ -151,10 +154,14 @@ class Contributors(Crowd):
         chosen = branch.rounds[index]
         call = place.round_abort(index).with_accounts(
             policy=place.find_policy(chosen.policy_index),
-            round_payer=wallet(chosen.payer).pubkey(),
+            round_payer=address_of(chosen.payer),
         )
         reason = self.model.abort_reason(branch, index)
         event = self.send(call, self.model.reasons_abort(branch, index))
         if event:
             assert event["reason"] == reason
+            if chosen.state == CLOSED and any(
+                candidate.approved for candidate in chosen.candidates.values()
+            ):
+                TOLD["an approved merge came too late"] += 1
             self.model.abort(branch, index)

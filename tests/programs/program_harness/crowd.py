@@ -10,19 +10,23 @@ from typing import Final
 from solders.pubkey import Pubkey
 from solders.transaction_metadata import TransactionMetadata
 
-from program_harness.call import Call, wallet
+from program_harness.call import Call, address_of
 from program_harness.membership import Membership
-from program_harness.model import Branch, Model, Policy
+from program_harness.model import Model
 from program_harness.protocol import PROGRAM_ID, decode_event, event_root
+from program_harness.records import Branch, Policy
 from program_harness.refusal import IN_USE, error_of, name_of
-from program_harness.values import POINTS, digest
+from program_harness.values import POINTS, ROOT, digest
 from program_harness.world import Place, make_place
 
 USERS: Final = ("u0", "u1", "u2", "u3", "owner")
 PAYERS: Final = ("p0", "p1")
 MACHINES: Final = ("m0", "m1", "u1")
 KEYS: Final = ("k0", "k1", "k2")
-NAMES: Final = ("main", "side")
+# Branches with the policy of their first round.
+NAMES: Final = {"main": 0, "side": 4, "guarded": 3}
+# The owner alone moves it.
+PROTECTED: Final = "guarded"
 POLICIES: Final = (
     {"min_updates": 2, "max_updates": 4, "deposit_lamports": 3},
     {
@@ -33,46 +37,67 @@ POLICIES: Final = (
         "deposit_lamports": 1_000_000_000,
         "contribute": 1,
     },
+    {"min_updates": 1, "max_updates": 2, "approvals_needed": 1},
+    {
+        "min_updates": 2,
+        "max_updates": 3,
+        "challenge_s": 0,
+        "approvals_needed": 1,
+        "attestations_needed": 1,
+    },
 )
 TIMES: Final = {"round_length_s": 300, "merge_grace_s": 900, "challenge_s": 30}
 
+# Calls that passed, by instruction; refusals, by instruction and error; and what came
+# about that takes several calls.
 PASSED: Final[Counter[str]] = Counter()
+REFUSED: Final[Counter[tuple[str, str]]] = Counter()
+TOLD: Final[Counter[str]] = Counter()
 
 
 class Crowd:
-    """Two branches of a repository, five users, and the model of them."""
+    """Three branches of a repository, five users, and the model of them."""
 
     def __init__(self) -> None:
         super().__init__()
         place = make_place(params=TIMES)
         self.place, self.chain = place, place.chain
         self.places: dict[str, Place] = {}
-        for name in NAMES:
-            branch = Place(self.chain, place.name, name.encode(), place.params)
-            self.places[name] = branch
+        for name, index in NAMES.items():
+            self.places[name] = Place(
+                self.chain, place.name, name.encode(), place.params, index
+            )
         self.places["main"].rooted()
-        self.chain.send(place.policy_create(**POLICIES[0]))
-        self.chain.send(place.policy_create(**POLICIES[1]))
+        for changes in POLICIES:
+            self.chain.send(place.policy_create(**changes))
         self.places["side"].rooted()
+        guarded = self.places[PROTECTED]
+        self.chain.send(guarded.branch_create(protected=1))
+        self.chain.send(guarded.branch_advance(ROOT, digest("root")))
         for name in (*USERS, *PAYERS):
             self.chain.party(name)
         self.model = Model(
             Membership("owner"),
-            [policy({}), policy(POLICIES[0]), policy(POLICIES[1])],
-            {name: bytes(wallet(name).pubkey()) for name in USERS},
+            [policy({}), *map(policy, POLICIES)],
+            {name: bytes(address_of(name)) for name in USERS},
             POINTS,
             self.chain.now,
-            {name: Branch(digest("root")) for name in NAMES},
+            {
+                name: Branch(digest("root"), index, protected=name == PROTECTED)
+                for name, index in NAMES.items()
+            },
         )
         repo = self.chain.read(place.repo)
         self.seq, self.root = repo.event_seq, repo.history_root
         self.fixed = set(self.addresses())
         self.moves = self.steps = 0
+        # Whoever was killed proposes and attests nothing any more.
+        self.killed: set[str] = set()
         self.purses = {name: self.balance(name) for name in (*USERS, *PAYERS)}
 
     def balance(self, name: str) -> int:
         """Lamports of a wallet."""
-        return self.chain.lamports(wallet(name).pubkey())
+        return self.chain.lamports(address_of(name))
 
     def addresses(self) -> list[Pubkey]:
         """The program's accounts."""
@@ -99,7 +124,7 @@ class Crowd:
             return None
         place = self.places[key[0]] if key[0] else self.place
         at = place.branch if key[0] else None
-        return place.find_role(wallet(who).pubkey(), at)
+        return place.find_role(address_of(who), at)
 
     def send(self, call: Call, broken: Sequence[str]) -> dict[str, object] | None:
         """Sends a call and compares with the prediction; gives the event's fields."""
@@ -111,6 +136,7 @@ class Crowd:
             return self.fold(result, call)
         error = error_of(result)
         expected = "in use" if error == IN_USE else name_of(error)
+        REFUSED[call.name, expected] += 1
         assert [expected] == list(broken[:1]), (
             f"{call.name} was refused with {expected}, not {broken}"
         )
@@ -143,4 +169,6 @@ def policy(changes: dict[str, int]) -> Policy:
         params["deposit_lamports"],
         params["eta_q24"],
         bool(params.get("contribute")),
+        params.get("approvals_needed", 0),
+        params.get("attestations_needed", 0),
     )

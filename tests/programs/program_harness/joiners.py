@@ -1,6 +1,6 @@
 """What random users do to come in, and to let machines work for them."""
 
-from program_harness.call import wallet
+from program_harness.call import address_of, wallet
 from program_harness.membership import Delegation, Invite, Request
 from program_harness.mergers import Mergers
 from program_harness.values import NO_BRANCH
@@ -27,7 +27,7 @@ class Joiners(Mergers):
         expires_at = now - 1 if stale else now + 20 * seconds
         # Some roles are over before their invite is.
         later = 0 if uses % 2 else now + 10 * seconds
-        invite = Invite(payer, by, at, scope, expires_at, later, uses)
+        invite = Invite(payer, by, at, scope, expires_at, later, uses, people.epoch)
         call = self.place.invite_create(
             key,
             branch=self.places[name].branch if at else None,
@@ -49,7 +49,7 @@ class Joiners(Mergers):
         branch = self.places[invite.branch].branch if invite.branch else None
         call = self.place.invite_redeem(key, who, branch=branch)
         call = call.signed_by(payer=wallet(payer)).with_accounts(
-            invite_payer=wallet(invite.payer).pubkey()
+            invite_payer=address_of(invite.payer)
         )
         event = self.send(call, people.reasons_redeem(key, who, self.model.now))
         if event:
@@ -65,22 +65,22 @@ class Joiners(Mergers):
         call = self.place.invite_revoke(key).signed_by(actor=wallet(by))
         call = call.with_accounts(
             role=self.role_account(invite.branch, by),
-            rent_payer=wallet(invite.payer).pubkey(),
+            rent_payer=address_of(invite.payer),
         )
         if self.send(call, people.reasons_revoke(key, by, self.model.now)):
             del people.invites[key]
 
     def drop_role(self, count: int) -> None:
-        """The owner takes a role back, of a branch too."""
+        """The owner takes a role back, of a branch too, and what is void."""
         people = self.model.people
         if not people.roles:
             return
         at, who = sorted(people.roles)[count % len(people.roles)]
         branch = self.places[at].branch if at else None
         call = self.place.role_revoke(who, branch=branch).with_accounts(
-            rent_payer=wallet(people.roles[at, who].payer).pubkey()
+            rent_payer=address_of(people.roles[at, who].payer)
         )
-        event = self.send(call, [])
+        event = self.send(call.signed_by(actor=wallet(people.owner)), [])
         assert event is not None
         assert event["branch"] == (branch or NO_BRANCH)
         del people.roles[at, who]
@@ -103,7 +103,7 @@ class Joiners(Mergers):
         call = self.place.join_close(who).signed_by(actor=wallet(by))
         call = call.with_accounts(
             role=self.role_account(request.branch, by),
-            rent_payer=wallet(request.payer).pubkey(),
+            rent_payer=address_of(request.payer),
         )
         if self.send(call, people.reasons_answer(who, by, self.model.now)):
             del people.requests[who]
@@ -128,7 +128,7 @@ class Joiners(Mergers):
         actor = {"wallet": who, "key": machine}.get(actor_is, by)
         call = self.place.delegation_revoke(who, machine).signed_by(actor=wallet(actor))
         call = call.with_accounts(
-            rent_payer=wallet(people.delegations[who, machine].payer).pubkey()
+            rent_payer=address_of(people.delegations[who, machine].payer)
         )
         broken = people.reasons_undelegate(who, machine, actor, self.model.now)
         if self.send(call, broken):
@@ -146,5 +146,6 @@ class Joiners(Mergers):
     def set_sponsor(self, payer: str, again: bool) -> None:
         """The owner says who pays, or that nobody does."""
         sponsor = "" if again else payer
-        self.send(self.place.repo_set_sponsor(sponsor), [])
+        call = self.place.repo_set_sponsor(sponsor)
+        self.send(call.signed_by(authority=wallet(self.model.people.owner)), [])
         self.model.people.sponsor = sponsor

@@ -16,6 +16,7 @@ class Role:
     payer: str
     scope: int
     expires_at: int = 0
+    epoch: int = 0
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Invite:
     expires_at: int
     role_expires_at: int
     uses_left: int
+    epoch: int = 0
 
 
 @dataclass(slots=True)
@@ -53,6 +55,8 @@ class Membership:
     """Who may act in a repository besides its owner.
 
     Attributes:
+        pending: whom the repository was offered to; empty: nobody.
+        epoch: how often it changed hands.
         roles: by branch and grantee.
         delegations: by wallet and key.
     """
@@ -63,6 +67,22 @@ class Membership:
     requests: dict[str, Request] = field(default_factory=dict)
     delegations: dict[tuple[str, str], Delegation] = field(default_factory=dict)
     sponsor: str = ""
+    pending: str = ""
+    epoch: int = 0
+
+    def reasons_offer(self, by: str, to: str) -> list[str]:
+        """Rules of `authority_offer`; the empty name takes the offer back."""
+        broken = [] if by == self.owner else ["NotAuthority"]
+        return broken + (["OfferInvalid"] if to in (self.owner, self.pending) else [])
+
+    def reasons_accept(self, who: str) -> list[str]:
+        """Rules of `authority_accept`."""
+        return [] if who == self.pending else ["NotOffered"]
+
+    def accept(self) -> None:
+        """Gives the repository to whom it was offered."""
+        self.owner, self.pending = self.pending, ""
+        self.epoch += 1
 
     def role_for(self, branch: str, who: str) -> tuple[str, str] | None:
         """The role that somebody brings along: the repository's, else the branch's."""
@@ -79,6 +99,8 @@ class Membership:
         if key is None:
             return ["RoleMissing"]
         role = self.roles[key]
+        if role.epoch != self.epoch:
+            return ["RoleVoid"]
         if role.expires_at and now >= role.expires_at:
             return ["RoleExpired"]
         return [] if role.scope & scope else ["RoleScope"]
@@ -101,6 +123,8 @@ class Membership:
         broken = ["in use"] if (invite.branch, who) in self.roles else []
         if now >= invite.expires_at:
             broken.append("InviteExpired")
+        if invite.epoch != self.epoch:
+            broken.append("RoleVoid")
         if 0 < invite.role_expires_at <= now:
             broken.append("ExpiryInPast")
         return broken
@@ -109,7 +133,7 @@ class Membership:
         """Makes the role; the last use takes the invite away."""
         invite = self.invites[key]
         self.roles[invite.branch, who] = Role(
-            payer, invite.scope, invite.role_expires_at
+            payer, invite.scope, invite.role_expires_at, invite.epoch
         )
         invite.uses_left -= 1
         if not invite.uses_left:

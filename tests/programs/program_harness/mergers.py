@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
-from program_harness.call import Call, wallet
+from program_harness.call import Call, address_of, wallet
 from program_harness.contributors import Contributors
+from program_harness.crowd import TOLD
 from program_harness.membership import Role
-from program_harness.model import Branch, Candidate
-from program_harness.values import MERGE
+from program_harness.records import Branch, Candidate, Round
+from program_harness.values import digest
 from program_harness.world import Place
 
 
@@ -46,17 +47,26 @@ class Mergers(Contributors):
         )
         return type(call)(call.name, call.accounts, {}, call.signers, metas)
 
-    def make_merger(self, who: str) -> None:
-        """The owner lets somebody merge."""
-        roles = self.model.people.roles
-        call = self.place.role_grant(who, MERGE)
-        if self.send(call, ["in use"] if ("", who) in roles else []):
-            roles["", who] = Role("payer", MERGE)
+    def make_helper(self, who: str, right: int) -> None:
+        """The owner lets somebody contribute, merge, attest or administer."""
+        people = self.model.people
+        call = self.place.role_grant(who, right)
+        call = call.signed_by(actor=wallet(people.owner))
+        if self.send(call, ["in use"] if ("", who) in people.roles else []):
+            people.roles["", who] = Role("payer", right, epoch=people.epoch)
+
+    def kill(self, name: str) -> None:
+        """An aggregator stops for ever: one that has proposed something."""
+        branch = self.model.branches[name]
+        live = branch.rounds.get(branch.index)
+        if live is not None and live.candidates:
+            # One at a time, so that others are left.
+            self.killed = {next(iter(live.candidates.values())).proposer}
 
     def propose(self, name: str, age: int, who: str, payer: str, again: bool) -> None:
         """Somebody proposes a merge."""
         picked = self.pick(name, age)
-        if picked is None:
+        if picked is None or who in self.killed:
             return
         place, branch, index = picked
         chosen = branch.rounds[index]
@@ -77,20 +87,23 @@ class Mergers(Contributors):
         )
         broken = self.model.reasons_propose(branch, index, who, commit)
         if self.send(call, broken):
-            chosen.candidates[commit] = Candidate(payer, self.model.now)
+            chosen.candidates[commit] = Candidate(
+                payer, self.model.now, who, self.model.people.epoch
+            )
 
     def with_candidate(
-        self, name: str, age: int
+        self, name: str, age: int, *, latest: bool
     ) -> tuple[Place, Branch, int, bytes] | None:
-        """A round and one of its candidates."""
+        """A round and one of its candidates: the first or the latest."""
         picked = self.pick(name, age)
         if picked is None or not picked[1].rounds[picked[2]].candidates:
             return None
-        return *picked, max(picked[1].rounds[picked[2]].candidates)
+        candidates = list(picked[1].rounds[picked[2]].candidates)
+        return *picked, candidates[-1 if latest else 0]
 
-    def finalize(self, name: str, age: int) -> None:
+    def finalize(self, name: str, age: int, again: bool) -> None:
         """Anyone makes a candidate the head."""
-        picked = self.with_candidate(name, age)
+        picked = self.with_candidate(name, age, latest=not again)
         if picked is None:
             return
         place, branch, index, commit = picked
@@ -99,10 +112,14 @@ class Mergers(Contributors):
             policy=place.find_policy(chosen.policy_index),
             round=place.find_round(index),
             candidate=place.find_candidate(commit, index),
-            candidate_payer=wallet(chosen.candidates[commit].payer).pubkey(),
+            candidate_payer=address_of(chosen.candidates[commit].payer),
         )
-        event = self.send(call, self.model.reasons_finalize(branch, index, commit))
+        broken = self.model.reasons_finalize(branch, index, commit)
+        event = self.send(call, broken)
+        if "ApprovalMissing" in broken and chosen.candidates[commit].approved:
+            TOLD["an approval lapsed with the owner"] += 1
         if event:
+            self.tell(chosen, commit)
             total = chosen.weight_sum
             assert (event["weight_sum"], event["update_root"]) == (total, chosen.root)
             assert event["lambda"] == round(Fraction(chosen.policy.eta, total))
@@ -110,6 +127,23 @@ class Mergers(Contributors):
             assert len(chosen.added) == len(set(chosen.added)) == event["n_accepted"]
             assert sum(-weight for weight, _ in chosen.added) == total
             self.model.finalize(branch, index, commit)
+
+    def tell(self, chosen: Round, commit: bytes) -> None:
+        """Notes in the middle of what a merge came about."""
+        candidate = chosen.candidates[commit]
+        others = [one for key, one in chosen.candidates.items() if key != commit]
+        was_killed = any(one.proposer in self.killed for one in others)
+        TOLD["a merge with an approval"] += chosen.policy.approvals
+        TOLD["a merge with attestations"] += bool(chosen.policy.attestations)
+        TOLD["approved again by another owner"] += len(candidate.approved) > 1
+        TOLD["another candidate than the first"] += commit != next(
+            iter(chosen.candidates)
+        )
+        TOLD["approved after a withdrawal"] += bool(
+            chosen.policy.approvals and chosen.n_withdrawn
+        )
+        TOLD["the proposer was killed"] += candidate.proposer in self.killed
+        TOLD["another one's, as the first was killed"] += was_killed
 
     def expire_candidate(self, name: str, age: int) -> None:
         """Anyone closes a candidate."""
@@ -123,7 +157,7 @@ class Mergers(Contributors):
         commit = min(chosen.candidates)
         call = place.merge_expire(index=index).with_accounts(
             candidate=place.find_candidate(commit, index),
-            candidate_payer=wallet(chosen.candidates[commit].payer).pubkey(),
+            candidate_payer=address_of(chosen.candidates[commit].payer),
         )
         broken = ["CandidateLive"] if branch.is_live(index) else []
         if self.send(call, broken):
@@ -150,12 +184,36 @@ class Mergers(Contributors):
         if event:
             assert event["points"] == self.model.settle(branch.rounds[index], who)
 
-    def move_head(self, name: str, stale: bool, kind: int) -> None:
-        """The owner moves a head otherwise."""
+    def move_head(self, name: str, by: str, stale: bool, kind: int) -> None:
+        """Somebody moves a head otherwise."""
         place, branch = self.places[name], self.model.branches[name]
         head = self.fresh()
-        call = place.branch_advance(kind, head)
+        call = place.branch_advance(kind, head).signed_by(actor=wallet(by))
+        call = call.with_accounts(role=self.role_account(name, by))
         if stale:
             call = call.with_arguments(expected_seq=branch.seq - 1)
-        if self.send(call, ["HeadMoved"] if stale else []):
+        if self.send(call, self.model.reasons_advance(branch, by, stale=stale)):
+            self.model.advance(branch, head)
+
+    def merge_models(
+        self, name: str, by: str, stale: bool, again: bool, count: int
+    ) -> None:
+        """Somebody moves a head to a merge of models, or names them wrongly."""
+        place, branch = self.places[name], self.model.branches[name]
+        head = self.fresh()
+        models = sorted(self.fresh() for _ in range(count))
+        if again:
+            # The head is the first parent: it is not named once more.
+            models = sorted([*models, branch.head])
+        call = place.branch_merge(head, *models).signed_by(actor=wallet(by))
+        call = call.with_accounts(role=self.role_account(name, by))
+        if stale:
+            call = call.with_arguments(expected_head=digest("another"))
+        broken = self.model.reasons_advance(branch, by, stale=stale)
+        if again or not models:
+            broken.append("MergedInvalid")
+        event = self.send(call, broken)
+        if event:
+            assert event["n_merged"] == count
+            assert event["ended_round"] == branch.live
             self.model.advance(branch, head)

@@ -10,111 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from program_harness.membership import Membership
+from program_harness.records import Branch, Policy, Round, Update
 from program_harness.values import (
     ABORTED,
     ACCEPTED,
     ACCUMULATED,
+    ADMINISTER,
+    ATTEST,
     CLOSED,
     CONTRIBUTE,
     MERGE,
     MERGED,
     OPEN,
     REJECTED,
-    ZERO,
 )
-
-
-@dataclass(slots=True)
-class Update:
-    """An update that exists on chain."""
-
-    weight: int
-    commit: bytes
-    payer: str
-    deposit: int
-    signer: str
-    status: int = ACCEPTED
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A proposed merge that exists on chain."""
-
-    payer: str
-    proposed_at: int
-
-
-@dataclass(slots=True)
-class Policy:
-    """The numbers that decide over rounds."""
-
-    min_updates: int
-    max_updates: int
-    length: int
-    grace: int
-    challenge: int
-    deposit: int
-    eta: int
-    is_invited: bool
-
-
-@dataclass(slots=True)
-class Round:
-    """A round, with what hangs on it."""
-
-    policy: Policy
-    policy_index: int
-    base: bytes
-    base_seq: int
-    deadline: int
-    payer: str
-    state: int = OPEN
-    closed_at: int = 0
-    exists: bool = True
-    root: bytes = ZERO
-    added: list[tuple[int, bytes]] = field(default_factory=list)
-    points_each: int = 0
-    # As the account counts them: what expires or settles is not taken out again.
-    n_accepted: int = 0
-    sum: int = 0
-    settled: int = 0
-    updates: dict[str, Update] = field(default_factory=dict)
-    candidates: dict[bytes, Candidate] = field(default_factory=dict)
-
-    @property
-    def accepted(self) -> list[Update]:
-        """Updates that the merge must take."""
-        return [
-            update
-            for update in self.updates.values()
-            if update.status in (ACCEPTED, ACCUMULATED)
-        ]
-
-    @property
-    def weight_sum(self) -> int:
-        """A, the weights of accepted updates."""
-        return sum(update.weight for update in self.accepted)
-
-
-@dataclass(slots=True)
-class Branch:
-    """A branch with all rounds that it ever had."""
-
-    head: bytes
-    policy_index: int = 0
-    seq: int = 1
-    index: int = 1
-    live: bool = False
-    rounds: dict[int, Round] = field(default_factory=dict)
-
-    def is_live(self, index: int) -> bool:
-        """Whether a round is the one in progress."""
-        return self.live and self.index == index
-
-    def end(self) -> None:
-        """Ends the live round."""
-        self.live = False
-        self.index += 1
 
 
 @dataclass(slots=True)
@@ -151,6 +60,17 @@ class Model:
     def name_of(self, branch: Branch) -> str:
         """A branch's name."""
         return next(name for name, each in self.branches.items() if each is branch)
+
+    def reasons_move(self, branch: Branch, who: str, scope: int) -> list[str]:
+        """Why somebody may not move a branch, or what moves it."""
+        if branch.protected and who != self.people.owner:
+            return ["ProtectedBranch"]
+        return self.people.reasons_role(self.name_of(branch), who, scope, self.now)
+
+    def reasons_advance(self, branch: Branch, who: str, *, stale: bool) -> list[str]:
+        """Rules of `branch_advance` and `branch_merge`, where the new head is new."""
+        broken = self.reasons_move(branch, who, ADMINISTER)
+        return broken + (["HeadMoved"] if stale else [])
 
     def reasons_push(
         self, branch: Branch, index: int, who: str, signer: str, base: bytes
@@ -210,6 +130,7 @@ class Model:
     def withdraw(self, chosen: Round, who: str) -> None:
         """Takes an update out of an open round."""
         self._uncount(chosen, who)
+        chosen.n_withdrawn += 1
         del chosen.updates[who]
 
     def reject(self, chosen: Round, who: str) -> None:
@@ -315,8 +236,10 @@ class Model:
         is_late = self.now >= chosen.deadline
         counts = own is not None and own.status in (ACCEPTED, ACCUMULATED)
         name = self.name_of(branch)
-        without_right = self.people.reasons_role(name, who, MERGE, self.now)
-        if without_right and not (is_late and counts):
+        without_right = self.reasons_move(branch, who, MERGE)
+        if without_right and branch.protected:
+            broken += without_right
+        elif without_right and not (is_late and counts):
             # A role that does not hold says best what is wrong.
             brings_role_only = own is None and self.people.role_for(name, who)
             broken += without_right if brings_role_only else ["NotProposer"]
@@ -334,10 +257,50 @@ class Model:
             broken.append("NotAllAccumulated")
         if len(chosen.accepted) < chosen.policy.min_updates:
             broken.append("TooFewUpdates")
-        proposed_at = chosen.candidates[commit].proposed_at
-        if self.now < proposed_at + chosen.policy.challenge:
+        candidate = chosen.candidates[commit]
+        if branch.protected and candidate.epoch != self.people.epoch:
+            broken.append("CandidateVoid")
+        approvals, attestations = candidate.votes(self.people.epoch)
+        if approvals < chosen.policy.approvals:
+            broken.append("ApprovalMissing")
+        if attestations < chosen.policy.attestations:
+            broken.append("AttestationsMissing")
+        if self.now < candidate.proposed_at + chosen.policy.challenge:
             broken.append("ChallengeOpen")
         return broken
+
+    def _reasons_vote(self, branch: Branch, index: int, root: bytes) -> list[str]:
+        """What `merge_approve` and `merge_attest` ask of the round."""
+        chosen = branch.rounds[index]
+        broken = [] if branch.is_live(index) else ["RoundNotLive"]
+        if chosen.state != CLOSED:
+            broken.append("RoundNotClosed")
+        if len(chosen.added) != len(chosen.accepted):
+            broken.append("NotAllAccumulated")
+        return broken + (["UpdatesChanged"] if root != chosen.root else [])
+
+    def reasons_approve(
+        self, branch: Branch, index: int, commit: bytes, by: str, root: bytes
+    ) -> list[str]:
+        """Rules of `merge_approve`, where the candidate exists."""
+        broken = [] if by == self.people.owner else ["NotAuthority"]
+        broken += self._reasons_vote(branch, index, root)
+        candidate = branch.rounds[index].candidates[commit]
+        is_approved = self.people.epoch in candidate.approved
+        return broken + (["ApprovedAlready"] if is_approved else [])
+
+    def reasons_attest(
+        self, branch: Branch, index: int, commit: bytes, who: str, root: bytes
+    ) -> list[str]:
+        """Rules of `merge_attest`, where the candidate exists."""
+        chosen = branch.rounds[index]
+        exists = (commit, self.people.epoch, who) in chosen.attestations
+        broken = ["in use"] if exists else []
+        name = self.name_of(branch)
+        broken += self.people.reasons_role(name, who, ATTEST, self.now)
+        if who == chosen.candidates[commit].proposer:
+            broken.append("AttestsOwn")
+        return broken + self._reasons_vote(branch, index, root)
 
     def finalize(self, branch: Branch, index: int, commit: bytes) -> None:
         """Makes a candidate the head."""

@@ -6,7 +6,8 @@ Nothing here knows the client's encoders, so both can be checked against each ot
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -29,15 +30,7 @@ class Field:
     @property
     def size(self) -> int | None:
         """Bytes taken, None for a `Name` in arguments."""
-        if self.kind == "address":
-            return 32
-        if self.kind == "Name":
-            return None
-        if self.kind == "PolicyParams":
-            return 276
-        if self.kind[0] in "ui":
-            return int(self.kind[1:]) // 8
-        return int(self.kind)
+        return _size_of(self.kind)
 
     def encode(self, value: Any) -> bytes:
         """Packs a value; raises where it does not fit."""
@@ -65,36 +58,52 @@ class Field:
         return raw
 
 
+@cache
+def _size_of(kind: str) -> int | None:
+    if kind == "address":
+        return 32
+    if kind == "Name":
+        return None
+    if kind == "PolicyParams":
+        return 276
+    if kind[0] in "ui":
+        return int(kind[1:]) // 8
+    return int(kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Packed fields in order."""
+    """Packed fields in order.
+
+    Attributes:
+        size: bytes of all fields.
+    """
 
     fields: tuple[Field, ...]
+    size: int = field(init=False, compare=False)
 
-    @property
-    def size(self) -> int:
-        """Bytes of all fields."""
-        return sum(field.size or 0 for field in self.fields)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(each.size or 0 for each in self.fields))
 
     def offset(self, name: str) -> int:
         """Where a field begins."""
         at = 0
-        for field in self.fields:
-            if field.name == name:
+        for each in self.fields:
+            if each.name == name:
                 return at
-            at += field.size or 0
+            at += each.size or 0
         raise KeyError(name)
 
     def encode(self, values: Mapping[str, Any]) -> bytes:
         """Packs all fields; absent ones are zero."""
-        unknown = set(values) - {field.name for field in self.fields}
+        unknown = set(values) - {each.name for each in self.fields}
         if unknown:
             raise KeyError(unknown)
         return b"".join(
-            field.encode(values[field.name])
-            if field.name in values
-            else bytes(field.size or 0)
-            for field in self.fields
+            each.encode(values[each.name])
+            if each.name in values
+            else bytes(each.size or 0)
+            for each in self.fields
         )
 
     def decode(self, raw: bytes) -> SimpleNamespace:
@@ -102,9 +111,9 @@ class Layout:
         if len(raw) != self.size:
             raise ValueError(f"{len(raw)} bytes instead of {self.size}")
         values, at = {}, 0
-        for field in self.fields:
-            values[field.name] = field.decode(raw[at : at + (field.size or 0)])
-            at += field.size or 0
+        for each in self.fields:
+            values[each.name] = each.decode(raw[at : at + (each.size or 0)])
+            at += each.size or 0
         return SimpleNamespace(**values)
 
 
@@ -117,6 +126,7 @@ class InstructionRow:
     accounts: tuple[tuple[str, str], ...]
 
 
+@cache
 def discriminator(space: str, name: str) -> bytes:
     """The 8 bytes that accounts, instructions and events begin with."""
     return hashlib.sha256(f"{space}:{name}".encode()).digest()[:8]

@@ -7,7 +7,7 @@ from typing import Any
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from program_harness.call import find_pda, wallet
+from program_harness.call import address_of, find_pda
 from program_harness.chain import Chain
 from program_harness.values import NO_BRANCH, PARAMS, u32, u64
 
@@ -50,7 +50,7 @@ class Spot:
     @property
     def repo(self) -> Pubkey:
         """The repository's address."""
-        return find_repo(self.owner.pubkey(), self.name)
+        return find_repo(address_of("owner"), self.name)
 
     @property
     def branch(self) -> Pubkey:
@@ -97,22 +97,20 @@ class Spot:
 
     def find_invite(self, key: str) -> Pubkey:
         """Gives the address of the invite that a key redeems."""
-        return find_pda(b"invite", self.repo, wallet(key).pubkey())
+        return find_pda(b"invite", self.repo, address_of(key))
 
     def find_request(self, who: str) -> Pubkey:
         """Gives the address of somebody's request to join."""
-        return find_pda(b"join", self.repo, wallet(who).pubkey())
+        return find_pda(b"join", self.repo, address_of(who))
 
     def find_delegation(self, who: str, key: str) -> Pubkey:
         """Gives the address of somebody's delegation to a key."""
-        return find_pda(
-            b"delegate", self.repo, wallet(who).pubkey(), wallet(key).pubkey()
-        )
+        return find_pda(b"delegate", self.repo, address_of(who), address_of(key))
 
     def find_update(self, who: str, index: int | None = None) -> Pubkey:
         """Gives the address of somebody's update of a round."""
         at = self.round_index if index is None else index
-        return find_pda(b"update", self.find_round(at), wallet(who).pubkey())
+        return find_pda(b"update", self.find_round(at), address_of(who))
 
     def find_candidate(self, commit_id: bytes, index: int | None = None) -> Pubkey:
         """Gives a candidate's address."""
@@ -121,4 +119,4 @@ class Spot:
 
     def find_contribution(self, who: str) -> Pubkey:
         """Gives the address of somebody's contribution."""
-        return find_pda(b"contrib", self.repo, wallet(who).pubkey())
+        return find_pda(b"contrib", self.repo, address_of(who))

@@ -2,9 +2,14 @@
 
 from solders.pubkey import Pubkey
 
-from program_harness.call import Call, find_pda, wallet
+from program_harness.call import Call, address_of, find_pda
 from program_harness.members import Members
 from program_harness.values import ATTEST, digest, u32
+
+
+def find_attestation(candidate: Pubkey, who: str, epoch: int) -> Pubkey:
+    """Gives the address of an attestation of a candidate."""
+    return find_pda(b"attest", candidate, u32(epoch), address_of(who))
 
 
 class Votes(Members):
@@ -22,20 +27,27 @@ class Votes(Members):
     ) -> Pubkey:
         """Gives the address of somebody's attestation."""
         candidate = self.find_candidate(digest(commit), index)
-        return find_pda(b"attest", candidate, u32(epoch), wallet(who).pubkey())
+        return find_attestation(candidate, who, epoch)
 
-    def merge_approve(self, commit: str = "merge") -> Call:
+    def merge_approve(
+        self, commit: str = "merge", *, root: bytes | None = None
+    ) -> Call:
         """The owner approves a candidate whose updates it sees."""
         return self._call(
             "merge_approve",
             {"authority": self.owner},
             round=self.round,
             candidate=self.find_candidate(digest(commit)),
-            arguments={"update_root": self._update_root()},
+            arguments={"update_root": root or self._update_root()},
         )
 
     def merge_attest(
-        self, who: str, commit: str = "merge", *, with_role: bool = True
+        self,
+        who: str,
+        commit: str = "merge",
+        *,
+        with_role: bool = True,
+        root: bytes | None = None,
     ) -> Call:
         """Somebody attests a candidate; who has no role yet is given one before."""
         key, epoch = self.chain.party(who), self.chain.read(self.repo).authority_epoch
@@ -49,7 +61,7 @@ class Votes(Members):
             round=self.round,
             candidate=self.find_candidate(digest(commit)),
             attestation=self.find_attestation(who, commit, epoch=epoch),
-            arguments={"update_root": self._update_root()},
+            arguments={"update_root": root or self._update_root()},
         )
 
     def attestation_expire(

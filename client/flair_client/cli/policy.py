@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from flair_client.chain.accounts import PolicyParams
 from flair_client.cli.command import command, group
 from flair_client.cli.options import (
     branch_option,
@@ -15,7 +14,7 @@ from flair_client.cli.options import (
 from flair_client.cli.output import fields, table
 from flair_client.cli.policy_suggest import suggest
 from flair_client.cli.session import App
-from flair_client.cli.types import duration_text, sol_text, time_text
+from flair_client.cli.types import duration_text, sol_text, time_text, votes_text
 from flair_client.porcelain.policy import (
     Policy,
     PolicyCreated,
@@ -112,7 +111,10 @@ def policy_text(policy: Policy) -> str:
             ("round length", duration_text(params.round_length_s)),
             ("merge grace", duration_text(params.merge_grace_s)),
             ("challenge", duration_text(params.challenge_s)),
-            ("a merge needs", votes_text(params)),
+            (
+                "a merge needs",
+                votes_text(params.approvals_needed, params.attestations_needed),
+            ),
             ("norm bound", f"{policy.norm_bound:.6g}"),
             ("resolution", f"{params.bits} bits in units of 2^{params.scale_exp}"),
             ("values", params.n_params),
@@ -124,15 +126,6 @@ def policy_text(policy: Policy) -> str:
             ("deposit", sol_text(params.deposit_lamports)),
         )
     )
-
-
-def votes_text(params: PolicyParams) -> str | None:
-    """Says who has to agree to a merge; None where nobody has."""
-    n_others = params.attestations_needed
-    parts = ["the owner's approval"] if params.approvals_needed else []
-    if n_others:
-        parts.append(f"{n_others} attestation{'' if n_others == 1 else 's'}")
-    return " and ".join(parts) or None
 
 
 @command("list", result=PolicyList, examples=("flair policy list",))

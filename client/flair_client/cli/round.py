@@ -8,7 +8,7 @@ from flair_client.cli.command import command, group
 from flair_client.cli.options import branch_option, repo_option, round_option
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
-from flair_client.cli.types import time_text
+from flair_client.cli.types import time_text, votes_text
 from flair_client.cli.update_text import updates_table
 from flair_client.porcelain.round import (
     Round,
@@ -63,6 +63,10 @@ def round_text(round_: Round) -> str:
             ("policy", round_.policy_index),
             ("updates", f"{round_.n_accepted} accepted, {limits}"),
             ("added up", f"{round_.n_accumulated} of {round_.n_accepted}"),
+            (
+                "a merge needs",
+                votes_text(round_.approvals_needed, round_.attestations_needed),
+            ),
             ("opened", time_text(round_.opened_at)),
             ("deadline", time_text(round_.deadline)),
             ("closed", None if closed is None else time_text(closed)),

@@ -96,6 +96,8 @@ def _round_text(chain: ChainStatus | None) -> str | None:
 
 
 def _mine(live: RoundStatus) -> str:
+    if live.waits_for_owner:
+        return ", a proposed merge waits for your approval"
     if live.mine is None:
         return ", none of this wallet"
     return f", this wallet's is {live.mine.name.lower()}"

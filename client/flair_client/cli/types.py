@@ -136,3 +136,11 @@ def time_text(unix_s: int) -> str:
     except (ValueError, OverflowError, OSError):
         return f"{unix_s} s"
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def votes_text(approvals: int, attestations: int) -> str | None:
+    """Says who has to agree to a merge; None where nobody has."""
+    parts = ["the owner's approval"] if approvals else []
+    if attestations:
+        parts.append(f"{attestations} attestation{'' if attestations == 1 else 's'}")
+    return " and ".join(parts) or None

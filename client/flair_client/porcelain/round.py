@@ -26,6 +26,8 @@ class Round:
         live: whether it is the branch's round in progress.
         closed_at: None while it is open.
         min_updates, max_updates: of its policy.
+        approvals_needed: 1 where the owner has to approve a merge.
+        attestations_needed: how many others have to attest it.
         abort_after: when it may be aborted if it is closed and nobody merges; None
             while it is open.
         merge_commit: None until it is merged.
@@ -48,6 +50,8 @@ class Round:
     n_settled: int
     min_updates: int
     max_updates: int
+    approvals_needed: int
+    attestations_needed: int
     weight_sum: int
     merge_commit: CommitId | None
 
@@ -130,6 +134,8 @@ def show_round(target: RoundTarget) -> Round:
         n_settled=account.n_settled,
         min_updates=params.min_updates,
         max_updates=params.max_updates,
+        approvals_needed=params.approvals_needed,
+        attestations_needed=params.attestations_needed,
         weight_sum=account.weight_sum,
         merge_commit=merged if any(merged.raw) else None,
     )

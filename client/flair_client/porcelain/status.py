@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from flair_client.chain.accounts import RoundState, UpdateStatus
+from flair_client.chain.accounts import PolicyParams, RoundState, UpdateStatus
 from flair_client.context import Context
 from flair_client.errors import (
     ChainError,
@@ -27,7 +27,7 @@ from flair_client.porcelain.commit import PENDING, TRAINED
 from flair_client.porcelain.push import held_commits
 from flair_client.porcelain.repo import offered_to
 from flair_client.porcelain.revert import MARKER as REVERT
-from flair_client.porcelain.target import BranchTarget, find_repo
+from flair_client.porcelain.target import BranchTarget, RoundTarget, find_repo
 from flair_client.porcelain.terms import Terms, has_terms, saved_terms, terms_now
 from flair_client.porcelain.trust import require_trust
 from flair_client.repo_address import RepoAddress
@@ -47,6 +47,7 @@ class RoundStatus:
     Attributes:
         deadline: until when it takes updates, in Unix seconds.
         mine: where this wallet's update stands in it; None without one.
+        waits_for_owner: whether a proposed merge waits for this wallet's approval.
     """
 
     round_index: int
@@ -56,6 +57,7 @@ class RoundStatus:
     min_updates: int
     max_updates: int
     mine: UpdateStatus | None
+    waits_for_owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,18 @@ def _round(ctx: Context, place: BranchTarget) -> RoundStatus:
         min_updates=params.min_updates,
         max_updates=params.max_updates,
         mine=None if mine is None else mine.status,
+        waits_for_owner=_waits_for_owner(ctx, target, params),
     )
+
+
+def _waits_for_owner(ctx: Context, target: RoundTarget, params: PolicyParams) -> bool:
+    """Whether the user owns the repository and has a proposed merge to look at."""
+    repo = target.branch.repo
+    if not params.approvals_needed or ctx.signer is None or not repo.is_mine:
+        return False
+    epoch = repo.account.authority_epoch
+    found = ctx.chain.candidates(target.address)
+    return bool(found) and not any(one.votes(epoch)[0] for one in found)
 
 
 def _distrust(
@@ -334,6 +347,8 @@ def _next_command(  # noqa: PLR0911 - one for each state
     live = None if chain is None else chain.round
     if chain is not None and chain.head not in (None, found.head):
         return "flair pull"
+    if live is not None and live.waits_for_owner:
+        return "flair candidate show"
     pending = None if found.pending is None or found.pending.stale else found.pending
     # Who moves the branch alone is asked for no trust in its rounds.
     moves_head = pending is not None and pending.kind in _MOVES

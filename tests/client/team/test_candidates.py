@@ -2,6 +2,7 @@
 
 import re
 
+import click
 import pytest
 from candidate_world import (
     finalize,
@@ -16,6 +17,7 @@ from team_world import Team
 
 from flair_client.chain import instructions
 from flair_client.chain.accounts import Scope
+from flair_client.cli.session import App
 from flair_client.encoding import encode_event_list
 from flair_client.errors import (
     AccountMissing,
@@ -57,6 +59,8 @@ def test_a_merge_counts_once_owner_and_attester_agreed(team, flair):
     merge = proposed(team)
 
     listed = flair("candidate", "list")
+    asked = flair("status")
+    shown = flair("round", "show")
     approved = flair("candidate", "approve", str(merge)[:8])
     with pytest.raises(ProgramRefused, match="AttestationsMissing"):
         finalize(team, merge)
@@ -68,6 +72,12 @@ def test_a_merge_counts_once_owner_and_attester_agreed(team, flair):
 
     assert listed.code == 0, listed.err
     assert re.search(r"0 of 1 +0 of 1 +the owner's approval, 1 attestation", listed.out)
+    assert "a proposed merge waits for your approval" in asked.out
+    assert "next: flair candidate show" in asked.err
+    assert re.search(
+        r"a merge needs +the owner's approval and 1 attestation\n", shown.out
+    )
+    assert "candidate" not in flair("status").err
     assert approved.code == 0, approved.err
     assert f"{merge.short} is approved by {team.owner.wallet.address}" in approved.out
     assert re.search(r"made again +here, the same", approved.out)
@@ -391,3 +401,27 @@ def test_the_list_shows_several_and_whose_votes_count(team):
     }
 
     assert found == {mine: (False, 1), theirs: (True, 0)}
+
+
+@pytest.mark.parametrize("says_yes", [False, True])
+def test_in_a_terminal_it_is_shown_and_asked(team, flair, monkeypatch, says_yes):
+    merge = proposed(team)
+    seen = []
+
+    def confirm(question, **_):
+        seen.append(question)
+        return says_yes
+
+    monkeypatch.setattr(App, "is_interactive", property(lambda _: True))
+    monkeypatch.setattr(click, "confirm", confirm)
+
+    said = flair("candidate", "approve")
+
+    assert seen == ["Approve this merge?"]
+    assert re.search(r"made again +here, the same", said.err)
+    assert said.code == (0 if says_yes else 2)
+    (one,) = candidate_list(team.owner, team.repo, "main").candidates
+    assert one.approved is says_yes
+    # What was shown before the question is not shown again behind it.
+    assert "made again" not in said.out
+    assert (f"{merge.short} is approved" in said.out) is says_yes

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         each
         for each in find_mutations(CRATE)
         if (not options.only or any(part in each.file for part in options.only))
-        and (not options.kind or each.kind == options.kind)
+        and (not options.kind or each.kind in options.kind)
     ]
     if options.list:
         for each in mutations:
@@ -235,7 +235,11 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="mutations of sources whose path has this in it; may be given again",
     )
-    add("--kind", help="check, operand, comparison, arithmetic, assignment, …")
+    add(
+        "--kind",
+        action="append",
+        help="check, operand, comparison, arithmetic, …; may be given again",
+    )
     add("--list", action="store_true", help="show the mutations and stop")
     add("--json", action="store_true", help="one line of JSON")
     add("--processes", type=int, default=2, help="mutants judged at a time")

@@ -46,9 +46,11 @@ class CorrectionFile:
     path: Path
     rate: float
 
-    def load(self) -> Correction:
-        """Reads it as arrays."""
-        return Correction(self.rate, load_values(self.path, {}, ""))
+    def take(self) -> Correction:
+        """Reads it as arrays; the file goes."""
+        values = load_values(self.path, {}, "")
+        self.path.unlink()
+        return Correction(self.rate, values)
 
 
 def correction_file(

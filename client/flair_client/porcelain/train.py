@@ -98,7 +98,7 @@ def train(
             norm_bound=given.terms.norm_bound,
             allow_one_class=allow_one_class,
             label=source.label,
-            correction=None if correction is None else correction.load(),
+            correction=None if correction is None else correction.take(),
             progress=ctx.progress,
         )
         ctx.site.check_rows(result.num_samples)

@@ -119,18 +119,25 @@ def parse_recipe(text: str | bytes) -> TrainingRecipe:
         **_tensor_fields(top.table("tensors")),
         **_metric_fields(top.table("metrics")),
     }
-    policy = top.take("policy", {})
-    if not isinstance(policy, dict):
-        raise ObjectInvalid(f"{RECIPE_FILE}.policy", "is not a table")
-    for name, value in policy.items():
-        # However deep it goes on: nobody compares or prints that.
-        if isinstance(value, dict | list):
-            raise ObjectInvalid(f"{RECIPE_FILE}.policy.{name}", "is not a single value")
+    policy = _policy(top.take("policy", {}))
     top.done()
     parsed = TrainingRecipe(**fields, policy=policy)
     if parsed.model == LOGISTIC_REGRESSION and not parsed.columns:
         raise ObjectInvalid(f"{RECIPE_FILE}.data.columns", "no column is declared")
     return parsed
+
+
+def _policy(policy: Any, path: str = f"{RECIPE_FILE}.policy") -> dict[str, Any]:
+    """Single values, and one table of them: however deep others go, nobody prints it."""
+    if not isinstance(policy, dict):
+        raise ObjectInvalid(path, "is not a table")
+    for name, value in policy.items():
+        where = f"{path}.{name}"
+        if where == f"{RECIPE_FILE}.policy.strategy_params":
+            _policy(value, where)
+        elif isinstance(value, dict | list):
+            raise ObjectInvalid(where, "is not a single value")
+    return policy
 
 
 def _recipe_fields(table: TomlTable) -> dict[str, Any]:

@@ -175,6 +175,54 @@ def test_the_log_says_that_code_of_a_recipe_ran(site, address):
     assert line.details["sandboxed"] is True
 
 
+CORRECTED = """
+from flair_client.training.doors import TrainResult
+
+def train(weights, data, ctx):
+    step = ctx.step_size(ctx.epochs)
+    w = weights["w"]
+    for _ in range(ctx.epochs):
+        gradient = data.x.T @ (data.x @ w - data.y) / len(data)
+        w = w - step * (gradient + ctx.gradient_correction("w"))
+    return TrainResult({**weights, "w": w.astype("float32")}, len(data), {}, ctx.epochs)
+"""
+SCAFFOLD = (
+    RECIPE
+    + """strategy = "scaffold"
+[policy.strategy_params]
+rate = 0.3
+"""
+)
+
+
+def test_under_scaffold_the_sandbox_holds_the_correction(owner, site):
+    address = publish(owner, "corrected", CORRECTED, recipe=SCAFFOLD)
+    folder = cloned(site, address)
+
+    ran = train(site, folder)
+
+    # By hand, with a correction of nothing: 3 epochs of 0.1 each.
+    assert ran.code == 0, ran.err
+    x, y = np.array([[1, 0], [0, 1], [1, 1]]), np.array([1, 2, 3])
+    w = np.zeros(2)
+    for _ in range(3):
+        w = w - 0.1 * x.T @ (x @ w - y) / 3
+    np.testing.assert_allclose(update(folder)["w"], w, rtol=1e-6)
+    assert (folder / ".flair" / "variates").is_dir()
+    assert not (folder / ".flair" / "scratch").exists()
+
+
+def test_under_scaffold_code_that_corrects_nothing_is_refused(owner, site):
+    address = publish(owner, "uncorrected", TRAIN, recipe=SCAFFOLD)
+    folder = cloned(site, address)
+
+    ran = train(site, folder)
+
+    assert ran.code == 1
+    assert "the gradients were never corrected: ctx.correct_gradients()" in ran.err
+    assert not (folder / "update.safetensors").exists()
+
+
 RETURNS = """
 import numpy as np
 from flair_client.training.doors import TrainResult

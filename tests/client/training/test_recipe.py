@@ -48,7 +48,12 @@ recipes = st.builds(
     seed=st.integers(0, 2**63 - 1),
     roles=st.just(DEFAULT_ROLES),
     metrics=st.lists(names, max_size=3).map(tuple),
-    policy=st.just({"min_updates": 2}),
+    policy=st.sampled_from(
+        (
+            {"min_updates": 2},
+            {"strategy": "krum", "strategy_params": {"f": 2}, "min_updates": 7},
+        )
+    ),
 )
 
 
@@ -105,6 +110,12 @@ def test_refuses_a_recipe_and_names_the_field(change, place):
         ("[policy]\na.b.c = 1", "flair.toml.policy.a"),
         ("a = " + "9" * 5_000, "flair.toml"),
         ("[policy]\nbits = [16]", "flair.toml.policy.bits"),
+        ("[policy.strategy_params]\nf.x = 1", "flair.toml.policy.strategy_params.f"),
+        ("[policy]\nstrategy_params = 1", "flair.toml.policy.strategy_params"),
+        (
+            "[policy.strategy_params]\nstrategy_params.x = 1",
+            "flair.toml.policy.strategy_params.strategy_params",
+        ),
     ],
     ids=["lists", "tables", "dotted", "header", "nested", "digits", "a list"],
 )

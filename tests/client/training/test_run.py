@@ -5,6 +5,7 @@ import pytest
 
 from flair_client.errors import DataError, TensorMismatch, UsageError
 from flair_client.training import RoundKind, parse_recipe, train
+from flair_client.training.correction import Correction
 from flair_client.training.run import initial_weights
 
 TEXT = """
@@ -178,3 +179,43 @@ def test_steps_that_are_too_large_run_off_without_a_warning(tmp_path):
     )
 
     assert not np.isfinite(result.weights["linear.weight"]).all()
+
+
+def corrected(path, rate, **values):
+    zeros = {"linear.weight": np.zeros(2), "linear.bias": np.zeros(1)}
+    return train(
+        RECIPE,
+        initial_weights(RECIPE),
+        path,
+        round_kind=RoundKind.TRAINING,
+        correction=Correction(rate, zeros | values),
+    ).weights
+
+
+def test_scaffolds_rate_stands_for_the_learning_rate(tmp_path):
+    # Four rows are one batch: five epochs are five steps.
+    path = csv(tmp_path)
+    plain = train(
+        replace(RECIPE, learning_rate=0.02),
+        initial_weights(RECIPE),
+        path,
+        round_kind=RoundKind.TRAINING,
+    ).weights
+
+    made = corrected(path, 0.1)
+
+    for name in ("linear.weight", "linear.bias"):
+        np.testing.assert_allclose(made[name], plain[name], rtol=1e-6)
+        assert made[name].any()
+
+
+def test_scaffolds_correction_is_in_every_step(tmp_path):
+    path = csv(tmp_path)
+    # So small a rate leaves the gradients where they were.
+    rate = 1e-4
+    before = corrected(path, rate)
+
+    after = corrected(path, rate, **{"linear.bias": np.array([3.0])})
+
+    moved = float(after["linear.bias"][0]) - float(before["linear.bias"][0])
+    assert moved == pytest.approx(-rate * 3.0, rel=1e-3)

@@ -73,7 +73,7 @@ class Made:
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
 
-    def run(self, seed=7) -> None:
+    def run(self, seed=7, **more) -> None:
         base = self.folder / "weights.safetensors"
         recipe = parse_recipe((self.folder / "flair.toml").read_bytes())
         role_of = roles_by_pattern(recipe.roles)
@@ -90,6 +90,7 @@ class Made:
             epochs=recipe.epochs,
             batch_size=recipe.batch_size,
             round_index=1,
+            **more,
         )
         # In this process, so that PyTorch is imported once for all tests.
         found = list(sys.meta_path)
@@ -217,6 +218,23 @@ def test_fedprox_holds_the_site_near_the_base(made):
         lengths.append((new["body.5.weight"] - old["body.5.weight"]).norm().item())
 
     assert lengths[1] < 0.7 * lengths[0]
+
+
+def test_scaffolds_correction_is_in_every_step_without_momentum(made):
+    from safetensors.torch import save_file
+
+    # A correction far above all gradients and a small rate: the weights move by both.
+    first = _first(made)["body.5.weight"]
+    path = made.folder.parent / "correction.safetensors"
+    save_file({"body.5.weight": torch.full_like(first, 1e4).double()}, path)
+    made.set(epochs=3)
+
+    made.run(correction=str(path), rate=1e-3)
+
+    moved = made.weights()["body.5.weight"] - first
+    torch.testing.assert_close(
+        moved, torch.full_like(moved, -1e-3 * 1e4), rtol=1e-3, atol=0
+    )
 
 
 def test_it_stops_when_nothing_gets_better(made):

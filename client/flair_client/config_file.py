@@ -53,6 +53,9 @@ KEYS: Final[Mapping[str, Key]] = {
     "core.color": Key(Kind.FLAG, "colours in the terminal"),
     "core.progress": Key(Kind.FLAG, "progress bars"),
     "kubo.program": Key(Kind.TEXT, "Kubo's program `ipfs`, where it is not on PATH"),
+    "validator.program": Key(
+        Kind.TEXT, "the program `solana-test-validator`, where it is not on PATH"
+    ),
     "rpc.timeout_s": Key(Kind.SECONDS, "how long one request to the chain may take"),
     "workspace.repo": Key(
         Kind.TEXT, "the repository that this workspace is a clone of"

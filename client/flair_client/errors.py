@@ -11,6 +11,7 @@
         * ExtraMissing: a library that this needs is not installed; names it
         * RequirementsMissing: libraries that a recipe's code needs; names them
         * KuboMissing: the program of an IPFS node is not on this machine
+        * ValidatorMissing: no program of a real Solana node is on this machine
         * NotStateDict: a PyTorch file holds something else than tensors by name
     * ObjectError: bytes that should be an object are not
         * ObjectInvalid: wrong shape, unknown field, not canonical; names the path
@@ -141,6 +142,10 @@ class RequirementsMissing(UsageError):
 
 class KuboMissing(UsageError):
     """Kubo's program is not on this machine, or not where a setting says."""
+
+
+class ValidatorMissing(UsageError):
+    """There is no `solana-test-validator` here, or not where a setting says."""
 
 
 class NotStateDict(UsageError):

@@ -237,6 +237,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Setting]:
         ("FLAIR_NETWORK", "core.network"),
         ("FLAIR_WALLET", "core.wallet"),
         ("FLAIR_KUBO", "kubo.program"),
+        ("FLAIR_TEST_VALIDATOR", "validator.program"),
     ):
         if env.get(variable):
             values[key] = Setting(env[variable], f"environment {variable}")

@@ -13,6 +13,7 @@ from flair_client.ids import ZERO_ADDRESS, Address, CommitId
 
 PROGRAM_ID: Final = Address.parse("FLRK2f6aX5SoVuziobDG3LMD6TKc3nuVxECVhM5x2CBT")
 SYSTEM_PROGRAM_ID: Final = ZERO_ADDRESS
+NATIVE_LOADER_ID: Final = Address.parse("NativeLoader1111111111111111111111111111111")
 # The sysvar that holds the cluster's time.
 CLOCK_ID: Final = Address.parse("SysvarC1ock11111111111111111111111111111111")
 UPGRADEABLE_LOADER_ID: Final = Address.parse(

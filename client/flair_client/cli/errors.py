@@ -64,6 +64,11 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         USAGE,
         "`scripts/install-kubo` builds it; or `flair config set kubo.program FILE`",
     ),
+    errors.ValidatorMissing: (
+        USAGE,
+        "`scripts/install-validator` builds it; or `flair config set"
+        " validator.program FILE`",
+    ),
     errors.NotStateDict: (
         USAGE,
         "where the model is, torch.save(model.state_dict(), FILE), and give that file",

@@ -14,7 +14,13 @@ from flair_client.localnet.faults import INVALID_REQUEST, RpcFault, invalid_para
 from flair_client.localnet.params import option_whole
 
 _BASE58_LIMIT: Final = 128
+_BYTE_MAX: Final = 255
 _FILTERS_LIMIT: Final = 4
+# Where an account of the token programs tells its state, and behind its fields its
+# kind where it has extensions.
+_TOKEN_SIZE: Final = 165
+_TOKEN_STATE: Final = 108
+_KIND_TOKEN_ACCOUNT: Final = 2
 _ENCODINGS: Final = (
     "binary",
     "base58",
@@ -86,9 +92,16 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which accounts of a program are wanted: by size, or by bytes at an offset."""
+    """Which accounts of a program are wanted: by size, or by bytes at an offset.
+
+    Attributes:
+        size: of the whole data.
+        is_token: wants accounts that hold tokens, and nothing else.
+        offset, content: bytes that must be there.
+    """
 
     size: int | None = None
+    is_token: bool = False
     offset: int = 0
     content: bytes = b""
 
@@ -96,8 +109,18 @@ class Filter:
         """Tells whether an account is wanted."""
         if self.size is not None:
             return len(account.data) == self.size
+        if self.is_token:
+            return _holds_tokens(account.data)
         end = self.offset + len(self.content)
         return account.data[self.offset : end] == self.content
+
+
+def _holds_tokens(data: bytes) -> bool:
+    """By the token programs' rule: size, state, and the kind where it is extended."""
+    if len(data) < _TOKEN_SIZE or data[_TOKEN_STATE] == 0:
+        return False
+    is_plain = len(data) == _TOKEN_SIZE
+    return is_plain or data[_TOKEN_SIZE] == _KIND_TOKEN_ACCOUNT
 
 
 def read_filters(options: dict[str, Any]) -> list[Filter]:
@@ -117,6 +140,8 @@ def read_filters(options: dict[str, Any]) -> list[Filter]:
 def _read_filter(given: Any) -> Filter:
     if isinstance(given, dict) and set(given) == {"dataSize"}:
         return Filter(size=option_whole(given, "dataSize", 0))
+    if isinstance(given, dict) and set(given) == {"tokenAccountState"}:
+        return Filter(is_token=True)
     if not isinstance(given, dict) or not isinstance(given.get("memcmp"), dict):
         raise invalid_params("Invalid params: unknown kind of filter.")
     memcmp = given["memcmp"]
@@ -127,6 +152,8 @@ def _read_filter(given: Any) -> Filter:
 def _read_content(memcmp: dict[str, Any]) -> bytes:
     text = memcmp.get("bytes")
     encoding = memcmp.get("encoding") or "base58"
+    if isinstance(text, list) and encoding in ("bytes", "base58"):
+        return _read_numbers(text)
     if not isinstance(text, str) or len(text) > 2 * _BASE58_LIMIT:
         raise invalid_params("Invalid param: DataTooLarge")
     try:
@@ -141,3 +168,11 @@ def _read_content(memcmp: dict[str, Any]) -> bytes:
     if len(content) > _BASE58_LIMIT:
         raise invalid_params("Invalid param: DataTooLarge")
     return content
+
+
+def _read_numbers(numbers: list[Any]) -> bytes:
+    if not all(type(one) is int and 0 <= one <= _BYTE_MAX for one in numbers):
+        raise invalid_params("Invalid params: bytes must be numbers from 0 to 255.")
+    if len(numbers) > _BASE58_LIMIT:
+        raise invalid_params("Invalid param: DataTooLarge")
+    return bytes(numbers)

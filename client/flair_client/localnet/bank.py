@@ -3,7 +3,7 @@
 What JSON-RPC calls these things is the methods' business.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from solders.account import Account
@@ -16,7 +16,12 @@ from solders.rent import Rent
 from solders.transaction import VersionedTransaction
 
 from flair_client.chain.accounts import RawAccount
-from flair_client.chain.pdas import CLOCK_ID, UPGRADEABLE_LOADER_ID
+from flair_client.chain.pdas import (
+    CLOCK_ID,
+    NATIVE_LOADER_ID,
+    SYSTEM_PROGRAM_ID,
+    UPGRADEABLE_LOADER_ID,
+)
 from flair_client.ids import Address
 from flair_client.localnet.clock import (
     SLOTS_PER_EPOCH,
@@ -25,12 +30,17 @@ from flair_client.localnet.clock import (
     SlotClock,
 )
 from flair_client.localnet.ledger import Entry, Ledger, LedgerFull
+from flair_client.localnet.limits import apply_limits, costs_fee_only, read_limits
 from flair_client.localnet.outcomes import (
     ALREADY_PROCESSED,
     BLOCKHASH_NOT_FOUND,
+    NO_MONEY,
+    NO_PROGRAM,
+    PROGRAM_NOT_FOUND,
     Outcome,
     build_meta,
     load_keys,
+    loaded_size,
     to_raw,
 )
 
@@ -86,6 +96,17 @@ class Bank:
                 programs.append(account)
             else:
                 _set_account(svm, account)
+        # As a cluster names it; its bytes count where loaded bytes are counted.
+        _set_account(
+            svm,
+            RawAccount(
+                SYSTEM_PROGRAM_ID,
+                NATIVE_LOADER_ID,
+                lamports=1,
+                data=b"solana_system_program",
+                executable=True,
+            ),
+        )
         # A program is compiled when it is set, from its code account.
         for account in programs:
             _set_account(svm, account)
@@ -127,7 +148,50 @@ class Bank:
     def simulate(self, tx: VersionedTransaction) -> Outcome:
         """Runs a transaction and forgets what it did."""
         self._set_clock(self.clock.following())
-        return Outcome.of(self.svm.simulate_transaction(tx))
+        size = loaded_size(self.svm, load_keys(self.svm, tx.message))
+        outcome = Outcome.of(self.svm.simulate_transaction(tx))
+        outcome = self._named(replace(outcome, loaded_size=size), tx)
+        limits = read_limits(tx.message)
+        if costs_fee_only(outcome.err):
+            return replace(outcome, is_loaded=False)
+        return outcome if limits is None else apply_limits(limits, outcome)
+
+    def _run(self, tx: VersionedTransaction, payer: Address) -> Outcome:
+        """Runs a transaction, and takes what LiteSVM would not take from the payer."""
+        if read_limits(tx.message) is None:
+            outcome = self._named(Outcome.of(self.svm.send_transaction(tx)), tx)
+            if not costs_fee_only(outcome.err):
+                return outcome
+            outcome = replace(outcome, is_loaded=False)
+        else:
+            outcome = self.simulate(tx)
+            if self.balance(payer) < outcome.fee:
+                return replace(outcome, err=NO_MONEY)
+            if not outcome.is_refused_here:
+                # The cluster takes the whole fee first.
+                self._take(payer, outcome.priority_fee)
+                done = Outcome.of(self.svm.send_transaction(tx))
+                return replace(done, priority_fee=outcome.priority_fee)
+        if self.balance(payer) >= outcome.fee:
+            self._take(payer, outcome.fee)
+        return outcome
+
+    def _named(self, outcome: Outcome, tx: VersionedTransaction) -> Outcome:
+        """Names a program that is not there as a cluster does."""
+        if outcome.err != NO_PROGRAM:
+            return outcome
+        keys = tx.message.account_keys
+        called = [keys[one.program_id_index] for one in tx.message.instructions]
+        if all(self.svm.get_account(one) is not None for one in called):
+            return outcome
+        return replace(outcome, err=PROGRAM_NOT_FOUND)
+
+    def _take(self, payer: Address, lamports: int) -> None:
+        account = self._account(payer)
+        if account is not None and lamports:
+            _set_account(
+                self.svm, replace(account, lamports=account.lamports - lamports)
+            )
 
     def process(self, tx: VersionedTransaction) -> Processed:
         """Runs a transaction; what it did is on disk on return.
@@ -142,9 +206,9 @@ class Bank:
         self._set_clock(moment)
         keys = load_keys(self.svm, tx.message)
         before = {one: self._account(one) for one in keys.all}
-        outcome = Outcome.of(self.svm.send_transaction(tx))
-        after = {one: self._account(one) for one in keys.all}
         payer = keys.static[0]
+        outcome = self._run(tx, payer)
+        after = {one: self._account(one) for one in keys.all}
         if outcome.err is not None and before[payer] == after[payer]:
             # No fee was taken: a cluster would drop it without a trace.
             return Processed(taken=False, err=outcome.err, outcome=outcome)

@@ -21,19 +21,32 @@ from solders.transaction_metadata import (
 )
 
 from flair_client.chain.accounts import RawAccount
+from flair_client.chain.pdas import UPGRADEABLE_LOADER_ID
 from flair_client.ids import Address
 
 BLOCKHASH_NOT_FOUND: Final = "BlockhashNotFound"
 ALREADY_PROCESSED: Final = "AlreadyProcessed"
 SIGNATURE_FAILURE: Final = "SignatureFailure"
+NO_PROGRAM: Final = "InvalidProgramForExecution"
+PROGRAM_NOT_FOUND: Final = "ProgramAccountNotFound"
+NO_MONEY: Final = "InsufficientFundsForFee"
+# Of a program's account: which kind of account, and where its code is.
+_CODE_POINTER: Final = 36
+_IS_PROGRAM: Final = (2).to_bytes(4, "little")
+_ACCOUNT_BASE: Final = 64
+_LOADER: Final = Pubkey.from_bytes(UPGRADEABLE_LOADER_ID.raw)
 _SENTENCES: Final = {
     BLOCKHASH_NOT_FOUND: "Blockhash not found",
     ALREADY_PROCESSED: "This transaction has already been processed",
     "AccountNotFound": (
         "Attempt to debit an account but found no record of a prior credit."
     ),
-    "InsufficientFundsForFee": "Insufficient funds for fee",
+    NO_MONEY: "Insufficient funds for fee",
     SIGNATURE_FAILURE: "Transaction did not pass signature verification",
+    PROGRAM_NOT_FOUND: "Attempt to load a program that does not exist",
+    "MaxLoadedAccountsDataSizeExceeded": (
+        "Transaction exceeded max loaded accounts data size cap"
+    ),
 }
 
 
@@ -67,6 +80,29 @@ def load_keys(svm: LiteSVM, message: Message | MessageV0 | MessageV1) -> LoadedK
     return LoadedKeys(static, tuple(writable), tuple(readonly))
 
 
+def loaded_size(svm: LiteSVM, keys: LoadedKeys) -> int:
+    """Gives the bytes that a transaction loads, as the cluster counts them (SIMD-0186).
+
+    Each account counts with its data and 64 bytes more, a program of the upgradeable
+    loader with the account of its code as well.
+    """
+    size = 0
+    counted: set[Pubkey] = set()
+    for address in keys.all:
+        key = Pubkey.from_bytes(address.raw)
+        account = svm.get_account(key)
+        if account is None:
+            continue
+        size += _ACCOUNT_BASE + len(account.data)
+        data = bytes(account.data[:_CODE_POINTER])
+        if account.owner == _LOADER and data[:4] == _IS_PROGRAM:
+            counted.add(Pubkey.from_bytes(data[4:]))
+    for key in counted:
+        code = svm.get_account(key)
+        size += 0 if code is None else _ACCOUNT_BASE + len(code.data)
+    return size
+
+
 def _table(svm: LiteSVM, where: Pubkey) -> list[Address]:
     account = svm.get_account(where)
     if account is None:
@@ -86,11 +122,19 @@ class Outcome:
         err: in the JSON of RPC nodes; None where it succeeded.
         result: logs, fee and calls.
         accounts: as they would be after a simulation.
+        loaded_size: bytes of all accounts that it loads.
+        priority_fee: lamports that LiteSVM knows nothing of.
+        is_loaded: it ran; otherwise the fee is all that is left of it.
+        cut_at: compute units at which it was ended, by limits LiteSVM does not know.
     """
 
     err: Any
     result: TransactionMetadata
     accounts: Mapping[Address, RawAccount] = field(default_factory=dict)
+    loaded_size: int = 0
+    priority_fee: int = 0
+    is_loaded: bool = True
+    cut_at: int | None = None
 
     @classmethod
     def of(
@@ -114,7 +158,30 @@ class Outcome:
     @property
     def logs(self) -> list[str]:
         """What programs logged."""
-        return list(self.result.logs())
+        logs = list(self.result.logs())
+        if self.cut_at is None or not logs:
+            return logs if self.is_loaded else []
+        program = logs[0].split()[1]
+        return [logs[0], f"Program {program} failed: Computational budget exceeded"]
+
+    @property
+    def fee(self) -> int:
+        """Lamports that the payer pays, whatever became of it."""
+        return self.result.fee() + self.priority_fee
+
+    @property
+    def compute_units(self) -> int:
+        """Units used."""
+        if not self.is_loaded:
+            return 0
+        return (
+            self.result.compute_units_consumed() if self.cut_at is None else self.cut_at
+        )
+
+    @property
+    def is_refused_here(self) -> bool:
+        """Whether rules that LiteSVM does not know ended it."""
+        return not self.is_loaded or self.cut_at is not None
 
 
 def to_raw(address: Address, account: Account) -> RawAccount:
@@ -130,6 +197,8 @@ def to_raw(address: Address, account: Account) -> RawAccount:
 
 def inner_instructions(outcome: Outcome) -> list[dict[str, Any]]:
     """Gives the calls below each outer instruction that made any."""
+    if outcome.is_refused_here:
+        return []
     return [
         {
             "index": index,
@@ -150,6 +219,8 @@ def inner_instructions(outcome: Outcome) -> list[dict[str, Any]]:
 
 def return_data(outcome: Outcome) -> dict[str, Any] | None:
     """Gives what a program returned last, if anything."""
+    if outcome.is_refused_here:
+        return None
     found = outcome.result.return_data()
     data = bytes(found.data)
     if not data:
@@ -165,14 +236,15 @@ def build_meta(
     after: Sequence[int],
 ) -> dict[str, Any]:
     """Gives a transaction's `meta`; balances are in the order of the accounts."""
+    ran = outcome.is_loaded
     meta: dict[str, Any] = {
         "err": outcome.err,
         "status": {"Ok": None} if outcome.err is None else {"Err": outcome.err},
-        "fee": outcome.result.fee(),
+        "fee": outcome.fee,
         "preBalances": list(before),
         "postBalances": list(after),
-        "innerInstructions": inner_instructions(outcome),
-        "logMessages": outcome.logs,
+        "innerInstructions": inner_instructions(outcome) if ran else None,
+        "logMessages": outcome.logs if ran else None,
         "preTokenBalances": [],
         "postTokenBalances": [],
         "rewards": [],
@@ -180,7 +252,7 @@ def build_meta(
             "writable": [str(one) for one in keys.writable],
             "readonly": [str(one) for one in keys.readonly],
         },
-        "computeUnitsConsumed": outcome.result.compute_units_consumed(),
+        "computeUnitsConsumed": outcome.compute_units,
     }
     returned = return_data(outcome)
     if returned is not None:
@@ -218,6 +290,14 @@ def transaction_json(tx: VersionedTransaction) -> dict[str, Any]:
             for one in message.instructions
         ],
     }
+    if isinstance(message, MessageV1):
+        config = message.config
+        shown["transactionConfig"] = {
+            "computeUnitLimit": config.compute_unit_limit,
+            "heapSize": config.heap_size,
+            "loadedAccountsDataSizeLimit": config.loaded_accounts_data_size_limit,
+            "priorityFee": config.priority_fee,
+        }
     if isinstance(message, MessageV0):
         shown["addressTableLookups"] = [
             {

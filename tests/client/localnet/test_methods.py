@@ -82,6 +82,8 @@ def test_cluster_methods(ask):
     assert parsed(ask, responses.GetBlockHeightResp, "getBlockHeight") == slot
     count = parsed(ask, responses.GetTransactionCountResp, "getTransactionCount")
     assert count >= 1
+    assert ask("getAgGenesisCert") is None
+    assert ask("getFirstAvailableBlock") == ask("minimumLedgerSlot") == 0
     epoch = parsed(ask, responses.GetEpochInfoResp, "getEpochInfo")
     assert (epoch.absolute_slot, epoch.epoch, epoch.slots_in_epoch) == (slot, 0, 432000)
     assert set(ask("getEpochInfo")) == {

@@ -14,7 +14,7 @@ from flair_client.localnet.params import (
 _ACCOUNTS_LIMIT: Final = 100
 
 
-@method("getBalance")
+@method("getBalance", 2, least=1)
 def get_balance(node: Node, params: Params) -> dict[str, Any]:
     """An address's lamports."""
     address = params.address(0)
@@ -22,7 +22,7 @@ def get_balance(node: Node, params: Params) -> dict[str, Any]:
     return with_context(node, node.bank.balance(address))
 
 
-@method("getAccountInfo")
+@method("getAccountInfo", 2, least=1)
 def get_account_info(node: Node, params: Params) -> dict[str, Any]:
     """An account, or null."""
     address = params.address(0)
@@ -33,7 +33,7 @@ def get_account_info(node: Node, params: Params) -> dict[str, Any]:
     return with_context(node, None if account is None else view.show(account))
 
 
-@method("getMultipleAccounts")
+@method("getMultipleAccounts", 2, least=1)
 def get_multiple_accounts(node: Node, params: Params) -> dict[str, Any]:
     """Accounts in the order asked for, null where there is none."""
     addresses = [parse_address(one) for one in params.array(0, _ACCOUNTS_LIMIT)]
@@ -46,7 +46,7 @@ def get_multiple_accounts(node: Node, params: Params) -> dict[str, Any]:
     )
 
 
-@method("getProgramAccounts")
+@method("getProgramAccounts", 2, least=1)
 def get_program_accounts(node: Node, params: Params) -> Any:
     """A program's accounts that pass all filters, by address."""
     program_id = params.address(0)

@@ -25,19 +25,36 @@ from flair_client.localnet.params import Params, check_context_slot, parse_addre
 _LARGEST_ACCOUNT = 10 * 1024 * 1024
 
 
-@method("getHealth")
+@method("getHealth", 0)
 def get_health(_node: Node, _params: Params) -> str:
     """Always "ok": a node that answers is healthy."""
     return "ok"
 
 
-@method("getVersion")
+@method("getVersion", 0)
 def get_version(_node: Node, _params: Params) -> dict[str, Any]:
     """Says that this is no validator."""
     return {"solana-core": f"{version('flair-hub')}-flair-localnet", "feature-set": 0}
 
 
-@method("getGenesisHash")
+@method("getAgGenesisCert", 0)
+def get_ag_genesis_cert(_node: Node, _params: Params) -> None:
+    """Nothing: this chain does not run Alpenglow, as a node says by null."""
+
+
+@method("getFirstAvailableBlock", 0)
+def get_first_available_block(_node: Node, _params: Params) -> int:
+    """The genesis: nothing is ever pruned."""
+    return 0
+
+
+@method("minimumLedgerSlot", 0)
+def minimum_ledger_slot(_node: Node, _params: Params) -> int:
+    """The genesis: nothing is ever pruned."""
+    return 0
+
+
+@method("getGenesisHash", 0)
 def get_genesis_hash(node: Node, _params: Params) -> str:
     """The hash made at the first start."""
     return node.genesis_hash
@@ -49,26 +66,26 @@ def _slot(node: Node, params: Params) -> int:
     return slot
 
 
-@method("getSlot")
+@method("getSlot", 1)
 def get_slot(node: Node, params: Params) -> int:
     """The current slot."""
     return _slot(node, params)
 
 
-@method("getBlockHeight")
+@method("getBlockHeight", 1)
 def get_block_height(node: Node, params: Params) -> int:
     """The current slot: no slot is ever skipped."""
     return _slot(node, params)
 
 
-@method("getTransactionCount")
+@method("getTransactionCount", 1)
 def get_transaction_count(node: Node, params: Params) -> int:
     """Transactions so far."""
     _slot(node, params)
     return node.bank.ledger.n_transactions()
 
 
-@method("getEpochInfo")
+@method("getEpochInfo", 1)
 def get_epoch_info(node: Node, params: Params) -> dict[str, int]:
     """Where the current slot lies in its epoch."""
     slot = _slot(node, params)
@@ -82,7 +99,7 @@ def get_epoch_info(node: Node, params: Params) -> dict[str, int]:
     }
 
 
-@method("getBlockTime")
+@method("getBlockTime", 1, least=1)
 def get_block_time(node: Node, params: Params) -> int:
     """A slot's time, counted from the last transaction before it or the genesis."""
     slot = params.whole(0)
@@ -93,7 +110,7 @@ def get_block_time(node: Node, params: Params) -> int:
     return (before.unix_ms + (slot - before.slot) * SLOT_MS) // 1000
 
 
-@method("getLatestBlockhash")
+@method("getLatestBlockhash", 1)
 def get_latest_blockhash(node: Node, params: Params) -> dict[str, Any]:
     """The current slot's blockhash and how long it holds."""
     slot = _slot(node, params)
@@ -106,7 +123,7 @@ def get_latest_blockhash(node: Node, params: Params) -> dict[str, Any]:
     )
 
 
-@method("isBlockhashValid")
+@method("isBlockhashValid", 2, least=1)
 def is_blockhash_valid(node: Node, params: Params) -> dict[str, Any]:
     """Whether a transaction may still use a blockhash."""
     blockhash = Hash.from_bytes(params.address(0).raw)
@@ -114,7 +131,7 @@ def is_blockhash_valid(node: Node, params: Params) -> dict[str, Any]:
     return with_context(node, node.bank.is_blockhash_valid(blockhash))
 
 
-@method("getFeeForMessage")
+@method("getFeeForMessage", 2, least=1)
 def get_fee_for_message(node: Node, params: Params) -> dict[str, Any]:
     """The fee of a message; null where its blockhash is not valid."""
     check_context_slot(params.options(1), node.bank.clock.now().slot)
@@ -131,10 +148,10 @@ def get_fee_for_message(node: Node, params: Params) -> dict[str, Any]:
 def _fee(bank: Bank, tx: VersionedTransaction) -> int | None:
     if not bank.is_blockhash_valid(tx.message.recent_blockhash):
         return None
-    return bank.simulate(tx).result.fee()
+    return bank.simulate(tx).fee
 
 
-@method("getRecentPrioritizationFees")
+@method("getRecentPrioritizationFees", 1)
 def get_recent_prioritization_fees(node: Node, params: Params) -> list[dict[str, int]]:
     """Nobody has to pay for priority here."""
     for one in params.array(0, 128) if params.values else []:
@@ -142,7 +159,7 @@ def get_recent_prioritization_fees(node: Node, params: Params) -> list[dict[str,
     return [{"slot": node.bank.clock.now().slot, "prioritizationFee": 0}]
 
 
-@method("getMinimumBalanceForRentExemption")
+@method("getMinimumBalanceForRentExemption", 2, least=1)
 def get_minimum_balance(node: Node, params: Params) -> int:
     """What an account of this size must hold."""
     size = params.whole(0)

@@ -26,7 +26,7 @@ _STATUSES_LIMIT: Final = 256
 _HISTORY_LIMIT: Final = 1000
 
 
-@method("getSignatureStatuses")
+@method("getSignatureStatuses", 2, least=1)
 def get_signature_statuses(node: Node, params: Params) -> dict[str, Any]:
     """How far transactions have come: on disk is final here."""
     signatures = [parse_signature(one) for one in params.array(0, _STATUSES_LIMIT)]
@@ -47,13 +47,14 @@ def _status(entry: Entry) -> dict[str, Any]:
     }
 
 
-@method("getTransaction")
+@method("getTransaction", 2, least=1)
 def get_transaction(node: Node, params: Params) -> dict[str, Any] | None:
     """A transaction with its outcome, or null."""
     signature = parse_signature(params.must(0))
     # The second parameter may also be just the encoding.
     given = params.get(1)
     options = {"encoding": given} if isinstance(given, str) else params.options(1)
+    _check_level(options)
     entry = node.bank.ledger.entry(signature)
     if entry is None:
         return None
@@ -103,27 +104,19 @@ def _encode(tx: VersionedTransaction, wire: bytes, encoding: str) -> Any:
     raise invalid_params(f"Invalid params: unknown variant {encoding!r}.")
 
 
-@method("getSignaturesForAddress")
+@method("getSignaturesForAddress", 2, least=1)
 def get_signatures_for_address(node: Node, params: Params) -> list[dict[str, Any]]:
     """An address's transactions, newest first."""
     address = params.address(0)
     options = params.options(1)
+    _check_level(options)
     check_context_slot(options, node.bank.clock.now().slot)
     limit = option_whole(options, "limit", _HISTORY_LIMIT)
     if not 1 <= limit <= _HISTORY_LIMIT:
         raise invalid_params(f"Invalid limit; max {_HISTORY_LIMIT}")
-    below: int | None = None
-    if options.get("before") is not None:
-        before = node.bank.ledger.entry(parse_signature(options["before"]))
-        if before is None:
-            raise RpcFault(
-                TRANSACTION_NOT_FOUND, f"Transaction {options['before']} not found"
-            )
-        below = before.moment.slot
-    above = -1
-    if options.get("until") is not None:
-        until = node.bank.ledger.entry(parse_signature(options["until"]))
-        above = -1 if until is None else until.moment.slot
+    below = _slot_of(node, options.get("before"))
+    until = _slot_of(node, options.get("until"))
+    above = -1 if until is None else until
     entries = node.bank.ledger.history(address, above=above, below=below, limit=limit)
     return [
         {
@@ -137,3 +130,17 @@ def get_signatures_for_address(node: Node, params: Params) -> list[dict[str, Any
         }
         for entry in entries
     ]
+
+
+def _check_level(options: dict[str, Any]) -> None:
+    if options.get("commitment") == "processed":
+        raise invalid_params("Method does not support commitment below `confirmed`")
+
+
+def _slot_of(node: Node, signature: Any) -> int | None:
+    if signature is None:
+        return None
+    entry = node.bank.ledger.entry(parse_signature(signature))
+    if entry is None:
+        raise RpcFault(TRANSACTION_NOT_FOUND, f"Transaction {signature} not found")
+    return entry.moment.slot

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from flair_client.chain.signer import KeypairSigner
 from flair_client.localnet.bank import Bank
+from flair_client.localnet.faults import invalid_params
 from flair_client.localnet.params import Params
 
 
@@ -30,14 +31,37 @@ Method: TypeAlias = Callable[[Node, Params], Any]
 METHODS: Final[dict[str, Method]] = {}
 
 
-def method(name: str) -> Callable[[Method], Method]:
-    """Makes a function the answer to a method."""
+def method(name: str, most: int, *, least: int = 0) -> Callable[[Method], Method]:
+    """Makes a function the answer to a method.
+
+    Args:
+        name: of Solana's JSON-RPC.
+        most: parameters that it takes.
+        least: of them must be given; the function itself refuses fewer.
+    """
 
     def register(function: Method) -> Method:
-        METHODS[name] = function
+        def answer(node: Node, params: Params) -> Any:
+            _check_count(params, least, most)
+            return function(node, params)
+
+        METHODS[name] = answer
         return function
 
     return register
+
+
+def _check_count(params: Params, least: int, most: int) -> None:
+    count = len(params.values)
+    if count <= most:
+        return
+    if most == 0:
+        raise invalid_params("Invalid parameters: No parameters were expected")
+    fault = invalid_params(
+        f"Invalid parameters: Expected from {least} to {most} parameters."
+    )
+    fault.data = f'"Got: {count}"'
+    raise fault
 
 
 def with_context(node: Node, value: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from flair_client.localnet.outcomes import (
     Outcome,
     error_sentence,
     inner_instructions,
+    load_keys,
     return_data,
 )
 from flair_client.localnet.params import (
@@ -40,10 +41,16 @@ from flair_client.localnet.params import (
 _WIRE_LIMIT: Final = 1232
 _WIRE_LIMIT_V1: Final = 4096
 _ACCOUNTS_LIMIT: Final = 10
+_BALANCES: Final = (
+    "preBalances",
+    "postBalances",
+    "preTokenBalances",
+    "postTokenBalances",
+)
 _TRANSFER: Final = (2).to_bytes(4, "little")
 
 
-@method("sendTransaction")
+@method("sendTransaction", 2, least=1)
 def send_transaction(node: Node, params: Params) -> str:
     """Takes a transaction; when this answers it is on disk."""
     options = params.options(1)
@@ -69,7 +76,13 @@ def _preflight(node: Node, tx: VersionedTransaction) -> None:
         raise RpcFault(
             PREFLIGHT_FAILURE,
             f"Transaction simulation failed: {error_sentence(err)}",
-            {"err": err, "accounts": None, **_shown(outcome)},
+            {
+                "err": err,
+                "accounts": None,
+                **_shown(outcome),
+                "loadedAddresses": None,
+                **dict.fromkeys(_BALANCES),
+            },
         )
 
 
@@ -94,19 +107,49 @@ def _shown(outcome: Outcome | None) -> dict[str, Any]:
             "unitsConsumed": 0,
             "returnData": None,
             "innerInstructions": None,
+            "loadedAccountsDataSize": 0,
             "replacementBlockhash": None,
         }
     return {
-        "fee": outcome.result.fee(),
+        "fee": outcome.fee,
         "logs": outcome.logs,
-        "unitsConsumed": outcome.result.compute_units_consumed(),
+        "unitsConsumed": outcome.compute_units,
         "returnData": return_data(outcome),
         "innerInstructions": None,
+        "loadedAccountsDataSize": outcome.loaded_size,
         "replacementBlockhash": None,
     }
 
 
-@method("simulateTransaction")
+def _around(
+    node: Node, tx: VersionedTransaction, err: Any, outcome: Outcome | None
+) -> dict[str, Any]:
+    """Balances before and after a trial run, and what tables were looked up."""
+    keys = load_keys(node.bank.svm, tx.message)
+    loaded = {
+        "writable": [str(one) for one in keys.writable],
+        "readonly": [str(one) for one in keys.readonly],
+    }
+    if err == SIGNATURE_FAILURE:
+        return {"loadedAddresses": loaded, **dict.fromkeys(_BALANCES)}
+    before = [node.bank.balance(one) for one in keys.all]
+    changed = {} if outcome is None or err is not None else dict(outcome.accounts)
+    after = [
+        changed[one].lamports if one in changed else held
+        for one, held in zip(keys.all, before, strict=True)
+    ]
+    if outcome is not None and err is not None:
+        after[0] = max(0, after[0] - outcome.fee)
+    return {
+        "loadedAddresses": loaded,
+        "preBalances": before,
+        "postBalances": after,
+        "preTokenBalances": [],
+        "postTokenBalances": [],
+    }
+
+
+@method("simulateTransaction", 2, least=1)
 def simulate_transaction(node: Node, params: Params) -> dict[str, Any]:
     """What a transaction would do."""
     options = params.options(1)
@@ -120,6 +163,7 @@ def simulate_transaction(node: Node, params: Params) -> dict[str, Any]:
     value = {
         "err": err,
         **_shown(outcome),
+        **_around(node, tx, err, outcome),
         "accounts": _wanted_accounts(node, options, outcome),
     }
     if outcome is not None and option_flag(options, "innerInstructions"):
@@ -147,6 +191,8 @@ def _wanted_accounts(
     if len(addresses) > _ACCOUNTS_LIMIT:
         raise invalid_params(f"Too many accounts provided; max {_ACCOUNTS_LIMIT}")
     view = View.read({"encoding": "base64", **wanted})
+    if view.encoding in ("binary", "base58"):
+        raise invalid_params("base58 encoding not supported")
     changed = {} if outcome is None else outcome.accounts
     shown = []
     for one in addresses:
@@ -188,7 +234,7 @@ def read_transaction(text: str, encoding: str) -> VersionedTransaction:
     return tx
 
 
-@method("requestAirdrop")
+@method("requestAirdrop", 3, least=2)
 def request_airdrop(node: Node, params: Params) -> str:
     """Money from the faucet, by an ordinary transfer."""
     address = params.address(0)

@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 from test_merge_models import asked, tuned, values_of
 
+from flair_client.audit import read_audit
 from flair_client.chain.events import BranchMerged
 from flair_client.encoding import encode_commit, sign_commit
-from flair_client.errors import ProgramRefused, Refused, StaleBase
+from flair_client.errors import (
+    ApprovalMissing,
+    ProgramRefused,
+    Refused,
+    StaleBase,
+)
 from flair_client.history.graph import read_commit
 from flair_client.ids import CODEC_DAG_CBOR, CommitId
 from flair_client.objects import CommitKind
 from flair_client.porcelain import push_move as module
+from flair_client.porcelain.approval import approve_outbox
 from flair_client.porcelain.checkout import blocks_of
 from flair_client.porcelain.commit import PENDING
 from flair_client.porcelain.fork import fork
@@ -24,6 +31,7 @@ from flair_client.porcelain.pushed import PushOutcome
 from flair_client.porcelain.reading import reading_there
 from flair_client.porcelain.status import status
 from flair_client.porcelain.verify import verify
+from flair_client.site_rules import SiteRules
 
 
 @pytest.fixture
@@ -224,3 +232,22 @@ def test_a_merge_with_other_weights_is_found_out_by_everybody(team, made):
     assert f"commit {head.short}" in report.fault
     site, workspace = team.sites[0]
     assert pull(site, workspace).commit != head
+
+
+def test_a_second_person_sees_it_first_and_it_is_written_down(team, tmp_path, made):
+    second = team.context("second")
+    rules = SiteRules(second_approver=(second.wallet.address,))
+    here = replace(team.owner, site=rules, home=tmp_path)
+
+    with pytest.raises(ApprovalMissing, match="needs a second person's approval"):
+        push(here, team.workspace)
+    assert not team.owner.remote.has(made.cid)
+    approve_outbox(replace(second, site=rules, home=tmp_path), team.workspace)
+    pushed = push(here, team.workspace)
+    second.chain.close()
+
+    assert pushed.outcome is PushOutcome.MOVED
+    lines = read_audit(tmp_path).lines
+    assert [line.kind for line in lines] == ["refused", "approval", "push", "pushed"]
+    ((name, _),) = lines[2].details["transactions"]
+    assert name == "branch_merge"

@@ -128,7 +128,7 @@ def parse_recipe(text: str | bytes) -> TrainingRecipe:
 
 
 def _policy(policy: Any, path: str = f"{RECIPE_FILE}.policy") -> dict[str, Any]:
-    """Single values, and one table of them: however deep others go, nobody prints it."""
+    """Single values, and one table of them; what goes deeper is nobody's."""
     if not isinstance(policy, dict):
         raise ObjectInvalid(path, "is not a table")
     for name, value in policy.items():

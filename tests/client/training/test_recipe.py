@@ -117,7 +117,10 @@ def test_refuses_a_recipe_and_names_the_field(change, place):
             "flair.toml.policy.strategy_params.strategy_params",
         ),
     ],
-    ids=["lists", "tables", "dotted", "header", "nested", "digits", "a list"],
+    ids=[
+        *("lists", "tables", "dotted", "header", "nested", "digits", "a list"),
+        *("in a parameter", "a number of parameters", "parameters in parameters"),
+    ],
 )
 def test_refuses_what_goes_on_within_itself_without_end(text, place):
     with pytest.raises(ObjectInvalid) as refused:

@@ -162,6 +162,21 @@ def test_it_is_the_same_after_a_restart_and_in_a_fresh_clone(scaffold):
         }
 
 
+def test_another_wallet_in_the_same_clone_has_a_variate_of_its_own(scaffold):
+    for site in (0, 1):
+        send(scaffold, site)
+    merged(scaffold)
+    mine, others = (variate(scaffold, site) for site in (0, 1))
+    workspace = scaffold.sites[0][1]
+
+    train(scaffold.sites[1][0], workspace, scaffold.folder / "rows.csv")
+
+    (found,) = kept(workspace).values()
+    for name in NAMES:
+        assert found[name].tobytes() == others[name].tobytes()
+        assert found[name].tobytes() != mine[name].tobytes()
+
+
 def test_a_revert_begins_it_anew(scaffold):
     for site in (0, 1):
         send(scaffold, site)

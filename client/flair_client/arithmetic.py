@@ -23,6 +23,11 @@ FloatArray = npt.NDArray[np.float64]
 # M has 24 bits below the unit of a delta, so that the share of one update in a mean of
 # up to 2^14 in total weight loses nothing.
 FRACTION_BITS = 24
+# Integers up to it are float64 without a rounding.
+_MAX_EXACT = 1 << 53
+# Floats whose range holds all such integers in any unit of at most this exponent.
+_WIDE = frozenset((DType.F64, DType.F32))
+_MAX_UNIT_EXP = 64
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 # Values that are worked on at once: temporaries stay within the processor's cache.
 _SLICE = 1 << 16
@@ -145,7 +150,7 @@ def from_fixed(
 
     The integer is rounded to the bits that the float has room for (fewer below the
     smallest normal number), so the conversion to the float itself is exact; going
-    through float64 first would round twice.
+    through float64 first would round twice, save where the integer is a float64.
 
     Returns:
         An array of the NumPy type of `dtype`; float32 for BF16.
@@ -158,8 +163,15 @@ def from_fixed(
     stored = np.float32 if dtype is DType.BF16 else _STORED[dtype].type
     flat = fixed.reshape(-1)
     floats = np.empty(flat.size, dtype=stored)
+    is_wide = dtype in _WIDE and abs(unit_exp) <= _MAX_UNIT_EXP
     for part in _slices(flat.size):
         whole = flat[part]
+        if is_wide and _fits_float64(whole):
+            # The product is exact, and neither subnormal nor too large: one rounding.
+            exact = whole.astype(np.float64)
+            exact *= 2.0**unit_exp
+            floats[part] = exact
+            continue
         kept, n_dropped = _round_to_bits(_magnitude(whole), n_bits, low_exp - unit_exp)
         exact = np.ldexp(kept.astype(np.float64), n_dropped + unit_exp)
         with np.errstate(over="ignore"):
@@ -171,6 +183,12 @@ def from_fixed(
             raise OutOfRange(f"tensor {name!r}: {reason}")
         floats[part] = narrow
     return floats.reshape(fixed.shape)
+
+
+def _fits_float64(whole: IntArray) -> bool:
+    return not whole.size or (
+        int(whole.min()) >= -_MAX_EXACT and int(whole.max()) <= _MAX_EXACT
+    )
 
 
 def _magnitude(whole: IntArray) -> npt.NDArray[np.uint64]:

@@ -1,8 +1,10 @@
 """Sums over updates, exact and in any order the same."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from flair_client.arithmetic import (
     FloatArray,
@@ -11,9 +13,11 @@ from flair_client.arithmetic import (
     add_checked,
     scale_checked,
 )
+from flair_client.limits import INT64_MAX
 
+_Int32Array = npt.NDArray[np.int32]
 # Up to so many units of weight, sums of int16 cannot leave int32.
-_INT32_WEIGHTS = (1 << 31) // (1 << 15) - 1
+_INT32_WEIGHTS: Final = (1 << 31) // (1 << 15) - 1
 
 
 def weighted_sum(
@@ -24,12 +28,27 @@ def weighted_sum(
     Raises:
         ValueError: so much weight that the sum could leave 32 bits.
     """
+    return _sum32(shape, deltas, weights).astype(np.int64)
+
+
+def _sum32(
+    shape: tuple[int, ...], deltas: Iterator[Int16Array], weights: Sequence[int]
+) -> _Int32Array:
     if sum(weights) > _INT32_WEIGHTS:
         raise ValueError(f"a weight sum of {sum(weights)}")
     total = np.zeros(shape, dtype=np.int32)
+    term = np.empty(shape, dtype=np.int32)
     for weight, delta in zip(weights, deltas, strict=True):
-        total += delta.astype(np.int32) * np.int32(weight)
-    return total.astype(np.int64)
+        if delta.shape != shape:
+            raise ValueError(f"a delta of shape {delta.shape} instead of {shape}")
+        if weight == 1:
+            total += delta
+            continue
+        # In place, each by itself: new arrays would cost more than the sums.
+        np.copyto(term, delta)
+        term *= np.int32(weight)
+        total += term
+    return total
 
 
 class MeanRule:
@@ -39,6 +58,8 @@ class MeanRule:
         """With weights in the order of the deltas."""
         self._weights = weights
         self._lambda = lambda_
+        # No sum, times lambda, is larger.
+        self._reach = (sum(weights) << 15) * abs(lambda_)
 
     def merge_part(
         self,
@@ -48,10 +69,17 @@ class MeanRule:
         name: str = "values",
     ) -> tuple[IntArray, tuple[FloatArray, ...]]:
         """As `Rule.merge_part`; the order of the updates does not matter."""
-        total = weighted_sum(base.shape, deltas, self._weights)
-        return add_checked(
-            base, scale_checked(total, self._lambda, name), name
-        ), moments
+        total = _sum32(base.shape, deltas, self._weights)
+        if self._reach > INT64_MAX:
+            scaled = scale_checked(total.astype(np.int64), self._lambda, name)
+            return add_checked(base, scaled, name), moments
+        merged = total.astype(np.int64)
+        merged *= np.int64(self._lambda)
+        low, high = int(base.min(initial=0)), int(base.max(initial=0))
+        if low < self._reach - INT64_MAX - 1 or high > INT64_MAX - self._reach:
+            return add_checked(base, merged, name), moments
+        merged += base
+        return merged, moments
 
 
 class FactorRule:
@@ -75,5 +103,7 @@ class FactorRule:
         total = np.zeros(base.shape, dtype=np.int64)
         for factor, delta in zip(self._factors, deltas, strict=True):
             if factor:
-                total += delta.astype(np.int64) * np.int64(factor)
+                term = delta.astype(np.int64)
+                term *= np.int64(factor)
+                total += term
         return add_checked(base, total, name), moments

@@ -52,13 +52,17 @@ class Fetched:
     answers: tuple[Any, ...]
 
 
-def next_waiting(database: Database, size: int, now: float) -> tuple[Waiting, ...]:
-    """Gives the oldest listed transactions, `size` and the rest of the last slot.
+def next_waiting(
+    database: Database, size: int, now: float, *, above: int = -1
+) -> tuple[Waiting, ...]:
+    """Gives the oldest listed transactions above a slot.
+
+    As many as `size`, and the rest of the last slot.
 
     Those that the node did not give wait for their time; others go past them, but the
     slot up to which everything is complete does not.
     """
-    is_due = PENDING.c.next_try_at <= now
+    is_due = (PENDING.c.next_try_at <= now) & (PENDING.c.slot > above)
     order = (PENDING.c.slot, PENDING.c.rank)
     with database.reading() as connection:
         query = select(PENDING).where(is_due).order_by(*order).limit(size)
@@ -129,8 +133,8 @@ def write(
         put_letters(connection, [*letters, *lost])
         _try_later(connection, missing, options, now)
         before_end()
-    for one, _ in there:
-        window.slots[one.signature] = one.slot
+    # What is final is never listed again: a backlog of a million fills no memory.
+    window.slots |= {one.signature: one.slot for one, _ in there if not one.is_final}
     return Drained(len(there), len(events), len(missing), (*letters, *lost))
 
 

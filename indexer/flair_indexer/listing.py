@@ -130,7 +130,9 @@ def _keep_page(
             scan.owner.keep(connection, **_values(scan))
     scan.n_new += len(rows)
     scan.rank -= len(page)
-    scan.window.slots |= {one.signature: one.slot for one in page if one.is_failed}
+    scan.window.slots |= {
+        one.signature: one.slot for one in page if one.is_failed and not one.is_final
+    }
     scan.newest_slot = max([scan.newest_slot, *(one.slot for one in page)])
 
 

@@ -7,6 +7,7 @@ the next run goes on where the last unit of work ended.
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +21,14 @@ from flair_client.errors import (
 from flair_client.ids import Address
 from flair_indexer.cursor import Owner, must_cursor, take_over
 from flair_indexer.db import Database, Lock
-from flair_indexer.drain import Drained, complete_slot, fetch, next_waiting, write
+from flair_indexer.drain import (
+    Drained,
+    Fetched,
+    complete_slot,
+    fetch,
+    next_waiting,
+    write,
+)
 from flair_indexer.finality import Audit, audit
 from flair_indexer.listing import Listing, Window, list_new
 from flair_indexer.metrics import Metrics
@@ -134,7 +142,7 @@ class Indexer:
             self._window,
             page_size=self.options.page_size,
         )
-        done = self._drain(owner, listing)
+        done = self._drain(owner)
         self.on_phase("audit")
         audited = audit(
             self.database, self.source, owner, self._window, listing.final_slot
@@ -158,33 +166,46 @@ class Indexer:
             raise RuntimeError("begin() was not called")
         return self._owner
 
-    def _drain(self, owner: Owner, listing: Listing) -> tuple[int, int, int]:
+    def _drain(self, owner: Owner) -> tuple[int, int, int]:
         n_transactions = n_events = n_missing = 0
-        while not self.stopped:
-            waiting = next_waiting(self.database, self.options.unit_size, self.clock())
-            if not waiting:
-                break
-            self.on_phase("fetch")
-            fetched = fetch(self.source, waiting)
-            self.on_phase("write")
-            drained = write(
-                self.database,
-                self.source,
-                owner,
-                self._window,
-                fetched,
-                program_id=self.program_id,
-                options=self.options,
-                now=self.clock(),
-                before_end=lambda: self.on_phase("end of unit"),
-            )
-            self.on_phase("written")
-            self._tell(drained)
-            n_transactions += drained.n_transactions
-            n_events += drained.n_events
-            n_missing += drained.n_missing
-        del listing
+        with ThreadPoolExecutor(1, "flair-indexer-fetch") as pool:
+            coming = self._coming(pool, above=-1)
+            while coming is not None:
+                fetched = coming.result()
+                # While these are written the next ones are fetched.
+                coming = self._coming(pool, above=fetched.waiting[-1].slot)
+                drained = self._write(owner, fetched)
+                n_transactions += drained.n_transactions
+                n_events += drained.n_events
+                n_missing += drained.n_missing
         return n_transactions, n_events, n_missing
+
+    def _coming(self, pool: Executor, *, above: int) -> "Future[Fetched] | None":
+        if self.stopped:
+            return None
+        size = self.options.unit_size
+        waiting = next_waiting(self.database, size, self.clock(), above=above)
+        if not waiting:
+            return None
+        self.on_phase("fetch")
+        return pool.submit(fetch, self.source, waiting)
+
+    def _write(self, owner: Owner, fetched: Fetched) -> Drained:
+        self.on_phase("write")
+        drained = write(
+            self.database,
+            self.source,
+            owner,
+            self._window,
+            fetched,
+            program_id=self.program_id,
+            options=self.options,
+            now=self.clock(),
+            before_end=lambda: self.on_phase("end of unit"),
+        )
+        self.on_phase("written")
+        self._tell(drained)
+        return drained
 
     def _tell(self, drained: Drained) -> None:
         self.metrics.note_drained(drained)

@@ -4,6 +4,7 @@ All listings and transactions are read at the commitment level `confirmed`; whic
 them are final is asked of the same node. `scripted` has the source for tests.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -116,6 +117,8 @@ class RpcSource:
         self._chain = ChainClient(rpc, program_id)
         self._program_id = program_id
         self._batch_size = batch_size
+        # One thread asks ahead while another one may ask for a block's order.
+        self._one_at_a_time = threading.Lock()
 
     def genesis_hash(self) -> str:
         """The hash that tells this cluster from all others."""
@@ -164,11 +167,12 @@ class RpcSource:
         found: list[Any] = []
         for start in range(0, len(signatures), self._batch_size):
             part = signatures[start : start + self._batch_size]
-            if self._batch_size == 1:
-                found.append(self._rpc.ask(method, [part[0], options]))
-            else:
-                questions = [[one, options] for one in part]
-                found += self._rpc.ask_many(method, questions)
+            with self._one_at_a_time:
+                if self._batch_size == 1:
+                    found.append(self._rpc.ask(method, [part[0], options]))
+                else:
+                    questions = [[one, options] for one in part]
+                    found += self._rpc.ask_many(method, questions)
         for signature, one in zip(signatures, found, strict=True):
             _check_signature(signature, one)
         return found
@@ -196,7 +200,9 @@ class RpcSource:
             "rewards": False,
             "maxSupportedTransactionVersion": MAX_TRANSACTION_VERSION,
         }
-        block = shapes.mapping(method, self._rpc.ask(method, [slot, options]), "block")
+        with self._one_at_a_time:
+            result = self._rpc.ask(method, [slot, options])
+        block = shapes.mapping(method, result, "block")
         found = shapes.sequence(method, block.get("signatures"), "list of signatures")
         return {
             shapes.text(method, one, "signature", _SIGNATURE_LIMIT): place

@@ -4,8 +4,9 @@ Everything here happens in a unit of work that the caller began.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     Connection,
@@ -17,9 +18,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from flair_client.chain.events import decode_event
+from flair_indexer.bulk import insert_many
 from flair_indexer.changes import Change, Put, Remove, Set
 from flair_indexer.decode import IndexedEvent, Letter, order_of
 from flair_indexer.fold import Candidate, Fold, fold
@@ -37,65 +38,75 @@ from flair_indexer.tables import (
 _FOLD_CHUNK: Final = 2000
 
 
-def insert_for(connection: Connection, table: Table) -> Any:
-    """Gives an INSERT that knows of conflicts, in the database's own dialect."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
-
-
 def put_rows(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Writes rows; those with the same key are replaced."""
-    if not rows:
-        return
-    statement = insert_for(connection, table)
-    keys = [column.name for column in table.primary_key]
-    others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    if others:
-        statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
-    else:
-        statement = statement.on_conflict_do_nothing()
-    connection.execute(statement, rows)
+    insert_many(connection, table, rows, replaces=True)
 
 
 def add_rows(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Writes rows; those whose key is there stay as they are."""
-    if rows:
-        statement = insert_for(connection, table).on_conflict_do_nothing()
-        connection.execute(statement, rows)
+    insert_many(connection, table, rows, replaces=False)
 
 
-def carry_out(connection: Connection, changes: Iterable[Change]) -> None:
-    """Carries out changes; within a table in their order.
+@cache
+def _set(table: Table, where: tuple[str, ...], names: tuple[str, ...]) -> Any:
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    return update(table).where(*_like(table, where)).values(values)
 
-    Tables do not depend on one another, so that many like changes go together.
+
+@cache
+def _remove(table: Table, where: tuple[str, ...]) -> Any:
+    return delete(table).where(*_like(table, where))
+
+
+def _like(table: Table, where: tuple[str, ...]) -> list[Any]:
+    return [table.c[name] == bindparam(f"where_{name}") for name in where]
+
+
+def carry_out(connection: Connection, stories: Iterable[Sequence[Change]]) -> None:
+    """Carries out changes, like ones together.
+
+    Args:
+        connection: of a unit of work.
+        stories: the changes of one repository each, in their order. Repositories share
+            no row and tables do not depend on one another, so that only the order
+            within a repository and a table is kept.
     """
-    by_table: dict[str, list[Change]] = {}
-    for change in changes:
-        by_table.setdefault(change.table, []).append(change)
-    for name, own in by_table.items():
-        for _, alike in groupby(own, key=_shape):
-            _carry_out_alike(connection, METADATA.tables[name], list(alike))
+    waves: dict[tuple[str, int], dict[_Shape, list[Change]]] = {}
+    for story in stories:
+        by_table: dict[str, list[Change]] = {}
+        for change in story:
+            by_table.setdefault(change.table, []).append(change)
+        for name, own in by_table.items():
+            for wave, (shape, alike) in enumerate(groupby(own, key=_shape)):
+                waves.setdefault((name, wave), {}).setdefault(shape, []).extend(alike)
+    for name, wave in sorted(waves):
+        for changes in waves[name, wave].values():
+            _carry_out_alike(connection, METADATA.tables[name], changes)
 
 
-def _shape(change: Change) -> tuple[Any, ...]:
+_Shape: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+def _shape(change: Change) -> _Shape:
     match change:
         case Put(values=values):
-            return ("put", *values)
+            return "put", (), tuple(values)
         case Set(where=where, values=values):
-            return ("set", *where, *values)
+            return "set", tuple(where), tuple(values)
         case Remove(where=where):
-            return ("remove", *where)
+            return "remove", tuple(where), ()
 
 
 def _carry_out_alike(
     connection: Connection, table: Table, changes: list[Change]
 ) -> None:
-    first = changes[0]
-    if isinstance(first, Put):
+    verb, where, names = _shape(changes[0])
+    if verb == "put":
         keys = [column.name for column in table.primary_key]
         # One statement may not meet a row twice, which PostgreSQL refuses.
         last = {
@@ -105,20 +116,14 @@ def _carry_out_alike(
         }
         put_rows(connection, table, list(last.values()))
         return
-    where = [table.c[name] == bindparam(f"where_{name}") for name in first.where]
     values = [
         {f"where_{name}": value for name, value in one.where.items()}
         | (dict(one.values) if isinstance(one, Set) else {})
         for one in changes
         if not isinstance(one, Put)
     ]
-    statement = (
-        update(table)
-        .where(*where)
-        .values({name: bindparam(name) for name in first.values})
-        if isinstance(first, Set)
-        else delete(table).where(*where)
-    )
+    is_set = verb == "set"
+    statement = _set(table, where, names) if is_set else _remove(table, where)
     connection.execute(statement, values)
 
 
@@ -154,16 +159,16 @@ def _fold_new(
     connection: Connection, by_repo: Mapping[bytes, list[IndexedEvent]]
 ) -> None:
     states = read_folds(connection, list(by_repo))
-    changes: list[Change] = []
+    stories: list[list[Change]] = []
     folded: dict[bytes, Fold] = {}
     for repo, events in by_repo.items():
         candidates = [
             Candidate(one.event.repo_seq, one.event.prev_root.raw, one.root, one.event)
             for one in sorted(events, key=_fold_order)
         ]
-        folded[repo], own = fold(states[repo], candidates)
-        changes += own
-    carry_out(connection, changes)
+        folded[repo], story = fold(states[repo], candidates)
+        stories.append(story)
+    carry_out(connection, stories)
     _put_folds(connection, folded.values())
     # What came before its turn may follow now.
     newest = _newest_seqs(connection, list(folded))
@@ -195,7 +200,7 @@ def fold_on(connection: Connection, state: Fold) -> Fold:
         reached, changes = fold(state, [_candidate(row) for row in rows])
         if reached == state:
             return state
-        carry_out(connection, changes)
+        carry_out(connection, [changes])
         _put_folds(connection, [reached])
         state = reached
 

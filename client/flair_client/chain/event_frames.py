@@ -93,9 +93,7 @@ def read_transaction(
         loaded = meta.get("loadedAddresses") or {"writable": [], "readonly": []}
         keys = message["accountKeys"] + loaded["writable"] + loaded["readonly"]
         outer = message["instructions"]
-        frames = _Frames(
-            keys, str(program_id), str(find_event_authority_pda(program_id)[0])
-        )
+        frames = _Frames(keys, *_our_texts(program_id))
         groups = sorted(meta["innerInstructions"] or [], key=lambda one: one["index"])
         for group in groups:
             caller = frames.program(outer[group["index"]])
@@ -103,6 +101,12 @@ def read_transaction(
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as exc:
         raise ObjectInvalid("transaction", f"unexpected shape: {exc!r}") from exc
     return TransactionEvents(tuple(frames.found), tuple(frames.refused))
+
+
+@cache
+def _our_texts(program_id: Address) -> tuple[str, str]:
+    """Program and event authority as an RPC writes them; base58 takes its time."""
+    return str(program_id), str(find_event_authority_pda(program_id)[0])
 
 
 @cache

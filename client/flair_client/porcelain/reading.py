@@ -18,6 +18,7 @@ from flair_client.porcelain.refs import (
     known_tags,
     names_for,
     resolve_commit,
+    started_commits,
     verified_commits,
 )
 from flair_client.repo_address import RepoAddress
@@ -42,6 +43,7 @@ class Reading:
         verified: commits that were found right on this machine.
         tags: the workspace's own names for commits.
         pack: commits that were read here before; None outside a workspace.
+        started: commits that were made here and are in no history yet.
     """
 
     store: Store
@@ -51,6 +53,7 @@ class Reading:
     verified: frozenset[CommitId] = frozenset()
     tags: Mapping[str, Tag] = field(default_factory=dict)
     pack: CommitPack | None = None
+    started: tuple[CommitId, ...] = ()
 
     def resolve(self, text: str | None) -> CommitId:
         """Gives the commit that a text names; without one that of HEAD.
@@ -59,7 +62,11 @@ class Reading:
             RefUnknown: none or several commits have this name.
         """
         names = names_for(self.heads, self.tags)
-        return resolve_commit(self.store, names, self.current, text or "HEAD")
+        return resolve_commit(
+            *(self.store, names, self.current, text or "HEAD"),
+            walk=self.walk,
+            started=self.started,
+        )
 
     def walk(
         self, start: CommitId
@@ -99,6 +106,7 @@ def reading_here(ctx: Context, workspace: Workspace) -> Reading:
         frozenset(verified_commits(workspace)),
         known_tags(workspace),
         CommitPack(workspace.commits_path),
+        started_commits(workspace),
     )
 
 

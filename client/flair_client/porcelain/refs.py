@@ -1,15 +1,17 @@
 """Names of commits: branches, tags, HEAD, `X~N`, ids and their first digits."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from flair_client.config_file import write_text
 from flair_client.errors import IdentifierInvalid, RefUnknown, WorkspaceError
-from flair_client.history.gaps import Unreadable, walk_over_gaps
+from flair_client.history.commit_pack import CommitHeader, CommitPack
+from flair_client.history.gaps import Unreadable, walk_headers, walk_over_gaps
 from flair_client.ids import CommitId
 from flair_client.names import check_name
 from flair_client.store.base import Store
@@ -29,6 +31,12 @@ MIN_DIGITS: Final = 6
 _PREFIX: Final = re.compile(rf"[0-9a-f]{{{MIN_DIGITS},64}}")
 _PARENT: Final = re.compile(r"(?P<name>.*?)~(?P<count>[0-9]{0,6})")
 _MAX_SHOWN: Final = 8
+# Markers that name a commit which was made here and is not in the history yet.
+_STARTED: Final = ("pending", "revert")
+
+_Found: TypeAlias = "Commit | CommitHeader | Unreadable"
+# The line of a commit back, newest first, over what cannot be read.
+WalkLine: TypeAlias = "Callable[[CommitId], Iterator[tuple[CommitId, _Found]]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +177,33 @@ def resolve(workspace: Workspace, store: Store, text: str | None) -> CommitId:
     """
     head = workspace.head()
     current = None if head is None else head.commit
-    names = names_for(known_heads(workspace), known_tags(workspace))
-    return resolve_commit(store, names, current, text or "HEAD")
+    return resolve_commit(
+        store,
+        names_for(known_heads(workspace), known_tags(workspace)),
+        current,
+        text or "HEAD",
+        walk=partial(walk_headers, store, pack=CommitPack(workspace.commits_path)),
+        started=started_commits(workspace),
+    )
+
+
+def started_commits(workspace: Workspace) -> tuple[CommitId, ...]:
+    """Gives commits that were made here and wait to be sent; damaged markers none."""
+    found = []
+    for name in _STARTED:
+        with suppress(KeyError, IdentifierInvalid, WorkspaceError):
+            found.append(CommitId.parse(str((workspace.marker(name) or {})["commit"])))
+    return tuple(found)
 
 
 def resolve_commit(
-    store: Store, names: Mapping[str, CommitId], current: CommitId | None, text: str
+    store: Store,
+    names: Mapping[str, CommitId],
+    current: CommitId | None,
+    text: str,
+    *,
+    walk: "WalkLine | None" = None,
+    started: Iterable[CommitId] = (),
 ) -> CommitId:
     """Gives the commit that a text names.
 
@@ -183,14 +212,19 @@ def resolve_commit(
         names: branches and tags.
         current: what HEAD means.
         text: a branch, a tag, `HEAD`, six or more digits of an id; each also with `~N`.
+        walk: goes along a line faster than commit by commit out of the store.
+        started: commits that are in no history yet, and are named by digits all the
+            same.
 
     Raises:
         RefUnknown: none or several commits have this name.
     """
+    walk = walk or partial(walk_over_gaps, store)
     parent = _PARENT.fullmatch(text)
     if parent is not None:
-        start = resolve_commit(store, names, current, parent["name"] or "HEAD")
-        return _ancestor(store, start, int(parent["count"] or 1), text)
+        name = parent["name"] or "HEAD"
+        start = resolve_commit(store, names, current, name, walk=walk, started=started)
+        return _ancestor(walk, start, int(parent["count"] or 1), text)
     if text == "HEAD":
         if current is None:
             raise RefUnknown("HEAD is not set: nothing was checked out yet")
@@ -206,12 +240,13 @@ def resolve_commit(
         raise RefUnknown(
             f"{text!r} is neither a branch, nor a tag, nor six digits of a commit"
         )
-    return _by_prefix(store, {*names.values(), *([current] if current else [])}, text)
+    starts = {*names.values(), *([current] if current else [])}
+    return _by_prefix(walk, starts, started, text)
 
 
-def _ancestor(store: Store, start: CommitId, count: int, text: str) -> CommitId:
-    last: Commit | Unreadable | None = None
-    for place, (commit_id, found) in enumerate(walk_over_gaps(store, start)):
+def _ancestor(walk: WalkLine, start: CommitId, count: int, text: str) -> CommitId:
+    last: _Found | None = None
+    for place, (commit_id, found) in enumerate(walk(start)):
         if place == count:
             return commit_id
         last = found
@@ -220,11 +255,13 @@ def _ancestor(store: Store, start: CommitId, count: int, text: str) -> CommitId:
     raise RefUnknown(f"{text!r} goes beyond the root")
 
 
-def _by_prefix(store: Store, starts: set[CommitId], text: str) -> CommitId:
-    found: set[CommitId] = set()
+def _by_prefix(
+    walk: WalkLine, starts: set[CommitId], started: Iterable[CommitId], text: str
+) -> CommitId:
+    found = {one for one in started if str(one).startswith(text)}
     seen: set[CommitId] = set()
     for start in starts:
-        for one, commit in walk_over_gaps(store, start):
+        for one, commit in walk(start):
             if one in seen:
                 # From here on another start went along already.
                 break
@@ -239,5 +276,5 @@ def _by_prefix(store: Store, starts: set[CommitId], text: str) -> CommitId:
     return found.pop()
 
 
-def _merged(commit: "Commit | Unreadable") -> tuple[CommitId, ...]:
+def _merged(commit: "_Found") -> tuple[CommitId, ...]:
     return () if isinstance(commit, Exception) else commit.parents[1:]

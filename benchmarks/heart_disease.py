@@ -22,7 +22,7 @@ import math
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -56,8 +56,13 @@ PUBLISHED_DEVIATION: Final = 0.025
 MIN_MEAN_OF_CENTRES: Final = 0.80
 MIN_POOLED_AUC: Final = 0.875
 
-CHOSEN: Final = {"epochs": 1, "learning_rate": 0.05, "batch_size": 16, "l2": 0.0}
-_GRID: Final = {
+CHOSEN: Final[Mapping[str, Any]] = {
+    "epochs": 1,
+    "learning_rate": 0.05,
+    "batch_size": 16,
+    "l2": 0.0,
+}
+_GRID: Final[Mapping[str, tuple[Any, ...]]] = {
     "epochs": (1, 2, 5),
     "learning_rate": (0.005, 0.01, 0.02, 0.05),
     "batch_size": (4, 16),
@@ -193,8 +198,8 @@ def _floats(state: dict[str, Array], policy: Policy) -> dict[str, Array]:
 
 
 def _policy(recipe: TrainingRecipe) -> Policy:
-    scale_exp = int(recipe.policy["scale_exp"])  # type: ignore[call-overload]
-    bound = float(recipe.policy["norm_bound"])  # type: ignore[arg-type]
+    scale_exp = int(recipe.policy["scale_exp"])
+    bound = float(recipe.policy["norm_bound"])
     n_params = sum(values.size for values in initial_weights(recipe).values())
     return Policy(16, scale_exp, n_params, int(math.ldexp(bound, -scale_exp)) ** 2)
 

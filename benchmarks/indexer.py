@@ -72,7 +72,8 @@ def record(folder: Path, n_events: int) -> None:
         scripts[-1].begin()
     numbers = {one.address.raw: place for place, one in enumerate(chain.repos.values())}
     ends, slots, repos = array("Q"), array("Q"), array("H")
-    roots, signatures, end = bytearray(), [], 0
+    roots, end = bytearray(), 0
+    signatures: list[str] = []
     with (folder / "transactions.jsonl").open("wb") as file:
         while len(signatures) < n_events:
             for tx in chain.transactions()[: n_events - len(signatures)]:
@@ -215,7 +216,7 @@ def visible(folder: Path, database: str) -> float:
             finally:
                 child.terminate()
     shown = [json.loads(line) for line in (folder / "live.jsonl").open()]
-    lags = []
+    lags: list[float] = []
     for count, moment in shown:
         at = next((when for have, when in seen if have >= count), None)
         if at is None:

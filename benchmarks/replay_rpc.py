@@ -53,8 +53,8 @@ class Recording:
 
     def listed(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         """A page, newest first."""
-        before = self.places.get(options.get("before"), self.n_shown)
-        until = self.places.get(options.get("until"), -1)
+        before = self.places.get(options.get("before", ""), self.n_shown)
+        until = self.places.get(options.get("until", ""), -1)
         first = max(until, before - 1 - options.get("limit", 1000))
         return [
             {

@@ -15,10 +15,17 @@ from types import SimpleNamespace
 
 import flwr
 import numpy as np
+import numpy.typing as npt
 from flwr.common import Array, ArrayRecord, MetricRecord, RecordDict
 from flwr.serverapp import strategy as flower
 
-from flair_client.arithmetic import Int16Array, IntArray, from_fixed, to_fixed
+from flair_client.arithmetic import (
+    FloatArray,
+    Int16Array,
+    IntArray,
+    from_fixed,
+    to_fixed,
+)
 from flair_client.history.merge_arrays import MergedArray, merge_arrays
 from flair_client.objects import DType
 from flair_client.porcelain.simulate import Merge, Setting, breast_cancer, simulate
@@ -65,7 +72,9 @@ def theirs(name: str, n_updates: int, params: dict[str, int]) -> flower.FedAvg:
     return made[name]()
 
 
-def replies(weights: np.ndarray, updates: Sequence[tuple[int, Int16Array]]) -> list:
+def replies(
+    weights: FloatArray, updates: Sequence[tuple[int, Int16Array]]
+) -> list[SimpleNamespace]:
     """What Flower's contributors would send: whole weights and a count."""
     sent = []
     for weight, delta in updates:
@@ -80,9 +89,9 @@ def replies(weights: np.ndarray, updates: Sequence[tuple[int, Int16Array]]) -> l
 def step(
     strategy: flower.FedAvg,
     index: int,
-    weights: np.ndarray,
+    weights: FloatArray,
     updates: Sequence[tuple[int, Int16Array]],
-) -> np.ndarray:
+) -> FloatArray:
     """One of Flower's rounds; gives the next weights."""
     current = ArrayRecord({"w": Array(weights)})
     is_opt = hasattr(strategy, "beta_1")
@@ -94,7 +103,8 @@ def step(
         )
         strategy.eta = ETA * first / math.sqrt(second)
     arrays, _ = strategy.aggregate_train(index, replies(weights, updates))
-    return arrays["w"].numpy()
+    merged: FloatArray = arrays["w"].numpy()
+    return merged
 
 
 def ours(name: str, n_updates: int) -> Choice:
@@ -129,19 +139,24 @@ def largest_difference(name: str, n_updates: int = 9, rounds: int = 5) -> float:
         merged = merge_arrays(choice, state, updates, moments)
         state, moments = merged.values, merged.moments
         weights = step(reference, index, weights, updates)
-        difference = from_fixed(state, SCALE_EXP, DType.F64) - weights
+        difference = floats_of(state) - weights
         worst = max(worst, float(np.abs(difference).max()))
     return worst
+
+
+def floats_of(state: IntArray) -> FloatArray:
+    """The weights of exact integers."""
+    return from_fixed(state, SCALE_EXP, DType.F64).astype(np.float64)
 
 
 def flower_merge(
     choice: Choice,
     base: IntArray,
     updates: Sequence[tuple[int, Int16Array]],
-    moments: tuple[np.ndarray, ...],
+    moments: tuple[FloatArray, ...],
 ) -> MergedArray:
     """A round of the simulation, merged by Flower."""
-    weights = from_fixed(base, SCALE_EXP, DType.F64).astype(np.float64)
+    weights = floats_of(base)
     reference = theirs(choice.strategy.id, len(updates), dict(choice.params))
     return MergedArray(
         to_fixed(step(reference, 1, weights, updates), SCALE_EXP), moments
@@ -183,14 +198,14 @@ class Drift:
 
     def train(
         self,
-        weights: np.ndarray,
-        rows: np.ndarray,
+        weights: FloatArray,
+        rows: npt.NDArray[np.intp],
         epochs: int,
         step: float,
         *,
         batch: int = BATCH,
-        correction: np.ndarray | None = None,
-    ) -> np.ndarray:
+        correction: FloatArray | None = None,
+    ) -> FloatArray:
         """New weights, the bias last."""
         add = np.zeros(len(weights)) if correction is None else correction
         made = fit(
@@ -204,7 +219,7 @@ class Drift:
         )
         return np.concatenate([made.weight, made.bias])
 
-    def loss(self, weights: np.ndarray) -> float:
+    def loss(self, weights: FloatArray) -> float:
         """Mean log-loss of all rows, with the penalty."""
         z = self.rows.x @ weights[:-1] + weights[-1]
         fits = float(np.mean(np.logaddexp(0, z) - self.rows.y * z))
@@ -222,7 +237,7 @@ class Drift:
         moments = tuple(np.zeros(n_values) for _ in strategy.moments)
         own = np.zeros((self.n_sites, n_values))
         for _ in range(rounds):
-            weights = from_fixed(state, SCALE_EXP, DType.F64).astype(np.float64)
+            weights = floats_of(state)
             server = moments[0] if moments else np.zeros(n_values)
             sent = []
             for site, rows in enumerate(self.sites):
@@ -233,11 +248,11 @@ class Drift:
                 delta = np.rint((made - weights) * 2.0**-SCALE_EXP).astype(np.int16)
                 sent.append((1, delta))
                 if name == "scaffold":
-                    change = delta * 2.0**SCALE_EXP
+                    change = delta.astype(np.float64) * 2.0**SCALE_EXP
                     own[site] = moved(own[site], change, steps * self.rate, 1.0, server)
             merged = merge(choice, state, sent, moments)
             state, moments = merged.values, merged.moments
-        weights = from_fixed(state, SCALE_EXP, DType.F64).astype(np.float64)
+        weights = floats_of(state)
         return self.loss(weights) - self.least
 
 

@@ -135,6 +135,67 @@ def test_rounds_go_on_and_another_one_can_be_left_out_as_well(name):
     verify(world)
 
 
+def test_each_replay_leaves_out_from_its_own_merge_on():
+    store, third = MemoryStore(), PEOPLE[0]
+    world, other, both = (world_of(store, "fedavgm") for _ in range(3))
+    first, second = (run(world, steps) for steps in ROUNDS[:2])
+    for one, late in ((other, (LEFT,)), (both, (LEFT, third))):
+        run(one, ROUNDS[0], without=(LEFT,))
+        run(one, ROUNDS[1], without=late)
+    move(world, replay_of(world, first), other.head()[2])
+
+    # In the first merge the other one still counts.
+    move(world, replay_of(world, second, third), both.head()[2])
+
+    verify(world)
+
+
+def repair(world, good, wrong):
+    """Leaves a wrong head behind."""
+    good_commit = decode_commit(world.store.get(good.cid))
+    commit_id = world.put_commit(
+        OWNER,
+        kind=CommitKind.REVERT,
+        parents=(wrong,),
+        weights=good_commit.weights,
+        recipe=world.put_recipe(),
+        reverts=Revert(kind=RevertKind.MERGE, commit=wrong),
+        events=world.event_list(good_commit),
+    )
+    world.advance(MoveKind.REVERT, commit_id)
+
+
+def test_a_merge_that_was_never_valid_takes_no_part():
+    store = MemoryStore()
+    world, other = world_of(store, "median"), world_of(store, "median")
+    first = run(world, ROUNDS[0])
+    run(other, ROUNDS[0], without=(LEFT,))
+    # Fewer than its strategy needs: it can be made by nobody.
+    world.begin_round(3, 4)
+    weights = world.head()[1].weights
+    wrong = world.finalize(world.make_merge(weights=weights))
+    repair(world, first, wrong)
+    run(world, ROUNDS[1])
+    run(other, ROUNDS[1], without=(LEFT,))
+
+    move(world, replay_of(world, first), other.head()[2])
+
+    assert [one.commit_id for one in verify(world).invalid] == [wrong]
+
+
+def test_a_replay_that_was_never_valid_leaves_nobody_out():
+    store, third = MemoryStore(), PEOPLE[0]
+    world, other = world_of(store, "fedavg"), world_of(store, "fedavg")
+    first = run(world, ROUNDS[0])
+    run(other, ROUNDS[0], without=(third,))
+    wrong = move(world, replay_of(world, first))
+    repair(world, first, wrong)
+
+    move(world, replay_of(world, first, third), other.head()[2])
+
+    assert [one.commit_id for one in verify(world).invalid] == [wrong]
+
+
 def test_a_contributors_only_merge_drops_out():
     store = MemoryStore()
     world, other = world_of(store, "fedavg"), world_of(store, "fedavg")

@@ -61,6 +61,9 @@ KEYS: Final[Mapping[str, Key]] = {
         Kind.TEXT, "the repository that this workspace is a clone of"
     ),
     "workspace.branch": Key(Kind.TEXT, "the branch that this workspace is on"),
+    "store.gateways": Key(
+        Kind.TEXTS, "URLs of gateways that give what the store has not"
+    ),
     "workspace.store": Key(Kind.URL, "where this repository's blocks are kept"),
     "train.data": Key(Kind.TEXT, "the data source or file that `flair train` reads"),
     "train.map": Key(Kind.TEXTS, "its columns, as COLUMN=FIELD"),

@@ -17,6 +17,7 @@
         * ObjectInvalid: wrong shape, unknown field, not canonical; names the path
         * ObjectTooLarge: more than the limit, refused before memory is taken
         * CarInvalid: a CAR is broken, or holds what nobody asked for; names the place
+            * CarCut: a CAR ends too early
         * SignatureInvalid: not signed by its author
         * TensorMismatch: another shape, dtype or name than the base; names both
             * ModelsDiffer: two models to merge have other tensors; names both
@@ -197,6 +198,10 @@ class CarInvalid(ObjectError):
 
 
 class SignatureInvalid(ObjectError):
+class CarCut(CarInvalid):
+    """A CAR ends within a block, or before everything in it has come."""
+
+
     """A commit is not signed by the author that it names."""
 
 

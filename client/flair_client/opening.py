@@ -10,11 +10,12 @@ from flair_client.ids import Address
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.repo_address import RepoAddress
 from flair_client.settings import NetworkProfile, Settings
-from flair_client.site_rules import site_rules_from
+from flair_client.site_rules import SiteRules, site_rules_from
 
 if TYPE_CHECKING:
     from flair_client.chain.client import ChainClient
     from flair_client.chain.signer import Signer
+    from flair_client.store.base import Store
 
 
 # How long a command waits that goes on without the chain.
@@ -89,8 +90,6 @@ def open_context(
         WalletError: the wallet cannot be used.
         SiteRefused: the site does not talk to the network's hosts.
     """
-    from flair_client.store.base import open_store
-
     profile = settings.profile(network)
     store = _store_url(settings, profile)
     # Whoever keeps the profile's store keeps the one that is really in use.
@@ -101,21 +100,36 @@ def open_context(
     timeout_s = settings.whole("rpc.timeout_s", 30)
     behalf = settings.text("contribute.on_behalf_of")
     values = {name: setting.value for name, setting in settings.values.items()}
+    site = site_rules_from(values)
     return Context(
         network=profile,
         chain=cast(
             "ChainClient",
             _Unopened(partial(open_chain, profile, timeout_s=timeout_s, hasty=hasty)),
         ),
-        remote=open_store(store),
+        remote=_remote(settings, store, site),
         signer=wallet,
         progress=progress,
-        site=site_rules_from(values),
+        site=site,
         home=settings.home,
         max_epsilon=settings.number("privacy.max_epsilon", DEFAULT_MAX_EPSILON),
         on_behalf_of=None if behalf is None else Address.parse(behalf),
         sponsor_url=settings.text("sponsor.url"),
     )
+
+
+def _remote(settings: Settings, url: str, site: SiteRules) -> "Store":
+    from flair_client.store.base import open_store
+
+    gateways = settings.get("store.gateways")
+    main = open_store(url)
+    if not isinstance(gateways, tuple) or not gateways:
+        return main
+    for gateway in gateways:
+        site.check_url(gateway)
+    from flair_client.store.gateways import with_gateways
+
+    return with_gateways(main, gateways)
 
 
 def _wallet(settings: Settings) -> "Signer":

@@ -186,6 +186,9 @@ class App:
             raise UsageError("not confirmed, nothing was done")
 
     def close(self) -> None:
-        """Closes connections."""
+        """Closes connections; tells of gateways that lied."""
         for opened in self._opened:
             opened.chain.close()
+            complaints = getattr(opened.remote, "complaints", tuple)
+            for sentence in complaints():
+                self.out.warn(sentence)

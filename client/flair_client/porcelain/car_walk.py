@@ -11,7 +11,7 @@ from typing import Final
 
 from flair_client.chain.signer import verify_signature
 from flair_client.encoding import decode_commit, verify_commit_signature
-from flair_client.errors import CarInvalid, ObjectError
+from flair_client.errors import CarCut, CarInvalid, ObjectError
 from flair_client.ids import CODEC_RAW, Cid, CommitId
 from flair_client.limits import MAX_RAW_BLOCK_SIZE
 from flair_client.porcelain.reachable import Kind, Need, commit_need, links_of
@@ -125,7 +125,7 @@ class Intake:
             count = len(self._waiting)
             blocks = "a block is" if count == 1 else f"{count} blocks are"
             reason = f"{blocks} missing, the first: {needs[0].what} ({cid})"
-            raise CarInvalid("end", reason)
+            raise CarCut("end", reason)
 
     def _follow(self, need: Need, block: bytes) -> Iterator[tuple[Need, bytes]]:
         """What was there before and is now needed as an object too."""

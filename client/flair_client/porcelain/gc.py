@@ -140,13 +140,15 @@ def gc(
 
 
 def _shared_folder(ctx: Context, days: float) -> DiskStore:
-    if not isinstance(ctx.remote, DiskStore):
+    # Gateways behind it are not cleared up.
+    store = getattr(ctx.remote, "main", ctx.remote)
+    if not isinstance(store, DiskStore):
         raise UsageError("the network's store is no folder that could be cleared up")
     if days < MIN_SHARED_DAYS:
         raise UsageError(
             f"others send to the network's store: give at least {MIN_SHARED_DAYS} day"
         )
-    return ctx.remote
+    return store
 
 
 def _check_workspace(ctx: Context, workspace: Workspace | None) -> None:

@@ -18,7 +18,7 @@ from flair_client.encoding.car import (
     encode_block_head,
     encode_header,
 )
-from flair_client.errors import CarInvalid, DigestMismatch, IdentifierInvalid
+from flair_client.errors import CarCut, CarInvalid, DigestMismatch, IdentifierInvalid
 from flair_client.ids import Cid
 from flair_client.store.base import check_block
 
@@ -46,7 +46,7 @@ class _Source:
         while left:
             part = self.file.read(left)
             if not part:
-                raise CarInvalid(
+                raise CarCut(
                     f"byte {begun}",
                     f"the file ends {left} bytes before the end of {what}",
                 )
@@ -127,6 +127,25 @@ class CarReader:
                 yield cid, check_block(cid, block)
             except DigestMismatch as exc:
                 raise CarInvalid(f"byte {begun}", str(exc)) from exc
+
+
+class Pieces:
+    """Pieces of a stream, read as a file is."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        """Takes the pieces one after the other."""
+        self._pieces = pieces
+        self._rest = b""
+
+    def read(self, size: int, /) -> bytes:
+        """As `Readable.read`."""
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return b""
+            self._rest = piece
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return taken
 
 
 def write_car(

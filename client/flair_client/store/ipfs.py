@@ -8,8 +8,9 @@ A commit is pinned by itself: its parents have pins of their own.
 
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Cid
 from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store.base import check_block, check_block_size
 from flair_client.store.bulk import N_PARALLEL, BlockSource
-from flair_client.store.car import CarReader
+from flair_client.store.car import CarReader, Pieces
 from flair_client.store.disk import DiskStore
 from flair_client.store.ipfs_rpc import (
     KuboPatience,
@@ -42,6 +43,8 @@ _LOCAL: Final = ("offline", "true")
 # One request's blocks: what is lost, and sent again, when Kubo is killed.
 PART_BYTES: Final = 64 << 20
 _PART_BLOCKS: Final = 512
+# While Kubo forces one part to its disk it takes the next.
+_N_IMPORTS: Final = 2
 # CIDs in one request for pins; a URL may have some 64 KiB.
 _PINS_AT_ONCE: Final = 100
 # Blocks of a part that are looked for before it is sent as a whole.
@@ -165,20 +168,25 @@ class KuboStore:
         *,
         done: Callable[[BlockSource], None] = lambda _: None,
     ) -> tuple[int, int]:
-        """As `BulkStore.put_all`: CARs of bounded size, one after the other."""
-        n_blocks = n_bytes = 0
+        """As `BulkStore.put_all`: CARs of bounded size, two on their way at a time."""
         pins = _Pins()
-        for part in _parts(blocks):
-            new = self._missing(part)
-            if new:
-                self._import(new)
+        n_blocks = n_bytes = 0
+        with ThreadPoolExecutor(_N_IMPORTS) as pool:
+            for part, future in _submitted(pool, self._send, _parts(blocks)):
+                new = future.result()
                 n_blocks += len(new)
                 n_bytes += sum(one.size for one in new)
-            for one in part:
-                pins.add(one)
-                done(one)
+                for one in part:
+                    pins.add(one)
+                    done(one)
         self._pin_all(pins)
         return n_blocks, n_bytes
+
+    def _send(self, part: Sequence[BlockSource]) -> Sequence[BlockSource]:
+        new = self._missing(part)
+        if new:
+            self._import(new)
+        return new
 
     def export_dag(self, root: Cid) -> Iterator[tuple[Cid, bytes]]:
         """Gives an object and all that it refers to, each block checked, in one stream.
@@ -188,7 +196,7 @@ class KuboStore:
             StoreUnavailable: it does not answer.
         """
         with self._rpc.stream("dag/export", (("arg", str(root)), _LOCAL)) as pieces:
-            yield from CarReader(_Pieces(pieces))
+            yield from CarReader(Pieces(pieces))
 
     def version(self) -> str:
         """Gives the node's version.
@@ -328,21 +336,19 @@ class _Pins:
             self.single.add(one.cid)
 
 
-class _Pieces:
-    """Pieces of a stream, read as a file is."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = b""
-
-    def read(self, size: int, /) -> bytes:
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return b""
-            self._rest = piece
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
+def _submitted(
+    pool: ThreadPoolExecutor,
+    send: Callable[[list[BlockSource]], Sequence[BlockSource]],
+    parts: Iterable[list[BlockSource]],
+) -> Iterator[tuple[list[BlockSource], Future[Sequence[BlockSource]]]]:
+    """Parts on their way, in their order; objects only behind all that came before."""
+    waiting: deque[tuple[list[BlockSource], Future[Sequence[BlockSource]]]] = deque()
+    for part in parts:
+        has_objects = any(one.cid.codec != CODEC_RAW for one in part)
+        while len(waiting) > (0 if has_objects else _N_IMPORTS - 1):
+            yield waiting.popleft()
+        waiting.append((part, pool.submit(send, part)))
+    yield from waiting
 
 
 def _parts(blocks: Iterable[BlockSource]) -> Iterator[list[BlockSource]]:

@@ -274,7 +274,7 @@ def test_a_harmed_block_is_caught_and_can_be_put_again(node, harm, error):
 # A node that dies.
 
 
-def test_a_node_killed_during_an_upload_loses_one_part_at_most(
+def test_a_node_killed_during_an_upload_goes_on_where_it_was(
     kubo_program, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("flair_client.store.ipfs.PART_BYTES", 10_000)
@@ -296,7 +296,8 @@ def test_a_node_killed_during_an_upload_loses_one_part_at_most(
 
         n_blocks, _ = put_all(store, sources(near))
 
-        assert n_blocks == 62 - 30
+        # Two parts of ten blocks may have been on their way.
+        assert 62 - 50 <= n_blocks <= 62 - 30
         assert all(store.get(one.cid) == one.read() for one in sources(near))
 
 

@@ -72,6 +72,7 @@
         * BudgetSpent: a data source would give away more than it may
         * TooFewUpdates: fewer than a strategy's promise needs; names the bound
         * InviteGone: an invite is used up, revoked, or was never made
+        * RequestWaits: the wallet has asked to join already
         * NotDelegated: the wallet has not delegated to this key here
         * NoSponsor: the repository has no sponsor, or another than is asked
         * SponsorRefused: the sponsor does not sign this; carries its reason
@@ -197,11 +198,11 @@ class CarInvalid(ObjectError):
         self.reason = reason
 
 
-class SignatureInvalid(ObjectError):
 class CarCut(CarInvalid):
     """A CAR ends within a block, or before everything in it has come."""
 
 
+class SignatureInvalid(ObjectError):
     """A commit is not signed by the author that it names."""
 
 
@@ -568,6 +569,10 @@ class TooFewUpdates(Refused):
 
 class InviteGone(Refused):
     """An invite is used up, revoked, or was never made."""
+
+
+class RequestWaits(Refused):
+    """The wallet has asked to join already, and nobody has answered yet."""
 
 
 class NotDelegated(Refused):

@@ -66,7 +66,7 @@ def delegate_command() -> None:
 @_expires
 @repo_option
 def create(app: App, *, machine_key: Address, lasts_s: int, repo: str | None) -> None:
-    """Lets a machine key push for the wallet in use.
+    """Lets a machine key push for the wallet in use; once more lets it for longer.
 
     On the machine itself, in its clone: `flair config set --local core.wallet` with the
     key's file, and `contribute.on_behalf_of` with the wallet's address.
@@ -119,7 +119,8 @@ def rotate(
         made,
         lambda: (
             f"{machine_key} may push for {made.wallet} "
-            f"until {time_text(made.expires_at)}, {old_key} no longer"
+            f"until {time_text(made.expires_at)}"
+            + ("" if made.replaced is None else f", {made.replaced} no longer")
         ),
     )
 

@@ -13,15 +13,16 @@ from typing import Final
 import click
 
 from flair_client import errors
-
-OK: Final = 0
-NEGATIVE: Final = 1
-USAGE: Final = 2
-NETWORK: Final = 3
-TIMEOUT: Final = 4
-INTEGRITY: Final = 5
-INTERNAL: Final = 70
-INTERRUPTED: Final = 130
+from flair_client.cli.exits import (
+    INTEGRITY,
+    INTERNAL,
+    INTERRUPTED,
+    NEGATIVE,
+    NETWORK,
+    TIMEOUT,
+    USAGE,
+)
+from flair_client.cli.program_remedies import PROGRAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     ),
     errors.ValidatorMissing: (
         USAGE,
-        "`scripts/install-validator` builds it; or `flair config set"
-        " validator.program FILE`",
+        (
+            "`scripts/install-validator` builds it; or `flair config set"
+            " validator.program FILE`"
+        ),
     ),
     errors.NotStateDict: (
         USAGE,
@@ -185,6 +188,13 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
             "and the owner leaves it behind with `flair revert`"
         ),
     ),
+    errors.CandidateInvalid: (
+        INTEGRITY,
+        (
+            "do not sign it, and tell its proposer; `flair candidate list` shows "
+            "whether there is another one"
+        ),
+    ),
     errors.DataError: (NEGATIVE, "correct the data or give another file"),
     errors.DataUnreadable: (
         USAGE,
@@ -225,6 +235,10 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
         "the second person looks with `flair outbox` and signs with --approve",
     ),
     errors.InviteGone: (NEGATIVE, "ask whoever sent the link for a new one"),
+    errors.RequestWaits: (
+        NEGATIVE,
+        "wait for the owner's answer; `flair request close` withdraws it",
+    ),
     errors.NotDelegated: (
         NEGATIVE,
         "with the wallet itself: `flair delegate create --to KEY --expires 90d`",
@@ -261,56 +275,23 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
     ),
 }
 
-# What the program refused: exit code and remedy by the name in docs/protocol.md.
-_PROGRAM: Final[dict[str, tuple[int, str]]] = {
-    "NotAuthority": (NETWORK, "sign with the owner's wallet: --wallet"),
-    "RoleMissing": (NETWORK, "ask the owner for a role: `flair role grant`"),
-    "RoleExpired": (NETWORK, "ask the owner to grant the role again"),
-    "RoleVoid": (NETWORK, "ask the new owner to grant the role again"),
-    "RoleScope": (NETWORK, "ask the owner for a role that has this right"),
-    "ProtectedBranch": (NETWORK, "sign with the owner's wallet: --wallet"),
-    "NotUpgradeAuthority": (NETWORK, "sign with the program's upgrade authority"),
-    "Paused": (NEGATIVE, "try later; `flair program show` tells what is paused"),
-    "HeadMoved": (NEGATIVE, "`flair pull` and try again"),
-    "HeadUnset": (
-        NEGATIVE,
-        "the branch needs a root commit first; see `flair branch list`",
-    ),
-    "RoundInProgress": (NEGATIVE, "see `flair round show`"),
-    "RoundNotLive": (NEGATIVE, "see `flair round show`"),
-    "RoundClosed": (NEGATIVE, "wait for the next round; see `flair round show`"),
-    "RoundNotClosed": (NEGATIVE, "see `flair round show`; `flair round close`"),
-    "RoundNotReady": (NEGATIVE, "see `flair round show` for updates and deadline"),
-    "RoundNotAbortable": (NEGATIVE, "see `flair round show` for the deadline"),
-    "RoundFull": (NEGATIVE, "wait for the next round"),
-    "StaleBase": (NEGATIVE, "`flair pull`, then train and commit again"),
-    "UpdateStatus": (NEGATIVE, "see `flair update list`"),
-    "TooFewUpdates": (NEGATIVE, "see `flair round show`"),
-    "ChallengeOpen": (NEGATIVE, "wait until the challenge time has passed"),
-    "ModeNotBuilt": (USAGE, "use mode public and no proofs"),
-    "PolicyOutOfRange": (USAGE, "see `flair policy create --help` for the limits"),
-    "StrategyBound": (USAGE, "give more with --min-updates, or a smaller f"),
-    "NameInvalid": (USAGE, "names are 1 to 64 of a-z 0-9 . _ -"),
-    "WeightInvalid": (USAGE, "see `flair policy show` for the cap"),
-    "ExpiryInPast": (USAGE, "give a time in the future"),
-    "ScopeTooWide": (
-        USAGE,
-        "the owner gives the right to administer by hand: `flair role grant`",
-    ),
-    "InviteUses": (USAGE, "give 1 to 1000 with --uses"),
-    "InviteExpired": (NEGATIVE, "ask whoever sent the link for a new one"),
-    "DelegationTooLong": (USAGE, "give at most 366d, and rotate the key in time"),
-    "DelegateSelf": (USAGE, "delegate to a key of its own: `flair wallet new NAME`"),
-    "NotDelegator": (NETWORK, "sign with the wallet or the machine key: --wallet"),
-    "DelegationExpired": (
-        NEGATIVE,
-        "with the wallet itself: `flair delegate rotate`, or create it anew",
-    ),
-    "DelegationMissing": (NETWORK, "the wallet signs `flair delegate create` first"),
-    "NotContributor": (NETWORK, "sign with the wallet, or the key that pushed"),
-}
 _COMMAND_IN_HINT: Final = re.compile(r"`flair ([a-z][a-z-]*)")
 _BUG_HINT: Final = "this is a bug in Flair; run again with --verbose and report it"
+
+
+# Where to look for what is not there, by its kind.
+_LISTS: Final[dict[str, str]] = {
+    "branch": "see `flair branch list`",
+    "policy": "see `flair policy list`",
+    "round": "see `flair round list`",
+    "update": "see `flair update list`",
+    "role": "see `flair role list`",
+    "invite": "see `flair invite list`",
+    "delegation": "see `flair delegate list`",
+    "request": "see `flair request list`",
+}
+# What a sponsor foresees ends with the program's name and number of the error.
+_FORESEEN: Final = re.compile(r"\(([A-Za-z]+), [0-9]+\)$")
 
 
 def outcome_of(error: BaseException) -> Outcome:  # noqa: PLR0911 - one per family
@@ -325,6 +306,7 @@ def outcome_of(error: BaseException) -> Outcome:  # noqa: PLR0911 - one per fami
                 code, hint = _TABLE[kind]
                 # A hint may name what the error holds.
                 told = hint and hint.format_map(vars(error))
+                told = _nearer_hint(error) or told
                 return Outcome(code, type(error).__name__, str(error), told)
     if isinstance(error, click.UsageError):
         return _usage_outcome(error)
@@ -348,11 +330,23 @@ def with_known_commands(outcome: Outcome, known: Container[str]) -> Outcome:
     return replace(outcome, hint=None)
 
 
+def _nearer_hint(error: errors.FlairError) -> str | None:
+    if isinstance(error, errors.AccountMissing):
+        return _LISTS.get(error.kind)
+    if isinstance(error, errors.SponsorForesees):
+        found = _FORESEEN.search(str(error))
+        return None if found is None else PROGRAM.get(found[1], (0, None))[1]
+    return None
+
+
 def _program_outcome(error: errors.ProgramRefused) -> Outcome:
-    code, hint = _PROGRAM.get(error.name, (NETWORK, None))
+    code, hint = PROGRAM.get(error.name, (NETWORK, None))
     name = "ProgramRefused" if error.number is None else error.name
     if "insufficient" in str(error).lower():
-        hint = "see `flair wallet balance`; on a test network `flair wallet airdrop`"
+        hint = (
+            "see `flair wallet balance`; on a test network `flair wallet airdrop`; "
+            "where a sponsor pays: `flair config set sponsor.url URL`"
+        )
     return Outcome(code, name, str(error), hint)
 
 

@@ -1,5 +1,7 @@
 """`flair request`: wallets that ask to join."""
 
+from dataclasses import replace
+
 import click
 
 from flair_client.cli.command import command, group
@@ -9,6 +11,7 @@ from flair_client.cli.session import App
 from flair_client.cli.text import printable
 from flair_client.cli.types import ADDRESS, time_text
 from flair_client.ids import Address
+from flair_client.invite_link import check_sponsor_url
 from flair_client.porcelain.join import (
     JoinRequest,
     JoinRequestList,
@@ -43,11 +46,20 @@ def list_(app: App, *, repo: str | None) -> None:
     examples=("flair request close 9xQe…VkjF", "flair request close --repo heart"),
 )
 @click.argument("applicant", type=ADDRESS, metavar="[WALLET]", required=False)
+@click.option(
+    "--sponsor",
+    metavar="URL",
+    help="Who pays for withdrawing; without it the setting sponsor.url.",
+)
 @repo_option
-def close(app: App, applicant: Address | None, *, repo: str | None) -> None:
+def close(
+    app: App, applicant: Address | None, *, sponsor: str | None, repo: str | None
+) -> None:
     """Declines a request; without WALLET your own is withdrawn."""
     address = app.repo_address(repo)
     ctx = app.context(signer=True, network=address.network)
+    if sponsor is not None:
+        ctx = replace(ctx, sponsor_url=check_sponsor_url(sponsor))
     gone = join_request_close(ctx, address, applicant)
     app.out.result(gone, lambda: f"the request of {gone.wallet} is closed")
 

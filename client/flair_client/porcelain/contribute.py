@@ -50,10 +50,12 @@ from flair_client.porcelain.contribute_state import (
     Step,
     next_step,
 )
+from flair_client.porcelain.delegation import require_delegation
 from flair_client.porcelain.evaluate import evaluate, last_metrics
 from flair_client.porcelain.patience import Patience
 from flair_client.porcelain.pull import Memory, pull
 from flair_client.porcelain.push import push
+from flair_client.porcelain.target import find_repo
 from flair_client.porcelain.train import train
 from flair_client.training.sandbox import keep_template
 from flair_client.workspace import Workspace
@@ -136,6 +138,7 @@ def contribute(
         SiteRefused, BudgetSpent: a rule forbids it; waiting would not help.
         VerificationError: the branch's history is wrong, and stays so.
         WorkspaceLocked: another process contributes from here already.
+        NotDelegated: the machine key may not push (any more); nothing was trained.
         DataError, RecipeFailed, NotFinite, ProgramRefused, …: as the single verbs.
     """
     run = _Run(
@@ -257,6 +260,9 @@ def _pull(run: _Run) -> None:
 
 def _train(run: _Run, known: Situation) -> None:
     plan, index = run.plan, known.next_round_index
+    # A training for nothing may take days.
+    repo = find_repo(run.ctx, run.workspace.repo())
+    require_delegation(repo, run.ctx.contributor)
     run.listener.note(f"round {index}: trains on {known.head.short}")
     begin_training(run.workspace, index)
     train(

@@ -88,6 +88,9 @@ def delegation_create(
 ) -> Delegated:
     """Lets a machine's key push for the wallet in one repository.
 
+    A delegation to this key that is there already, expired or not, is replaced by the
+    new one in the same transaction.
+
     Args:
         ctx: with the wallet that delegates.
         repo: the repository.
@@ -95,16 +98,15 @@ def delegation_create(
         lasts_s: for how long, from now; at most 366 days.
 
     Raises:
-        ProgramRefused: the key is the wallet's own, there is such a delegation, or it
-            would last too long.
+        ProgramRefused: the key is the wallet's own, or it would last too long.
         SponsorRefused, NoSponsor: where a sponsor is to pay.
     """
     target = find_repo(ctx, repo)
     expires_at = ctx.now() + lasts_s
-    sent = ctx.send(
-        [_create(target, machine_key, expires_at)],
-        payer=target.payer,
-    )
+    before = ctx.chain.delegation(target.address, ctx.wallet.address, machine_key)
+    steps = [] if before is None else [_revoke(target, before)]
+    steps.append(_create(target, machine_key, expires_at))
+    sent = ctx.send(steps, payer=target.payer)
     return Delegated(
         *(repo, ctx.wallet.address, machine_key, expires_at, None),
         str(sent.signature),
@@ -121,6 +123,8 @@ def delegation_rotate(
 ) -> Delegated:
     """Puts a new machine key in the place of an old one, in one transaction.
 
+    The same key again is let push for longer, also where its time is over.
+
     Raises:
         AccountMissing: the old key has no delegation.
         ProgramRefused: as for `delegation_create`.
@@ -129,12 +133,14 @@ def delegation_rotate(
     wallet = ctx.wallet.address
     old = _find(target, wallet, old_key)
     expires_at = ctx.now() + lasts_s
+    # First the old one goes: the same key cannot have two.
     sent = ctx.send(
-        [_create(target, machine_key, expires_at), _revoke(target, old)],
+        [_revoke(target, old), _create(target, machine_key, expires_at)],
         payer=target.payer,
     )
+    replaced = None if old_key == machine_key else old_key
     return Delegated(
-        repo, wallet, machine_key, expires_at, old_key, str(sent.signature)
+        repo, wallet, machine_key, expires_at, replaced, str(sent.signature)
     )
 
 

@@ -16,6 +16,7 @@ from flair_client.errors import (
     BlockMissing,
     FlairError,
     InviteGone,
+    RequestWaits,
     UsageError,
 )
 from flair_client.ids import CODEC_RAW, ZERO_ADDRESS, Address, Cid, Digest
@@ -233,9 +234,11 @@ def join_request(
 
     Raises:
         UsageError: the note is too long.
-        ProgramRefused: the wallet has asked already.
+        RequestWaits: the wallet has asked already.
     """
     target = find_repo(ctx, repo)
+    if ctx.chain.join_request(target.address, ctx.wallet.address) is not None:
+        raise RequestWaits(f"{ctx.wallet.address} has asked to join already")
     block = None if note is None else _note_block(note)
     told = {"scope": scope_words(scope), "branch": branch, "note": note}
     ctx.write_audit(AuditKind.MEMBER, verb="request", repo=str(target.name), **told)
@@ -320,7 +323,9 @@ def join_request_close(
     if found is None:
         address = find_join_request_pda(target.address, wallet, ctx.program_id)[0]
         raise AccountMissing(address, "request", f"of {wallet} to join {repo.at(None)}")
-    sent = ctx.send([close_instruction(target, found)])
+    # Who asked through a sponsor may have nothing to withdraw it with.
+    payer = target.payer if wallet == ctx.wallet.address else None
+    sent = ctx.send([close_instruction(target, found)], payer=payer)
     return RequestClosed(repo, wallet, str(sent.signature))
 
 

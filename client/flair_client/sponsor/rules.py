@@ -63,6 +63,7 @@ _APPENDED: Final = "signer behind the accounts"
 _SPONSORED: Final[Mapping[str, _Sponsored]] = {
     "invite_redeem": _Sponsored(Purpose.JOIN, "grantee", (RoleAccount,)),
     "join_request": _Sponsored(Purpose.JOIN, "applicant", (JoinRequestAccount,)),
+    "join_close": _Sponsored(Purpose.JOIN, "actor"),
     "delegation_create": _Sponsored(Purpose.CONTRIBUTE, "wallet", (DelegationAccount,)),
     "delegation_revoke": _Sponsored(Purpose.CONTRIBUTE, "actor"),
     "round_open": _Sponsored(Purpose.CONTRIBUTE, _APPENDED, (RoundAccount,)),

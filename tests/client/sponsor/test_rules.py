@@ -116,6 +116,16 @@ def withdrawing(**changes):
     return instructions.update_withdraw(**(values | changes))
 
 
+def closing(**changes):
+    values = {
+        "actor": ALICE.address,
+        "repo": REPO,
+        "applicant": ALICE.address,
+        "rent_payer": ME,
+    }
+    return instructions.join_close(**(values | changes))
+
+
 def price(micro_lamports):
     data = struct.pack("<BQ", 3, micro_lamports)
     return Instruction(COMPUTE_BUDGET_ID, (), data, "price")
@@ -131,6 +141,7 @@ def rent(size):
     [
         ([redeem()], [ALICE, INVITE], (Purpose.JOIN, 15_000 + rent(224))),
         ([request()], [ALICE], (Purpose.JOIN, 10_000 + rent(220))),
+        ([closing()], [ALICE], (Purpose.JOIN, 10_000)),
         ([delegate()], [ALICE], (Purpose.CONTRIBUTE, 10_000 + rent(194))),
         ([undelegate()], [ALICE], (Purpose.CONTRIBUTE, 10_000)),
         ([withdrawing()], [ALICE], (Purpose.CONTRIBUTE, 10_000)),
@@ -163,9 +174,9 @@ def test_joining_and_contributing_are_paid_for(asked, terms, steps, signers, cos
 
 
 def test_each_instruction_that_is_paid_for_is_tried_above():
-    made = [redeem, request, delegate, undelegate, opening, pushing, withdrawing]
+    made = [redeem, request, closing, delegate, undelegate, opening, pushing]
 
-    assert {one().name for one in made} == SPONSORED
+    assert {one().name for one in (*made, withdrawing)} == SPONSORED
 
 
 def test_a_machine_key_is_counted_by_its_own_signature(asked, terms):

@@ -31,6 +31,11 @@ from flair_client.porcelain.approval import (
 )
 from flair_client.porcelain.checkout import manifest_of
 from flair_client.porcelain.clone import clone
+from flair_client.porcelain.contribute import (
+    ContributePlan,
+    Listener,
+    contribute,
+)
 from flair_client.porcelain.delegation import (
     delegation_create,
     delegation_list,
@@ -106,6 +111,51 @@ def test_a_machine_without_money_pushes_for_a_wallet_without_money(
     team.push_updates_of(0, 0.5)
     merged(team)
     assert verify(team.owner, team.repo).fault is None
+
+
+@pytest.mark.parametrize("verb", ["create", "rotate"])
+def test_a_machine_key_whose_time_is_over_is_let_push_again(team, verb):
+    (wallet, _), key = team.sites[0], KeypairSigner(bytes([61]) * 32).address
+    first = delegation_create(wallet, team.repo, key, lasts_s=DAY)
+    late = replace(wallet, now=lambda: first.expires_at + 1)
+    assert not delegation_list(late, team.repo).delegations[0].holds
+
+    if verb == "create":
+        again = delegation_create(late, team.repo, key, lasts_s=DAY)
+    else:
+        again = delegation_rotate(late, team.repo, key, key, lasts_s=DAY)
+
+    assert again.replaced is None
+    (listed,) = delegation_list(late, team.repo).delegations
+    assert (listed.machine_key, listed.expires_at) == (key, again.expires_at)
+    assert listed.holds
+    assert verify(team.owner, team.repo).valid
+
+
+def test_a_sponsor_pays_for_letting_a_machine_key_push_longer(team, poor, sponsor):
+    guest = replace(poor(74), sponsor_url=sponsor.sponsor_url)
+    key = KeypairSigner(bytes([62]) * 32).address
+
+    for _ in range(2):
+        delegation_create(guest, team.repo, key, lasts_s=DAY)
+
+    assert len(delegation_list(guest, team.repo).delegations) == 1
+
+
+def test_nothing_is_trained_for_a_machine_key_that_may_not_push(team):
+    (wallet, workspace), said = team.sites[0], []
+    machine = replace(
+        wallet,
+        signer=KeypairSigner(bytes([63]) * 32),
+        on_behalf_of=wallet.wallet.address,
+    )
+    plan = ContributePlan(data=team.folder / "rows.csv", once=True, open_rounds=True)
+
+    with pytest.raises(NotDelegated):
+        contribute(machine, workspace, plan, Listener(note=said.append))
+
+    assert said == []
+    assert not workspace.update_path.exists()
 
 
 def test_an_update_signed_by_a_key_that_was_never_delegated_to_does_not_verify(team):

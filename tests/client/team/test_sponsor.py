@@ -22,6 +22,7 @@ from flair_client.chain.signer import KeypairSigner
 from flair_client.chain.wire import read_transaction
 from flair_client.errors import (
     NoSponsor,
+    RequestWaits,
     SponsorForesees,
     SponsorRefused,
     SponsorUnavailable,
@@ -33,6 +34,8 @@ from flair_client.porcelain.delegation import (
 from flair_client.porcelain.join import (
     join,
     join_request,
+    join_request_close,
+    join_request_list,
 )
 from flair_client.porcelain.outbox import outbox
 from flair_client.porcelain.policy import policy_list, policy_make, policy_use
@@ -235,6 +238,19 @@ def test_requests_that_are_none_are_refused_in_words(team, sponsor):
         answer = httpx.post(f"{url}/sign", content=body)
         assert answer.status_code == 400
         assert answer.json()["error"]["message"]
+
+
+def test_who_asked_without_money_withdraws_without_money(team, poor, sponsor):
+    guest = replace(poor(73), sponsor_url=sponsor.sponsor_url)
+    join_request(guest, team.repo)
+    with pytest.raises(RequestWaits):
+        join_request(guest, team.repo)
+    held = balance(sponsor)
+
+    join_request_close(guest, team.repo)
+
+    assert balance(sponsor) > held
+    assert join_request_list(team.owner, team.repo).requests == ()
 
 
 def test_a_sponsor_that_is_not_there_is_named(team, poor, sponsor):

@@ -77,7 +77,8 @@ def _insert(
     if is_sqlite:
         source = f"VALUES ({', '.join('?' * len(names))})"
     else:
-        arrays = ", ".join(f"%s::{_postgres_type(one)}[]" for one in columns)
+        arrays = ", ".join(f"%b::{_postgres_type(one)}[]" for one in columns)
+        # In binary form: as text each value would be searched for what to escape.
         source = f"SELECT * FROM unnest({arrays})"  # noqa: S608 (our own names)
     converted = tuple(
         (place, _converter(one))

@@ -88,4 +88,7 @@ class Checker:
             except FlairError as exc:
                 _log.warning("check_failed", extra={"reason": str(exc)})
                 pause = min(2 * pause, self.options.fetch_limit_s)
+            except Exception:  # noqa: BLE001 - the next look may do without it
+                _log.exception("check_broken")
+                pause = min(2 * pause, self.options.fetch_limit_s)
             self._stopped.wait(pause)

@@ -16,6 +16,7 @@ from flair_indexer.cursor import Owner
 from flair_indexer.db import Database
 from flair_indexer.decode import WHOLE, Decoded, Letter, decode, order_of
 from flair_indexer.listing import Window
+from flair_indexer.parts import parts
 from flair_indexer.settings import Options
 from flair_indexer.source import Source
 from flair_indexer.tables import DEAD_LETTERS, PENDING
@@ -176,10 +177,8 @@ def _lost(one: Waiting) -> Letter:
 def _done(connection: Connection, there: Sequence[Waiting]) -> None:
     if not there:
         return
-    named = [{"done": one.signature} for one in there]
-    connection.execute(
-        delete(PENDING).where(PENDING.c.signature == bindparam("done")), named
-    )
+    for part in parts(one.signature for one in there):
+        connection.execute(delete(PENDING).where(PENDING.c.signature.in_(part)))
     # A letter about one that came after all is delivered.
     late = [{"done": one.signature} for one in there if one.n_attempts]
     if late:

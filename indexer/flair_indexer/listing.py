@@ -126,7 +126,9 @@ def _keep_page(
         scan.cursor = _after_page(scan, page)
         if is_last:
             scan.cursor = ended_scan(scan.cursor)
-        if scan.cursor != before or scan.final_slot != before.final_slot:
+        # A look that found nothing writes nothing.
+        is_same = scan.cursor == before and scan.final_slot == before.final_slot
+        if rows or scan.n_moved or not is_same:
             scan.owner.keep(connection, **_values(scan))
     scan.n_new += len(rows)
     scan.rank -= len(page)

@@ -52,6 +52,9 @@ KEYS: Final[Mapping[str, Key]] = {
     "core.wallet": Key(Kind.TEXT, "wallet that signs: a name, or a path to its file"),
     "core.color": Key(Kind.FLAG, "colours in the terminal"),
     "core.progress": Key(Kind.FLAG, "progress bars"),
+    "car.keep": Key(
+        Kind.FLAG, "whether each pull keeps a CAR of every head in .flair/cars"
+    ),
     "kubo.program": Key(Kind.TEXT, "Kubo's program `ipfs`, where it is not on PATH"),
     "validator.program": Key(
         Kind.TEXT, "the program `solana-test-validator`, where it is not on PATH"

@@ -9,6 +9,7 @@ from flair_client.cli.output import fields
 from flair_client.cli.reading import open_reading
 from flair_client.cli.session import App
 from flair_client.porcelain.car import CarExported, CarImported, car_export, car_import
+from flair_client.porcelain.kept_cars import CarsKept, keep_cars
 
 
 @group(
@@ -106,5 +107,25 @@ def _import_text(done: CarImported) -> str:
     )
 
 
-for _verb in (export, import_):
+@command("keep", result=CarsKept, examples=("flair car keep",))
+def keep(app: App) -> None:
+    """Writes a CAR of every branch's head into .flair/cars.
+
+    One file for each branch, written anew where its head moved since. With the setting
+    car.keep every pull does this.
+    """
+    workspace = app.workspace()
+    kept = keep_cars(app.context(network=workspace.repo().network), workspace)
+    app.out.result(
+        kept,
+        lambda: fields(
+            (
+                *(("written", made.file) for made in kept.written),
+                ("unchanged", kept.n_current),
+            )
+        ),
+    )
+
+
+for _verb in (export, import_, keep):
     car_command.add_command(_verb)

@@ -31,6 +31,10 @@ def pull_command(app: App, *, branch: str | None, light: bool | None) -> None:
     workspace = app.workspace()
     ctx = app.context(network=workspace.repo().network)
     pulled = pull(ctx, workspace, branch, light=light)
+    if app.settings.is_on("car.keep"):
+        from flair_client.porcelain.kept_cars import keep_cars
+
+        keep_cars(ctx, workspace)
 
     def text() -> str:
         if pulled.before == pulled.commit:

@@ -1,5 +1,7 @@
 """Merges of many parts, and sums at the ends of their range: the same bytes always."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,24 @@ def test_a_product_that_leaves_64_bits_is_refused():
     with pytest.raises(OutOfRange):
         mean([-1], [delta], [256], 1 << 55)
     assert mean([-5], [delta], [1], 1 << 61) == [(1 << 62) - 5]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [(1, 2, 4), (256, 1, 256), (6, 4, 9), (3, 3, 3), (7, 5, 1), (256, 64, 64, 8, 1)],
+)
+def test_weights_in_any_order_and_with_any_divisors_give_the_sum(weights):
+    numbers = np.random.default_rng(4)
+    for order in itertools.permutations(weights):
+        deltas = [numbers.integers(-(2**15), 2**15, 5, dtype=np.int16) for _ in weights]
+        expected = sum(
+            weight * delta.astype(object)
+            for weight, delta in zip(order, deltas, strict=True)
+        )
+
+        total = weighted_sum((5,), iter(deltas), order)
+
+        assert total.tolist() == expected.tolist()
 
 
 def test_the_largest_sum_of_int16_stays_in_int32():

@@ -13,7 +13,12 @@ from flair_client.cli.commit import asked_privacy
 from flair_client.cli.options import training_options
 from flair_client.cli.session import App
 from flair_client.cli.train import data_source, map_for
-from flair_client.cli.types import DURATION, local_time_text, rough_duration_text
+from flair_client.cli.types import (
+    DURATION,
+    counted,
+    local_time_text,
+    rough_duration_text,
+)
 from flair_client.context import wall_clock
 from flair_client.errors import UsageError
 from flair_client.porcelain.contribute import (
@@ -162,7 +167,8 @@ def contribute_command(
         result = contribute(ctx, workspace, plan, listener)
     if result.ending is Ending.ASKED and not watch:
         raise KeyboardInterrupt
-    app.out.result(result, f"{result.n_rounds} rounds" + _missed(result))
+    over = counted(result.n_rounds, "round is over", "rounds are over")
+    app.out.result(result, over + _missed(result))
 
 
 def _until(until: int) -> str:

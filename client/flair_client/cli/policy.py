@@ -14,7 +14,13 @@ from flair_client.cli.options import (
 from flair_client.cli.output import fields, table
 from flair_client.cli.policy_suggest import suggest
 from flair_client.cli.session import App
-from flair_client.cli.types import duration_text, sol_text, time_text, votes_text
+from flair_client.cli.types import (
+    duration_text,
+    least_to_most,
+    sol_text,
+    time_text,
+    votes_text,
+)
 from flair_client.porcelain.policy import (
     Policy,
     PolicyCreated,
@@ -107,7 +113,7 @@ def policy_text(policy: Policy) -> str:
             ("made", time_text(policy.created_at)),
             ("contributors", who),
             ("privacy noise", noise),
-            ("updates", f"{params.min_updates} to {params.max_updates}"),
+            ("updates", least_to_most(params.min_updates, params.max_updates)),
             ("round length", duration_text(params.round_length_s)),
             ("merge grace", duration_text(params.merge_grace_s)),
             ("challenge", duration_text(params.challenge_s)),

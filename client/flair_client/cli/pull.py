@@ -5,7 +5,7 @@ import click
 from flair_client.cli.command import command
 from flair_client.cli.form import fetched_text, form_option
 from flair_client.cli.session import App
-from flair_client.cli.types import BRANCH_NAME
+from flair_client.cli.types import BRANCH_NAME, counted
 from flair_client.porcelain.pull import Pulled, pull
 
 
@@ -51,7 +51,7 @@ def pull_command(app: App, *, branch: str | None, light: bool | None) -> None:
             f"the workspace stays at {pulled.commit.short}, the last valid commit"
         )
     if pulled.n_verified:
-        app.out.note(f"{pulled.n_verified} new commits verified")
+        app.out.note(f"{counted(pulled.n_verified, 'new commit')} verified")
     if pulled.fetched.n_blocks:
         app.out.note(fetched_text(pulled.fetched))
     app.out.note(f"next: round {pulled.round_index}")

@@ -6,7 +6,7 @@ from flair_client.cli.command import command
 from flair_client.cli.output import table
 from flair_client.cli.session import App
 from flair_client.cli.text import printable
-from flair_client.cli.types import time_text
+from flair_client.cli.types import counted, time_text
 from flair_client.objects import CommitKind
 from flair_client.porcelain.push import push
 from flair_client.porcelain.pushed import Pushed, PushOutcome
@@ -55,7 +55,9 @@ def push_command(app: App, *, dry_run: bool, yes: bool) -> None:
     if dry_run:
         app.out.note(f"nothing was sent; {sentence}" if is_plan else "nothing was sent")
     elif pushed.n_blocks:
-        app.out.note(f"{pushed.n_blocks} blocks sent, {pushed.n_bytes} bytes")
+        app.out.note(
+            f"{counted(pushed.n_blocks, 'block')} sent, {pushed.n_bytes} bytes"
+        )
 
 
 def _plan(pushed: Pushed) -> str:

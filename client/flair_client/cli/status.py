@@ -5,7 +5,7 @@ import click
 from flair_client.cli.command import command
 from flair_client.cli.output import fields
 from flair_client.cli.session import App
-from flair_client.cli.types import time_text
+from flair_client.cli.types import least_to_most, time_text
 from flair_client.porcelain.status import (
     ChainStatus,
     PendingStatus,
@@ -88,7 +88,8 @@ def _round_text(chain: ChainStatus | None) -> str | None:
     live = chain.round
     if live is None:
         return f"none in progress; {chain.next_round_index} is opened by the first push"
-    limits = f"{live.n_accepted} of {live.min_updates} to {live.max_updates} updates"
+    wanted = least_to_most(live.min_updates, live.max_updates)
+    limits = f"{live.n_accepted} of {wanted} updates"
     until = f"until {time_text(live.deadline)}"
     return (
         f"{live.round_index}, {live.state.name.lower()} {until}, {limits}{_mine(live)}"

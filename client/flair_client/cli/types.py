@@ -93,6 +93,16 @@ WALLET_NAME: Final = Kind("name", partial(check_name, "wallet name"))
 NETWORK_NAME: Final = Kind("name", partial(check_name, "network name"))
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Shows how many there are: `1 block`, `2 blocks`."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def least_to_most(least: int, most: int) -> str:
+    """Shows a range, and one number where it is one: `2 to 8`, `2`."""
+    return f"{least}" if least == most else f"{least} to {most}"
+
+
 def sol_text(lamports: int) -> str:
     """Shows lamports as SOL, exactly: `1.5 SOL`."""
     whole, rest = divmod(abs(lamports), LAMPORTS_PER_SOL)

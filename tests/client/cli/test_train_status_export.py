@@ -178,7 +178,7 @@ def test_train_on_a_missing_file(site, folder):
 
     ran = site("train", "--data", "none.csv", cwd=folder)
 
-    assert ran.code == 1
+    assert ran.code == 2
     assert "none.csv cannot be read: No such file or directory" in ran.err
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from flair_client.cli.types import (
     ADDRESS,
     BRANCH_NAME,
+    counted,
     duration_text,
+    least_to_most,
     local_time_text,
     parse_duration,
     parse_sol,
@@ -111,3 +113,14 @@ def test_a_moment_is_shown_by_the_machines_own_clock(monkeypatch):
         monkeypatch.undo()
         time.tzset()
     assert local_time_text(2**62) == f"{2**62} s"
+
+
+def test_one_is_not_many():
+    assert [counted(n, "block") for n in (0, 1, 2)] == [
+        "0 blocks",
+        "1 block",
+        "2 blocks",
+    ]
+    assert counted(1, "round is over", "rounds are over") == "1 round is over"
+    assert counted(2, "round is over", "rounds are over") == "2 rounds are over"
+    assert (least_to_most(2, 8), least_to_most(2, 2)) == ("2 to 8", "2")

@@ -195,9 +195,8 @@ def _short(nodeid: str) -> str:
 # Files that test several instructions.
 _TOGETHER: Final = {
     "test_authority.py": ("authority_offer", "authority_accept"),
-    "test_merge_votes.py": (
-        *("merge_approve", "merge_attest", "attestation_expire", "merge_finalize"),
-    ),
+    "test_merge_votes.py": ("merge_approve", "merge_attest"),
+    "test_merge_with_votes.py": ("merge_approve", "merge_attest", "merge_finalize"),
     "test_policy_strategies.py": ("policy_create",),
 }
 _RELATED: Final = {

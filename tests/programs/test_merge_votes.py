@@ -4,7 +4,7 @@ import pytest
 from program_harness.call import CONFIG, find_bump
 from program_harness.chain import account_of
 from program_harness.protocol import ACCOUNTS
-from program_harness.refusal import IN_USE, SEEDS, TOO_SMALL
+from program_harness.refusal import IN_USE, SEEDS
 from program_harness.roles import (
     RoleUse,
     check_role_holds,
@@ -32,12 +32,6 @@ def approve_scene(place: Place):
 
 def attest_scene(place: Place):
     return place.proposed().merge_attest("attester")
-
-
-def expire_scene(place: Place):
-    place.proposed()
-    place.chain.send(place.merge_attest("attester"), place.merge_finalize())
-    return place.attestation_expire("attester")
 
 
 def helper_scene(place: Place):
@@ -70,11 +64,6 @@ def test_approve_refuses_wrong_accounts(case: Case, scene: Scene):
     ),
 )
 def test_attest_refuses_wrong_accounts(case: Case, scene: Scene):
-    check(case, scene, make_place())
-
-
-@refusals("attestation_expire", expire_scene)
-def test_expire_refuses_wrong_accounts(case: Case, scene: Scene):
     check(case, scene, make_place())
 
 
@@ -187,6 +176,18 @@ def test_refuses_a_candidate_of_another_round_of_the_branch(name: str):
     place.chain.expect_refusal(call.with_accounts(candidate=old), wanted)
 
 
+def test_refuses_to_attest_a_candidate_of_another_round_beside_its_own_attestation():
+    place = make_place().proposed()
+    old = place.find_candidate(digest("merge"))
+    place.chain.send(place.branch_advance(SNAPSHOT, digest("back")))
+    call = attest_scene(place)
+    beside = call.with_accounts(
+        candidate=old, attestation=place.find_attestation("attester", index=1)
+    )
+
+    place.chain.expect_refusal(beside, "AccountMismatch")
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_refuses_while_paused(name: str):
     place = make_place()
@@ -196,7 +197,7 @@ def test_refuses_while_paused(name: str):
     place.chain.expect_refusal(call, "Paused")
 
 
-@pytest.mark.parametrize("scene", [approve_scene, attest_scene, expire_scene])
+@pytest.mark.parametrize("scene", [approve_scene, attest_scene])
 def test_refuses_when_the_count_of_events_is_at_its_end(scene: Scene):
     place = make_place()
     call = scene(place)
@@ -241,6 +242,18 @@ def test_refuses_a_candidate_that_contradicts_itself(name: str, changes):
     place.chain.edit(call.accounts["candidate"], **changes)
 
     place.chain.expect_refusal(call, "InvariantBroken")
+
+
+def test_refuses_a_candidate_without_a_commit():
+    place = make_place()
+    call = approve_scene(place)
+    # At the address that such a candidate would have.
+    forged = place.find_candidate(ZERO)
+    place.chain.put(forged, data=place.chain.data(call.accounts["candidate"]))
+    bump = find_bump(b"merge", place.round, ZERO)
+    place.chain.edit(forged, commit_id=ZERO, bump=bump)
+
+    place.chain.expect_refusal(call.with_accounts(candidate=forged), "InvariantBroken")
 
 
 def test_an_approval_is_noted_in_the_candidate():
@@ -332,200 +345,6 @@ def test_whoever_attested_under_the_old_authority_attests_again():
     chain.send(place.merge_attest("one"))
 
     assert chain.read(place.find_candidate(digest("merge"))).attestations == 1
-    assert chain.exists(place.find_attestation("one", epoch=0))
-    assert chain.exists(place.find_attestation("one", epoch=1))
-
-
-# What a merge needs.
-
-
-def strict(**params) -> Place:
-    return make_place(params=params)
-
-
-def test_a_merge_waits_for_the_authority_where_the_policy_says_so():
-    place = strict(approvals_needed=1).proposed()
-    chain = place.chain
-
-    chain.expect_refusal(place.merge_finalize(), "ApprovalMissing")
-    chain.send(place.merge_attest("attester"))
-    chain.expect_refusal(place.merge_finalize(), "ApprovalMissing")
-    chain.send(place.merge_approve())
-    chain.send(place.merge_finalize())
-
-
-@pytest.mark.parametrize("needed", [1, 2])
-def test_a_merge_waits_for_as_many_attestations_as_the_policy_says(needed: int):
-    place = strict(attestations_needed=needed).proposed()
-    chain = place.chain
-    chain.send(place.merge_approve())
-
-    for number in range(needed):
-        chain.expect_refusal(place.merge_finalize(), "AttestationsMissing")
-        chain.send(place.merge_attest(f"attester {number}"))
-    chain.send(place.merge_finalize())
-
-
-def test_votes_do_not_shorten_the_challenge_time():
-    place = strict(approvals_needed=1, attestations_needed=1).accumulated()
-    chain = place.chain
-    chain.send(place.merge_propose())
-    chain.send(place.merge_approve(), place.merge_attest("attester"))
-    chain.wait(599)
-
-    chain.expect_refusal(place.merge_finalize(), "ChallengeOpen")
-    chain.wait(1)
-    chain.send(place.merge_finalize())
-
-
-def test_an_approval_holds_for_its_candidate_alone():
-    place = strict(approvals_needed=1).accumulated()
-    chain = place.chain
-    chain.send(place.merge_propose("one"), place.merge_propose("two"))
-    chain.wait(600)
-    chain.send(place.merge_approve("two"))
-
-    chain.expect_refusal(place.merge_finalize("one"), "ApprovalMissing")
-    chain.send(place.merge_finalize("two"))
-
-
-def test_an_approval_lapses_when_the_authority_changes():
-    place = strict(approvals_needed=1).proposed()
-    chain, heir = place.chain, place.chain.party("heir")
-    chain.send(place.merge_approve())
-    chain.send(place.authority_offer("heir"), place.authority_accept("heir"))
-
-    chain.expect_refusal(place.merge_finalize(), "ApprovalMissing")
-    chain.expect_refusal(place.merge_approve(), "NotAuthority")
-    chain.send(place.merge_approve().signed_by(authority=heir))
-    chain.send(place.merge_finalize())
-
-
-def test_attestations_lapse_when_the_authority_changes():
-    place = strict(attestations_needed=1).proposed()
-    chain, heir = place.chain, place.chain.party("heir")
-    chain.send(place.merge_attest("attester"))
-    chain.send(place.authority_offer("heir"), place.authority_accept("heir"))
-
-    chain.expect_refusal(place.merge_finalize(), "AttestationsMissing")
-    chain.send(place.role_grant("two", ATTEST).signed_by(actor=heir))
-    chain.send(place.merge_attest("two"))
-    chain.send(place.merge_finalize())
-
-
-@pytest.mark.parametrize("protected", [0, 1])
-def test_the_old_authoritys_candidate_moves_no_protected_branch(protected: int):
-    place = make_place().proposed()
-    chain, heir = place.chain, place.chain.party("heir")
-    chain.edit(place.branch, protected=protected)
-    chain.send(place.authority_offer("heir"), place.authority_accept("heir"))
-
-    if not protected:
-        chain.send(place.merge_finalize())
-        return
-    chain.expect_refusal(place.merge_finalize(), "CandidateVoid")
-    chain.send(place.merge_propose("heirs").signed_by(proposer=heir))
-    chain.wait(600)
-    chain.send(place.merge_finalize("heirs"))
-
-
-def test_an_update_that_is_struck_before_it_is_added_needs_new_eyes():
-    place = strict(approvals_needed=1).closed(["a", "b", "c"])
-    chain = place.chain
-    chain.send(place.merge_propose("of three"))
-    chain.expect_refusal(place.merge_approve("of three"), "NotAllAccumulated")
-    chain.send(place.update_reject("a"))
-    chain.send(place.merge_accumulate(ordered(["b", "c"])))
-    chain.send(place.merge_propose("of two"))
-    chain.send(place.merge_approve("of two"))
-    chain.wait(600)
-
-    chain.expect_refusal(place.merge_finalize("of three"), "ApprovalMissing")
-    chain.send(place.merge_finalize("of two"))
-
-
-def test_nothing_is_struck_after_an_approval():
-    place = strict(approvals_needed=1).proposed()
-    place.chain.send(place.merge_approve())
-
-    place.chain.expect_refusal(place.update_reject("a"), "UpdateStatus")
-    place.chain.expect_refusal(place.update_withdraw("a"), "RoundClosed")
-
-
-def test_a_round_that_nobody_approves_in_time_is_aborted_and_all_get_their_rent():
-    place = strict(approvals_needed=1, merge_grace_s=60).proposed()
-    chain = place.chain
-    chain.send(place.merge_attest("attester"))
-    chain.wait(60)
-
-    chain.send(place.round_abort())
-
-    chain.send(place.merge_expire("merge", 1), place.attestation_expire("attester"))
-    chain.send(place.update_expire("a", 1), place.update_expire("b", 1))
-    assert not chain.exists(place.find_round(1))
-
-
-def test_anyone_finishes_what_was_approved_when_the_aggregator_is_gone():
-    place = strict(approvals_needed=1).accumulated()
-    chain = place.chain
-    propose = place.merge_propose()
-    chain.send(place.with_role(propose, "bot", MERGE, signer="proposer"))
-    chain.send(place.merge_approve(), place.role_revoke("bot"))
-    chain.wait(600)
-
-    chain.send(place.merge_finalize())
-
-    assert place.head == digest("merge")
-
-
-# Closing attestations.
-
-
-def test_refuses_to_close_an_attestation_while_its_round_is_live():
-    place = make_place().proposed()
-    place.chain.send(place.merge_attest("attester"))
-    place.chain.wait(1_000_000)
-
-    place.chain.expect_refusal(place.attestation_expire("attester"), "CandidateLive")
-
-
-def test_refuses_to_close_an_attestation_twice():
-    place = make_place()
-    call = expire_scene(place)
-
-    place.chain.expect_refusal(call, TOO_SMALL, before=[call])
-
-
-@pytest.mark.parametrize("version", [0, 2])
-def test_refuses_to_close_in_a_repository_of_another_version(version: int):
-    place = make_place()
-    call = expire_scene(place)
-    place.chain.edit(place.repo, version=version)
-
-    place.chain.expect_refusal(call, "InvariantBroken")
-
-
-@pytest.mark.parametrize("reopened", [False, True])
-def test_the_rent_of_an_attestation_goes_back_to_whoever_paid_it(reopened: bool):
-    place = make_place()
-    chain, call = place.chain, expire_scene(place)
-    chain.edit(CONFIG, pause_bits=63)
-    if reopened:
-        chain.edit(CONFIG, pause_bits=0)
-        chain.send(place.round_open())
-    made, payer = call.accounts["attestation"], place.payer.pubkey()
-    held, before = chain.lamports(made), chain.lamports(payer)
-
-    event = chain.act(call, place.repo, place.anyone)
-
-    assert event == (
-        "AttestationExpired",
-        {
-            "branch": place.branch,
-            "round_index": 1,
-            "commit_id": digest("merge"),
-            "attester": chain.party("attester").pubkey(),
-        },
-    )
-    assert not chain.exists(made)
-    assert chain.lamports(payer) - before == held
+    for epoch in (0, 1):
+        made = chain.read(place.find_attestation("one", epoch=epoch))
+        assert made.authority_epoch == epoch

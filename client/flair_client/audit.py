@@ -24,7 +24,7 @@ class AuditKind(StrEnum):
     PUSH = "push"  # about to leave
     PUSHED = "pushed"  # has left
     REFUSED = "refused"  # by a rule of the site, or a spent budget
-    MEMBER = "member"  # an invite made, a role taken, or one asked for
+    MEMBER = "member"  # an invite, a role taken or asked for, a machine key
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,8 @@
 """Every error that Flair raises on purpose.
 
+One file, although it is long: the tree is read as a whole, and new leaves are added to
+it often.
+
 * FlairError
     * IdentifierInvalid: a malformed address, digest, CID, name or repository address
     * UsageError: a command or function was called with arguments that cannot work

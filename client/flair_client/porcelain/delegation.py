@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from flair_client.audit import AuditKind
 from flair_client.chain import instructions
 from flair_client.chain.accounts import DelegationAccount
 from flair_client.chain.instructions import Instruction
@@ -103,6 +104,7 @@ def delegation_create(
     """
     target = find_repo(ctx, repo)
     expires_at = ctx.now() + lasts_s
+    _write_down(target, "delegate", key=machine_key, expires_at=expires_at)
     before = ctx.chain.delegation(target.address, ctx.wallet.address, machine_key)
     steps = [] if before is None else [_revoke(target, before)]
     steps.append(_create(target, machine_key, expires_at))
@@ -133,6 +135,9 @@ def delegation_rotate(
     wallet = ctx.wallet.address
     old = _find(target, wallet, old_key)
     expires_at = ctx.now() + lasts_s
+    _write_down(
+        target, "delegate", key=machine_key, expires_at=expires_at, replaces=old_key
+    )
     # First the old one goes: the same key cannot have two.
     sent = ctx.send(
         [_revoke(target, old), _create(target, machine_key, expires_at)],
@@ -166,6 +171,7 @@ def delegation_revoke(
     """
     target = find_repo(ctx, repo)
     found = _find(target, wallet or ctx.wallet.address, machine_key)
+    _write_down(target, "undelegate", key=machine_key)
     sent = ctx.send([_revoke(target, found)], payer=target.payer)
     return DelegationRevoked(repo, found.wallet, found.key, str(sent.signature))
 
@@ -209,6 +215,16 @@ def _find(target: RepoTarget, wallet: Address, key: Address) -> DelegationAccoun
         of = f"of {wallet} to {key} in {target.name.at(None)}"
         raise AccountMissing(address, "delegation", of)
     return found
+
+
+def _write_down(target: RepoTarget, verb: str, **details: Address | int) -> None:
+    told = {
+        name: str(value) if isinstance(value, Address) else value
+        for name, value in details.items()
+    }
+    target.ctx.write_audit(
+        AuditKind.MEMBER, verb=verb, repo=str(target.name.at(None)), **told
+    )
 
 
 def _create(target: RepoTarget, machine_key: Address, expires_at: int) -> Instruction:

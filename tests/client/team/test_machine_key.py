@@ -13,6 +13,7 @@ from joining_world import (
     who_pushed,
 )
 
+from flair_client.audit import read_audit
 from flair_client.chain.signer import KeypairSigner
 from flair_client.errors import (
     ApprovalMissing,
@@ -130,6 +131,22 @@ def test_a_machine_key_whose_time_is_over_is_let_push_again(team, verb):
     assert (listed.machine_key, listed.expires_at) == (key, again.expires_at)
     assert listed.holds
     assert verify(team.owner, team.repo).valid
+
+
+def test_who_may_push_for_a_wallet_is_in_its_audit_log(team, tmp_path):
+    wallet = replace(team.sites[0][0], home=tmp_path / "home")
+    old, new = (KeypairSigner(bytes([n]) * 32).address for n in (64, 65))
+
+    first = delegation_create(wallet, team.repo, old, lasts_s=DAY)
+    delegation_rotate(wallet, team.repo, old, new, lasts_s=DAY)
+    delegation_revoke(wallet, team.repo, new)
+
+    lines = [one.details for one in read_audit(tmp_path / "home").lines]
+    assert [one["verb"] for one in lines] == ["delegate", "delegate", "undelegate"]
+    assert {one["repo"] for one in lines} == {str(team.repo)}
+    assert (lines[0]["key"], lines[0]["expires_at"]) == (str(old), first.expires_at)
+    assert (lines[1]["replaces"], lines[1]["key"]) == (str(old), str(new))
+    assert lines[2]["key"] == str(new)
 
 
 def test_a_sponsor_pays_for_letting_a_machine_key_push_longer(team, poor, sponsor):

@@ -55,7 +55,7 @@ class Postgres:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
-            timeout=120,
+            timeout=600,
         )
 
     def make(self) -> None:

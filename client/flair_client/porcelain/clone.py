@@ -126,12 +126,8 @@ def _finished(
     ctx: Context, address: RepoAddress, folder: Path, *, trust: bool
 ) -> Cloned | None:
     workspace = Workspace(folder.absolute())
-    if not workspace.state_folder.is_dir() or workspace.marker(_MARKER) is not None:
-        return None
-    head = workspace.head()
-    if head is None or head.commit is None or not workspace.is_bound:
-        return None
-    if workspace.repo() != address.at(None):
+    head = _finished_head(folder, address)
+    if head is None or head.commit is None:
         return None
     if trust and read_trust(ctx, workspace) is None:
         accept_terms(ctx, workspace, accept=True)
@@ -147,6 +143,34 @@ def _finished(
 
 
 def _prepare(folder: Path, address: RepoAddress) -> Workspace:
+    _check_room(folder, address)
+    workspace = make_workspace(folder)
+    workspace.set_marker(_MARKER, {"repo": str(address)})
+    return workspace
+
+
+def require_room(folder: Path, address: RepoAddress) -> None:
+    """Checks that a clone can be made in a folder, or is there already.
+
+    Raises:
+        UsageError: the folder is in use.
+    """
+    if _finished_head(folder, address) is None:
+        _check_room(folder, address)
+
+
+def _finished_head(folder: Path, address: RepoAddress) -> Head | None:
+    """Where a finished clone of the repository stands; None where there is none."""
+    workspace = Workspace(folder.absolute())
+    if not workspace.state_folder.is_dir() or workspace.marker(_MARKER) is not None:
+        return None
+    head = workspace.head()
+    if head is None or head.commit is None or not workspace.is_bound:
+        return None
+    return head if workspace.repo() == address.at(None) else None
+
+
+def _check_room(folder: Path, address: RepoAddress) -> None:
     workspace = Workspace(folder.absolute())
     begun = workspace.marker(_MARKER) if workspace.state_folder.is_dir() else None
     if folder.is_dir() and any(folder.iterdir()):
@@ -159,9 +183,8 @@ def _prepare(folder: Path, address: RepoAddress) -> Workspace:
             raise UsageError(f"{folder} is not empty")
         elif begun.get("repo") != str(address):
             raise UsageError(f"{folder} holds part of {begun.get('repo')}")
-    workspace = make_workspace(folder)
-    workspace.set_marker(_MARKER, {"repo": str(address)})
-    return workspace
+    elif folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder")
 
 
 def _place(ctx: Context, address: RepoAddress) -> tuple[BranchTarget, str | None]:

@@ -22,7 +22,7 @@ from flair_client.errors import (
 from flair_client.ids import CODEC_RAW, ZERO_ADDRESS, Address, Cid, Digest
 from flair_client.invite_link import InviteLink
 from flair_client.porcelain.auditing import scope_words
-from flair_client.porcelain.clone import Cloned, clone
+from flair_client.porcelain.clone import Cloned, clone, require_room
 from flair_client.porcelain.target import RepoTarget, find_repo
 from flair_client.repo_address import RepoAddress
 from flair_client.workspace import Workspace
@@ -125,6 +125,9 @@ def join(
     """
     if link.sponsor_url is not None:
         ctx = replace(ctx, sponsor_url=link.sponsor_url)
+    if folder is not None:
+        # The link may work once: nothing that is known beforehand may use it up.
+        require_room(folder, link.repo)
     target = find_repo(ctx, link.repo)
     signer = KeypairSigner(link.seed)
     invite = ctx.chain.invite(target.address, signer.address)

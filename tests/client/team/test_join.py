@@ -18,6 +18,7 @@ from flair_client.chain.signer import KeypairSigner
 from flair_client.errors import (
     InviteGone,
     ProgramRefused,
+    UsageError,
 )
 from flair_client.invite_link import InviteLink
 from flair_client.porcelain.invite import invite_create, invite_list, invite_revoke
@@ -212,3 +213,20 @@ def test_a_request_is_answered_by_the_role_that_it_asks_for(team, poor, sponsor)
     (role,) = role_list(team.owner, team.repo).roles
     assert role.grantee == guest.wallet.address
     assert verify(team.owner, team.repo).fault is None
+
+
+def test_a_folder_that_is_in_use_uses_no_link_up(team, poor, sponsor, tmp_path):
+    guest = replace(poor(58), sponsor_url=sponsor.sponsor_url)
+    link = link_of(team)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+
+    for name in ("full", "file"):
+        with pytest.raises(UsageError, match=f"{name} is not"):
+            join(guest, link, tmp_path / name)
+
+    (listed,) = invite_list(team.owner, team.repo).invites
+    assert listed.uses_left == 1
+    assert join(guest, link, tmp_path / "room").cloned is not None
+    assert join(guest, link, tmp_path / "room").tx_signature is None

@@ -179,3 +179,17 @@ def test_a_role_holder_pays_for_itself():
     place.chain.send(call)
 
     assert place.head == digest("x")
+
+
+def test_an_attester_pays_for_itself_and_closes_what_it_made():
+    place = make_place().proposed()
+    chain, attester = place.chain, place.chain.party("attester")
+    attest = place.merge_attest("attester").signed_by(payer=attester)
+    chain.sponsor = attester
+    chain.send(attest)
+    chain.send(place.merge_finalize())
+    expire = place.attestation_expire("attester").signed_by(actor=attester)
+
+    chain.send(expire.with_accounts(rent_payer=attester.pubkey()))
+
+    assert not chain.exists(attest.accounts["attestation"])

@@ -74,6 +74,7 @@ class RevertKind(StrEnum):
     MERGE = "merge"
     CONTRIBUTOR = "contributor"
     REPLAY = "replay"
+    SINCE = "since"
 
 
 class TensorEncodingId(StrEnum):

@@ -207,6 +207,8 @@ def _long_kind(entry: LogEntry) -> str:
 
 def reverts_text(reverts: "Revert") -> str:
     """Shows what a revert takes back."""
+    if reverts.kind.value == "since":
+        return f"all since {reverts.commit.short}"
     if reverts.update is None:
         return f"merge {reverts.commit.short}"
     if reverts.kind.value == "replay":

@@ -1,4 +1,4 @@
-"""`flair revert`: undoes a merge or one contributor's part."""
+"""`flair revert`: undoes a merge, one contributor's part, or all since a commit."""
 
 import click
 
@@ -7,6 +7,7 @@ from flair_client.cli.output import fields
 from flair_client.cli.session import App
 from flair_client.cli.text import printable
 from flair_client.cli.types import ADDRESS
+from flair_client.errors import UsageError
 from flair_client.ids import Address
 from flair_client.porcelain.revert import Reverted, revert
 
@@ -19,6 +20,7 @@ from flair_client.porcelain.revert import Reverted, revert
         "flair revert 3f9c2a1b0d44 -m 'site 3 had its labels swapped' --yes",
         "flair revert --contributor ADDRESS --dry-run",
         "flair revert --contributor ADDRESS --replay",
+        "flair revert --since v1",
     ),
 )
 @click.argument("commit", required=False)
@@ -29,10 +31,20 @@ from flair_client.porcelain.revert import Reverted, revert
     help="Only this contributor's term; without COMMIT in the newest merge with one.",
 )
 @click.option(
+    "--subtract",
+    is_flag=True,
+    help="Subtract exactly what was added; so it is without --replay and --since.",
+)
+@click.option(
     "--replay",
     is_flag=True,
     help="Make that merge and all later ones again without the contributor; without "
     "COMMIT from its first one on.",
+)
+@click.option(
+    "--since",
+    metavar="COMMIT",
+    help="Keep this commit and take back everything after it: its state as a whole.",
 )
 @click.option("-m", "--message", metavar="TEXT", help="Why; shown in the log.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only tell what would change.")
@@ -42,12 +54,14 @@ def revert_command(
     commit: str | None,
     *,
     contributor: Address | None,
+    subtract: bool,
     replay: bool,
+    since: str | None,
     message: str | None,
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Undoes a merge or one contributor's part.
+    """Undoes a merge, one contributor's part, or all since a commit.
 
     A new commit takes exactly back what the merge COMMIT, or one contributor's term of
     it, added; later merges stay. It needs the owner's wallet, or the role administer.
@@ -59,9 +73,18 @@ def revert_command(
     their own policies, without any update of the contributor. That works for every
     strategy, as long as enough updates remain for it.
 
+    With --since nothing is computed: the branch has the state of an earlier commit
+    again, frozen tensors too. What lies between is left behind, and so is what had been
+    taken back there. Going back to a later commit brings it in again.
+
     Where the head is not valid, COMMIT is the first wrong commit, which `flair verify`
     names: the branch gets the weights of its last valid commit back.
     """
+    ways = [subtract, replay, since is not None]
+    if sum(ways) > 1 or (since is not None and commit is not None):
+        raise UsageError(
+            "one way at a time: COMMIT with --subtract or --replay, or --since COMMIT"
+        )
     workspace = app.workspace()
 
     def approve(plan: Reverted) -> None:
@@ -72,9 +95,10 @@ def revert_command(
     done = revert(
         app.context(signer=True, network=app.repo_address(None).network),
         workspace,
-        commit,
+        since or commit,
         contributor=contributor,
         replay=replay,
+        since=since is not None,
         message=message,
         dry_run=dry_run,
         approve=approve,
@@ -92,6 +116,10 @@ def revert_text(done: Reverted) -> str:
     if done.contributor is not None and done.update is not None:
         what = f"update {done.update.short} of {what}"
     again = None
+    if done.n_left_behind:
+        plural = "" if done.n_left_behind == 1 else "s"
+        kept = done.reverts.short
+        what = f"{done.n_left_behind} commit{plural}: all since {kept}"
     if done.n_replayed:
         what += ", and every later one of the contributor"
         plural = "" if done.n_replayed == 1 else "s"

@@ -151,7 +151,8 @@ def _check_parents(commit: Commit, path: str) -> None:
 
 def check_revert(revert: Revert, path: str) -> None:
     """An update is named exactly where one contributor is taken back or left out."""
-    if (revert.update is None) != (revert.kind is RevertKind.MERGE):
+    whole = revert.kind in (RevertKind.MERGE, RevertKind.SINCE)
+    if (revert.update is None) != whole:
         reason = f"does not go with kind {revert.kind.value}"
         raise ObjectInvalid(f"{path}.update", reason)
 

@@ -105,8 +105,17 @@ REVERT = Record(
     Revert,
     (
         Field("kind", Choice(RevertKind), "what is taken back"),
-        Field("commit", COMMIT, "the merge taken back or holding the term"),
-        Field("update", COMMIT, "not with `merge`: the update", optional=True),
+        Field(
+            "commit",
+            COMMIT,
+            "the merge meant; with `since` what it goes back to",
+        ),
+        Field(
+            "update",
+            COMMIT,
+            "with `contributor` and `replay`: the update",
+            optional=True,
+        ),
     ),
     rules.check_revert,
 )

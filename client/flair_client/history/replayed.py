@@ -17,6 +17,7 @@ from flair_client.errors import (
     VerificationError,
 )
 from flair_client.history.checked import Evidence, terms_of
+from flair_client.history.in_force import moves_in_force
 from flair_client.history.merge import merge_weights
 from flair_client.history.merge_state import state_before
 from flair_client.history.records import MoveRecord, RoundRecord, UpdateRecord
@@ -55,11 +56,7 @@ def replays_before(evidence: Evidence, event_seq: int) -> list[LeftOut]:
     """What valid replays before an event left out; they hold for what came after."""
     found = []
     merges = {}
-    for move in evidence.moves:
-        if move.event_seq >= event_seq:
-            break
-        if move.event_seq in evidence.judged.invalid:
-            continue
+    for move in moves_in_force(evidence, event_seq):
         if move.round is not None:
             merges[move.new_head] = move
         elif move.kind is CommitKind.REVERT:
@@ -132,11 +129,7 @@ def replay_revert(
     mine = left_out_by(merge, reverts, event_seq)
     replay = Replay(evidence, [*replays_before(evidence, event_seq), mine], store)
     last, n_merges = merge.old_head, 0
-    for move in evidence.moves:
-        if move.event_seq >= event_seq:
-            break
-        if move.event_seq in evidence.judged.invalid:
-            continue
+    for move in moves_in_force(evidence, event_seq):
         try:
             replay.add(move)
         except TooFewUpdates as exc:
@@ -215,6 +208,8 @@ class Replay:
 
     def _other(self, move: MoveRecord) -> Manifest:
         commit = read_commit(self._store, move.new_head)
+        if commit.reverts and commit.reverts.kind is RevertKind.SINCE:
+            return self._made(commit.reverts.commit)
         if commit.reverts is None or self._last is None:
             return self._given(move, commit)
         if commit.reverts.commit in self._merges:

@@ -101,6 +101,20 @@ def _without_merge(
         yield subtract_checked(current, step, name), (was, current)
 
 
+def back_to(head: Manifest, then: Manifest) -> Manifest:
+    """An earlier state of the same model, whole: frozen tensors too.
+
+    Raises:
+        TensorMismatch: the two do not have the same tensors in the same form.
+    """
+    olds = then.by_name()
+    for entry in head.tensors:
+        _same_form(entry, olds.pop(entry.name, None))
+    for name, old in olds.items():
+        raise TensorMismatch(name, "nothing", f"{old.dtype.value} {list(old.shape)}")
+    return Manifest(tensors=then.tensors, scale_exp=then.scale_exp, source=head.source)
+
+
 def revert_contributor(  # noqa: PLR0917 - the order of the formula
     store: Store,
     head: Manifest,

@@ -22,7 +22,8 @@ The rules, in the order in which they are checked. Each has a test that breaks i
     pushed and keeps the policy.
 14. The merge's weights, integers and digests, are what merging gives: the updates of
     its round, or the models that it names, which are signed and whole.
-15. A revert's weights are what taking the merge or the term back gives; never twice.
+15. A revert's weights are what taking the merge or the term back gives, never twice; or
+    those of the commit that it goes back to.
 16. Weights are complete: every block there, digests right, finite; light forms are
     those of their values. With `taking_light` they are read instead of the values.
 17. With `since`, all of this from that commit on, which is trusted.

@@ -1,11 +1,12 @@
-"""Makes a revert's weights again: a merge or a term taken back, or a replay."""
+"""Makes a revert's weights again: taken back, made again, or of before."""
 
 from flair_client.errors import VerificationError
 from flair_client.history.checked import Evidence, terms_of
+from flair_client.history.in_force import find_move, moves_in_force, went_back_to
 from flair_client.history.naming_store import NamingStore
 from flair_client.history.records import MoveRecord
 from flair_client.history.replayed import left_out_by, replay_revert
-from flair_client.history.revert import revert_contributor, revert_merge
+from flair_client.history.revert import back_to, revert_contributor, revert_merge
 from flair_client.history.verify_update import (
     read_commit,
     requiring,
@@ -58,6 +59,12 @@ def recompute_revert(
         raise VerificationError(
             where, f"reverts what {done.short} has reverted already"
         )
+    if reverts.kind is RevertKind.SINCE:
+        must(
+            not _is_head(evidence, merge_move, event_seq),
+            f"goes back to {reverts.commit.short}, where the branch is",
+        )
+        return back_to(head, _manifest_of(evidence.store, reverts.commit, where))
     record = merge_move.round
     if record is None:
         raise VerificationError(where, "reverts a commit that is no merge")
@@ -94,38 +101,55 @@ def recompute_revert(
     )
 
 
-def find_move(
-    evidence: Evidence, commit_id: CommitId, event_seq: int
-) -> MoveRecord | None:
-    """The move that brought a commit in, before the event of this number."""
-    for move in evidence.moves:
-        if move.event_seq < event_seq and move.new_head == commit_id:
-            return move
-    return None
-
-
 def reverted_by(evidence: Evidence, reverts: Revert, event_seq: int) -> CommitId | None:
     """The revert that has taken the same back already, or a part of it."""
-    for move in evidence.moves:
-        if move.event_seq >= event_seq:
-            return None
+    if reverts.kind is RevertKind.SINCE:
+        return None
+    in_force = moves_in_force(evidence, event_seq)
+    merge = find_move(evidence, reverts.commit, event_seq)
+    if merge is not None and merge.event_seq not in evidence.judged.invalid:
+        left_behind = _left_behind_by(evidence, merge, in_force)
+        if left_behind is not None:
+            return left_behind
+    for move in in_force:
         if move.kind is not CommitKind.REVERT:
             continue
-        if move.event_seq in evidence.judged.invalid:
-            continue
         done = read_commit(evidence.store, move.new_head).reverts
-        if done is None:
-            continue
-        if done.kind is RevertKind.REPLAY:
-            if _was_replayed(evidence, move, done, reverts):
-                return move.new_head
-            continue
-        if done.commit != reverts.commit:
-            continue
-        overlaps = RevertKind.MERGE in (done.kind, reverts.kind)
-        if overlaps or done.update == reverts.update:
+        if done is not None and _takes_back(evidence, move, done, reverts):
             return move.new_head
     return None
+
+
+def _takes_back(
+    evidence: Evidence, move: MoveRecord, done: Revert, reverts: Revert
+) -> bool:
+    """Whether an earlier revert has what is to be reverted, or a part of it."""
+    if done.kind is RevertKind.SINCE:
+        return False
+    if done.kind is RevertKind.REPLAY:
+        return _was_replayed(evidence, move, done, reverts)
+    overlaps = RevertKind.MERGE in (done.kind, reverts.kind)
+    return done.commit == reverts.commit and (overlaps or done.update == reverts.update)
+
+
+def _left_behind_by(
+    evidence: Evidence, merge: MoveRecord, in_force: list[MoveRecord]
+) -> CommitId | None:
+    """The revert that went back to before a merge, if it still holds."""
+    for move in in_force:
+        kept = went_back_to(evidence, move)
+        if kept and kept.event_seq < merge.event_seq < move.event_seq:
+            return move.new_head
+    return None
+
+
+def _is_head(evidence: Evidence, move: MoveRecord, event_seq: int) -> bool:
+    """Whether nothing valid was moved in after a move, up to an event."""
+    return not any(
+        move.event_seq < other.event_seq < event_seq
+        and other.event_seq not in evidence.judged.invalid
+        for other in evidence.moves
+    )
 
 
 def _was_replayed(

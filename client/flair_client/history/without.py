@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from flair_client.errors import UsageError, VerificationError
 from flair_client.history.checked import Evidence
+from flair_client.history.in_force import moves_in_force
 from flair_client.history.line import judge_before
 from flair_client.history.records import MoveRecord
 from flair_client.history.replayed import LeftOut, Replay, replays_before
@@ -59,11 +60,8 @@ def replay_without(
     judge_before(evidence, target.event_seq + 1)
     before = replays_before(evidence, target.event_seq + 1)
     replay = Replay(evidence, [LeftOut(contributor), *before], store)
-    for move in evidence.moves:
-        if move.event_seq > target.event_seq:
-            break
-        if move.event_seq not in evidence.judged.invalid:
-            replay.add(move)
+    for move in moves_in_force(evidence, target.event_seq + 1):
+        replay.add(move)
     own = set(_updates_of(evidence, contributor))
     left_out = tuple(one for one in replay.left_out if one in own)
     if not left_out:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from flair_client.history.diff import Change, TensorDiff
-from flair_client.objects import CommitKind, RevertKind
+from flair_client.objects import CommitKind, Revert, RevertKind
 from flair_client.page.charts import bar
 from flair_client.page.history_graph import Row, history_table
 from flair_client.page.html import (
@@ -158,12 +158,18 @@ def _kind(one: ReportCommit) -> str:
     if one.kind is CommitKind.MERGE:
         return f"merge of {_counted(one.n_updates, 'update')}{round_}"
     if one.reverts is not None:
-        if one.reverts.kind is RevertKind.REPLAY:
-            return f"replay from merge {one.reverts.commit.short}, without one site"
-        target = one.reverts.update or one.reverts.commit
-        what = "update" if one.reverts.update is not None else "merge"
-        return f"revert of {what} {target.short}"
+        return _revert_text(one.reverts)
     return f"{one.kind.value}{round_}"
+
+
+def _revert_text(reverts: Revert) -> str:
+    if reverts.kind is RevertKind.SINCE:
+        return f"revert of all since {reverts.commit.short}"
+    if reverts.kind is RevertKind.REPLAY:
+        return f"replay from merge {reverts.commit.short}, without one site"
+    target = reverts.update or reverts.commit
+    what = "update" if reverts.update is not None else "merge"
+    return f"revert of {what} {target.short}"
 
 
 def _counted(n: int, word: str) -> str:

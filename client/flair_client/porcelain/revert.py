@@ -1,4 +1,4 @@
-"""Takes a merge, or one contributor's term of a merge, back: by a new commit.
+"""Takes a merge, one contributor's term, or all since a commit back: by a new commit.
 
 History stays. None of this is unlearning: what later updates learned from a state
 remains in them, and whoever has the old weights keeps them.
@@ -52,12 +52,15 @@ class Reverted:
         commit: the revert, now the head; None with a dry run.
         before: the head that it was made on.
         reverts: the merge that is taken back, wholly or in part; or the first commit of
-            the branch that is not valid.
+            the branch that is not valid; or with `n_left_behind` the commit that it
+            goes back to.
         contributor: whose term is taken back, or who is left out of a replay; None for
             the whole commit.
         update: the contributor's in that merge.
         n_replayed: merges that were made again without the contributor; 0 where one
             term alone, or a whole merge, is taken back.
+        n_left_behind: commits since then that are taken back together; 0 for all other
+            reverts.
         change: from the state before to the new one.
         n_repaired: commits on top of the last valid one that are left behind.
         ends_round: the round that ends without a merge; None where none is live.
@@ -74,6 +77,7 @@ class Reverted:
     change: WeightsChange
     n_repaired: int
     n_replayed: int
+    n_left_behind: int
     ends_round: int | None
     sent: bool
 
@@ -85,6 +89,7 @@ def revert(
     *,
     contributor: Address | None = None,
     replay: bool = False,
+    since: bool = False,
     message: str | None = None,
     dry_run: bool = False,
     approve: Callable[[Reverted], None] = lambda _: None,
@@ -103,6 +108,7 @@ def revert(
         contributor: whose term; without one the whole merge.
         replay: whether that merge and all after it are made again without any update of
             the contributor; without a commit from its first one on.
+        since: whether the commit is kept and everything after it is taken back.
         message: without one a sentence that names what is taken back.
         dry_run: only tells what would change.
         approve: asked before anything is sent; raises where the answer is no.
@@ -119,6 +125,11 @@ def revert(
         raise UsageError("name a merge, or a contributor")
     if replay and contributor is None:
         raise UsageError("a replay leaves a contributor out: name one")
+    if since and (commit is None or contributor is not None):
+        raise UsageError(
+            "going back takes all commits since one back, whoever made them: name that "
+            "commit and no contributor"
+        )
     with workspace.lock():
         place = _place(ctx, workspace)
         require_right_to_advance(place)
@@ -127,6 +138,7 @@ def revert(
             "asked": commit or "",
             "contributor": str(contributor or ""),
             "replay": str(replay).lower(),
+            "since": str(since).lower(),
         }
         done = _finished(ctx, workspace, place, store, asked)
         if done is not None:
@@ -141,7 +153,7 @@ def revert(
         )
         # What the evidence saw is what the move compares with.
         place = BranchTarget(place.repo, place.address, gathered.branch_account)
-        request = Request(commit, contributor, message, replay)
+        request = Request(commit, contributor, message, replay, since)
         plan = plan_revert(workspace, store, gathered, request)
         shown = _summary(store, place, plan, None)
         if dry_run:
@@ -156,6 +168,7 @@ def revert(
                 "commit": str(commit_id),
                 "n_repaired": plan.n_repaired,
                 "n_replayed": plan.n_replayed,
+                "n_left_behind": plan.n_left_behind,
             }
             | asked,
         )
@@ -255,6 +268,7 @@ def _finished(
         change=change_between(store, before, after),
         n_repaired=n_repaired,
         n_replayed=int(marker.get("n_replayed", 0)),
+        n_left_behind=int(marker.get("n_left_behind", 0)),
         ends_round=None,
         sent=False,
     )
@@ -288,6 +302,7 @@ def _summary(
         change=change_between(store, plan.valid.manifest, plan.manifest),
         n_repaired=plan.n_repaired,
         n_replayed=plan.n_replayed,
+        n_left_behind=plan.n_left_behind,
         ends_round=live,
         sent=commit_id is not None,
     )

@@ -8,16 +8,13 @@ from flair_client.history.checked import CheckedCommit, Evidence, InvalidCommit
 from flair_client.history.diff import Change, diff_weights
 from flair_client.history.evidence import BranchEvidence
 from flair_client.history.graph import read_commit
+from flair_client.history.in_force import find_move, moves_in_force
 from flair_client.history.line import LineState, judge_before
 from flair_client.history.records import MoveRecord, UpdateRecord
 from flair_client.history.revert import require_separable
 from flair_client.history.verify import trust, walk_line
 from flair_client.history.verify_move import trusted_commit
-from flair_client.history.verify_revert import (
-    find_move,
-    recompute_revert,
-    reverted_by,
-)
+from flair_client.history.verify_revert import recompute_revert, reverted_by
 from flair_client.ids import Address, CommitId
 from flair_client.objects import Manifest, Revert, RevertKind
 from flair_client.porcelain.refs import (
@@ -56,6 +53,7 @@ class RevertPlan:
         contributor: whose term is taken back, or who is left out of a replay; None for
             a whole commit.
         n_replayed: merges that were made again without the contributor.
+        n_left_behind: commits of the line that are taken back with one another.
         n_repaired: wrong commits on top of the valid one, which are left behind.
     """
 
@@ -67,6 +65,7 @@ class RevertPlan:
     manifest: Manifest
     n_repaired: int = 0
     n_replayed: int = 0
+    n_left_behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,7 @@ class Request:
     contributor: Address | None
     message: str | None
     replay: bool = False
+    since: bool = False
 
 
 def plan_revert(
@@ -102,6 +102,8 @@ def plan_revert(
         return _plan_repair(state, state.head, gathered, asked)
     end = gathered.repo_account.event_seq + 1
     judge_before(evidence, end)
+    if asked.since:
+        return _plan_back(workspace, store, state.head, evidence, asked, end)
     move = _target(workspace, evidence, store, asked, end)
     update = None if asked.contributor is None else _update_of(move, asked.contributor)
     reverts = _reverts(move, update, replay=asked.replay)
@@ -119,7 +121,7 @@ def plan_revert(
         asked.contributor,
         asked.message or _message(move, update, reverts),
         manifest,
-        n_replayed=_n_merges_from(evidence, move) if asked.replay else 0,
+        n_replayed=_n_merges_from(evidence, move, end) if asked.replay else 0,
     )
 
 
@@ -159,14 +161,47 @@ def _message(move: MoveRecord, update: UpdateRecord | None, reverts: Revert) -> 
     return f"replay from {merge} on without {update.contributor}"
 
 
-def _n_merges_from(evidence: Evidence, first: MoveRecord) -> int:
-    """Valid merges of rounds, from this one on."""
-    invalid = evidence.judged.invalid
+def _n_merges_from(evidence: Evidence, first: MoveRecord, end: int) -> int:
+    """Merges of rounds that the head is made of, from this one on."""
     return sum(
-        move.round is not None
-        and move.event_seq >= first.event_seq
-        and move.event_seq not in invalid
-        for move in evidence.moves
+        move.round is not None and move.event_seq >= first.event_seq
+        for move in moves_in_force(evidence, end)
+    )
+
+
+def _plan_back(  # noqa: PLR0917 - what a plan is made from
+    workspace: Workspace,
+    store: Store,
+    head: CheckedCommit,
+    evidence: Evidence,
+    asked: Request,
+    end: int,
+) -> RevertPlan:
+    """Back to a commit that was the branch's head: its state, whole."""
+    wanted = resolve(workspace, store, asked.commit)
+    kept = find_move(evidence, wanted, end)
+    if kept is None:
+        raise UsageError(f"commit {wanted.short} was never the head of this branch")
+    if kept.event_seq in evidence.judged.invalid:
+        raise Refused(f"commit {wanted.short} is not valid: nobody goes back to it")
+    if wanted == head.commit_id:
+        raise Refused(f"the branch is at {wanted.short}: nothing came since")
+    reverts = Revert(kind=RevertKind.SINCE, commit=wanted)
+    manifest = recompute_revert(
+        evidence, head.manifest, reverts, end, "revert", store_out=store
+    )
+    invalid = evidence.judged.invalid
+    return RevertPlan(
+        head,
+        head.commit_id,
+        reverts,
+        None,
+        asked.message or f"back to {wanted.short}",
+        manifest,
+        n_left_behind=sum(
+            move.event_seq > kept.event_seq and move.event_seq not in invalid
+            for move in evidence.moves
+        ),
     )
 
 
@@ -206,7 +241,7 @@ def _plan_repair(
     """
     first = state.broken[0]
     wanted = None if asked.commit is None else _broken(state, asked.commit)
-    if wanted is None or asked.contributor is not None:
+    if wanted is None or asked.contributor is not None or asked.since:
         raise state.fault or VerificationError(first.where, first.reason)
     if wanted != first:
         raise Refused(

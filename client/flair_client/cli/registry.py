@@ -66,7 +66,12 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("verify", "Checks a repository's whole history.", _HISTORY, None),
         ("fsck", "Checks the blocks of the workspace.", _HISTORY, None),
         ("gc", "Removes blocks that nothing names.", _HISTORY, None),
-        ("revert", "Undoes a merge, one contributor's part, or all since a commit.", _HISTORY, None),
+        (
+            "revert",
+            "Undoes a merge, one contributor's part, or all since a commit.",
+            _HISTORY,
+            None,
+        ),
         ("repo", "Makes, shows and hands over repositories.", _SHARE, None),
         ("fork", "Makes a repository of your own from another's head.", _SHARE, None),
         ("branch", "Makes and shows branches.", _SHARE, None),

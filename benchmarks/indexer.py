@@ -40,7 +40,8 @@ from flair_client.config_file import write_config  # noqa: E402 - as above
 from flair_client.ids import ZERO_ADDRESS, Address, Digest  # noqa: E402 - as above
 from flair_indexer.db import open_database  # noqa: E402 - as above
 from flair_indexer.decode import base58_bytes  # noqa: E402 - as above
-from flair_indexer.scripted import RoundScript, ScriptedChain  # noqa: E402 - as above
+from flair_indexer.scripted import ScriptedChain  # noqa: E402 - as above
+from flair_indexer.scripted_rounds import RoundScript  # noqa: E402 - as above
 from flair_indexer.tables import EVENTS  # noqa: E402 - as above
 
 _HERE = Path(__file__).parent

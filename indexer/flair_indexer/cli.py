@@ -5,7 +5,6 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,65 +27,17 @@ from flair_indexer.db import Database, open_database, shown_url
 from flair_indexer.digest import whole_digest
 from flair_indexer.heads import HeadChecker
 from flair_indexer.logs import write_json
+from flair_indexer.results import (
+    IndexerMigrated,
+    IndexerRebuilt,
+    IndexerRun,
+    IndexerStatus,
+)
 from flair_indexer.run import Indexer, backfill, run_until_stopped
 from flair_indexer.schema import check_schema, current_revision, migrate
 from flair_indexer.settings import DATABASE_SETTING, DATABASE_VARIABLE, Options
 from flair_indexer.source import RpcSource
-from flair_indexer.views import Progress
 from flair_indexer.wakeup import Tick
-
-
-@dataclass(frozen=True, slots=True)
-class IndexerRun:
-    """What an indexer did, and how far it is."""
-
-    database: str
-    n_transactions: int
-    n_events: int
-    progress: Progress | None
-
-
-@dataclass(frozen=True, slots=True)
-class IndexerStatus:
-    """How far the mirror is.
-
-    Attributes:
-        revision: of the tables.
-        chain_slot: the newest confirmed slot; None where the RPC does not answer.
-        lag_slots: how many of them are not written yet.
-        progress: None where no indexer has begun.
-    """
-
-    database: str
-    revision: str | None
-    chain_slot: int | None
-    lag_slots: int | None
-    progress: Progress | None
-
-
-@dataclass(frozen=True, slots=True)
-class IndexerRebuilt:
-    """The tables that follow from the chain, before and after.
-
-    Attributes:
-        identical: whether they are the same, byte for byte.
-        digest_before, digest_after: sha-256 of their rows.
-    """
-
-    database: str
-    n_events: int
-    identical: bool
-    digest_before: str
-    digest_after: str
-
-
-@dataclass(frozen=True, slots=True)
-class IndexerMigrated:
-    """Revisions of the tables; None where there were none."""
-
-    database: str
-    before: str | None
-    after: str
 
 
 @group("indexer", examples=("flair indexer run", "flair indexer status --json"))

@@ -15,7 +15,8 @@ from flair_indexer.db import Database, open_database
 from flair_indexer.digest import table_digests
 from flair_indexer.run import Indexer, backfill
 from flair_indexer.schema import migrate
-from flair_indexer.scripted import RoundScript, ScriptedChain, ScriptedSource
+from flair_indexer.scripted import ScriptedChain, ScriptedSource
+from flair_indexer.scripted_rounds import RoundScript
 from flair_indexer.settings import Options
 from flair_indexer.tables import DEAD_LETTERS, EVENTS, FOLDS, PENDING
 

@@ -15,8 +15,9 @@ from flair_client.errors import RpcUnavailable
 from flair_indexer.db import open_database
 from flair_indexer.decode import signature_text
 from flair_indexer.run import Indexer, backfill
-from flair_indexer.scripted import GENESIS_HASH, RoundScript, ScriptedChain
+from flair_indexer.scripted import GENESIS_HASH, ScriptedChain
 from flair_indexer.scripted import ScriptedSource as Script
+from flair_indexer.scripted_rounds import RoundScript
 from flair_indexer.source import RpcSource
 
 

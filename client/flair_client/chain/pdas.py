@@ -16,6 +16,7 @@ SYSTEM_PROGRAM_ID: Final = ZERO_ADDRESS
 NATIVE_LOADER_ID: Final = Address.parse("NativeLoader1111111111111111111111111111111")
 # The sysvar that holds the cluster's time.
 CLOCK_ID: Final = Address.parse("SysvarC1ock11111111111111111111111111111111")
+RENT_ID: Final = Address.parse("SysvarRent111111111111111111111111111111111")
 UPGRADEABLE_LOADER_ID: Final = Address.parse(
     "BPFLoaderUpgradeab1e11111111111111111111111"
 )

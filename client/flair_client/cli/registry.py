@@ -123,7 +123,7 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("config", "Reads and changes settings.", _SETUP, None),
         ("demo", "Four hospitals, one model, start to report.", _PARTS, "demo"),
         ("localnet", "Runs a chain of one's own on this machine.", _PARTS, "localnet"),
-        ("program", "Sets up and shows the program on chain.", _SETUP, None),
+        ("program", "Deploys, sets up and shows the program on chain.", _SETUP, None),
     )
 }
 _PLUG_INS: Final[Mapping[str, Lazy]] = {

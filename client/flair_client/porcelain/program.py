@@ -10,6 +10,7 @@ from flair_client.chain.pdas import find_config_pda
 from flair_client.context import Context
 from flair_client.errors import AccountMissing, Refused
 from flair_client.ids import Address, Digest
+from flair_client.porcelain.program_deploy import code_on_chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class ProgramShown:
         admin: who may change the Config.
         paused: groups of instructions that are switched off.
         genesis_hash: cluster that the Config was made for.
+        code_digest: sha-256 of the code on chain, without the zeros behind it.
+        code_size: bytes that there is room for.
+        upgrade_authority: who may upgrade it; None: nobody.
+        deployed_slot: of the last deployment.
     """
 
     network: str
@@ -32,6 +37,10 @@ class ProgramShown:
     genesis_hash: str
     event_seq: int
     history_root: Digest
+    code_digest: Digest
+    code_size: int
+    upgrade_authority: Address | None
+    deployed_slot: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +105,12 @@ def program_show(ctx: Context) -> ProgramShown:
     """Gives the program's Config.
 
     Raises:
-        AccountMissing: the program is not set up.
+        AccountMissing: the program is not set up, or not deployed.
     """
     account = ctx.chain.config()
+    code = code_on_chain(ctx)
+    if code is None:
+        raise AccountMissing(ctx.program_id, "program")
     return ProgramShown(
         network=ctx.network.name,
         program_id=ctx.program_id,
@@ -110,4 +122,8 @@ def program_show(ctx: Context) -> ProgramShown:
         genesis_hash=base58.b58encode(account.genesis_tag.raw).decode("ascii"),
         event_seq=account.event_seq,
         history_root=account.history_root,
+        code_digest=code.digest,
+        code_size=code.size,
+        upgrade_authority=code.authority,
+        deployed_slot=code.slot,
     )

@@ -135,7 +135,10 @@ def show(app: App) -> None:
                 ("paused", paused or "nothing"),
                 ("made for", found.genesis_hash),
                 ("events", found.event_seq),
-                ("code", f"{found.code_size:,} bytes, sha-256 {found.code_digest}"),
+                (
+                    "code",
+                    f"{found.code_size:,} bytes, sha-256 {found.code_digest or '?'}",
+                ),
                 ("upgrade authority", found.upgrade_authority or "nobody"),
                 ("deployed in slot", found.deployed_slot),
             )

@@ -21,7 +21,8 @@ class ProgramShown:
         admin: who may change the Config.
         paused: groups of instructions that are switched off.
         genesis_hash: cluster that the Config was made for.
-        code_digest: sha-256 of the code on chain, without the zeros behind it.
+        code_digest: sha-256 of the code on chain, without the zeros behind it; None
+            where another loader holds it.
         code_size: bytes that there is room for.
         upgrade_authority: who may upgrade it; None: nobody.
         deployed_slot: of the last deployment.
@@ -37,10 +38,10 @@ class ProgramShown:
     genesis_hash: str
     event_seq: int
     history_root: Digest
-    code_digest: Digest
+    code_digest: Digest | None
     code_size: int
     upgrade_authority: Address | None
-    deployed_slot: int
+    deployed_slot: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,10 @@ def program_show(ctx: Context) -> ProgramShown:
     """Gives the program's Config.
 
     Raises:
-        AccountMissing: the program is not set up, or not deployed.
+        AccountMissing: the program is not set up.
     """
     account = ctx.chain.config()
     code = code_on_chain(ctx)
-    if code is None:
-        raise AccountMissing(ctx.program_id, "program")
     return ProgramShown(
         network=ctx.network.name,
         program_id=ctx.program_id,
@@ -122,8 +121,8 @@ def program_show(ctx: Context) -> ProgramShown:
         genesis_hash=base58.b58encode(account.genesis_tag.raw).decode("ascii"),
         event_seq=account.event_seq,
         history_root=account.history_root,
-        code_digest=code.digest,
-        code_size=code.size,
-        upgrade_authority=code.authority,
-        deployed_slot=code.slot,
+        code_digest=code.digest if code else None,
+        code_size=code.size if code else 0,
+        upgrade_authority=code.authority if code else None,
+        deployed_slot=code.slot if code else None,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flair_client.chain import loader
-from flair_client.chain.pdas import find_program_data_pda
+from flair_client.chain.pdas import UPGRADEABLE_LOADER_ID, find_program_data_pda
 from flair_client.chain.uploading import missing_parts, upload
 from flair_client.context import Context
 from flair_client.errors import ProgramRefused, Refused, VerificationError
@@ -69,14 +69,10 @@ class ProgramDeployed:
 def code_on_chain(
     ctx: Context, program_id: Address | None = None
 ) -> CodeOnChain | None:
-    """Gives a program's code on chain; None where nobody deployed it.
-
-    Raises:
-        AccountInvalid: something else is at its address.
-    """
+    """Gives a program's code on chain; None where the upgradeable loader holds none."""
     chosen = program_id or ctx.program_id
     raw = ctx.chain.rpc.get_account(chosen)
-    if raw is None:
+    if raw is None or raw.owner != UPGRADEABLE_LOADER_ID:
         return None
     loader.read_pointer(raw)
     data = ctx.chain.rpc.get_account(find_program_data_pda(chosen)[0])

@@ -28,7 +28,9 @@ def test_the_page_names_every_profile_and_every_method(tmp_path):
     settings = load_settings(
         Flags(home=tmp_path), environment={}, folder=tmp_path, system_folder=tmp_path
     )
-    told = re.findall(r"`(get\w+|is\w+|send\w+|simulate\w+|request\w+)`", PAGE)
+    told = re.findall(
+        r"`(get\w+|is\w+|minimum\w+|send\w+|simulate\w+|request\w+)`", PAGE
+    )
 
     assert [
         name for name in settings.network_names if f"| `{name}` |" not in PAGE

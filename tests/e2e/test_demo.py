@@ -113,6 +113,6 @@ def test_heart_disease_without_its_files_is_a_clear_error(tmp_path):
     assert "--data" in done.stderr
     (tmp_path / "empty").mkdir()
     done = flair(tmp_path, "demo", "--dataset", "heart-disease", "--data", "empty")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "processed.cleveland.data cannot be read" in done.stderr
     assert not (tmp_path / "flair-demo").exists()

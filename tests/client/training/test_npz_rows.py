@@ -1,5 +1,6 @@
 """Files of arrays that are trained on: read without pickle, refused in words."""
 
+import copy
 import zipfile
 
 import numpy as np
@@ -73,6 +74,64 @@ def test_other_files_are_refused_without_anybody_elses_advice(path, make, said):
 
     assert "pickle=" not in str(caught.value)
     assert str(caught.value).startswith(str(path))
+
+
+def claiming(path, n_values, *, stored=None):
+    """A file that says it holds so many values, and holds a hundred zeros."""
+    content = header((n_values,)) + bytes(800)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", content)
+        (info,) = archive.infolist()
+        # The directory at the end is written from these.
+        info.file_size = len(content) - 800 + 8 * n_values
+        info.compress_size = stored or info.compress_size
+
+
+@pytest.mark.parametrize(
+    ("n_values", "stored", "said"),
+    [
+        (2**43, None, "there are fewer"),
+        (2**43, 2**40, "larger than the file"),
+        (10**5, None, "there are fewer"),
+    ],
+)
+def test_what_a_file_claims_is_checked_before_memory_is_taken(
+    path, n_values, stored, said
+):
+    claiming(path, n_values, stored=stored)
+
+    with pytest.raises(DataError, match=said):
+        read_npz(path)
+
+
+def test_arrays_that_lie_over_each_other_are_refused(path):
+    claiming(path, 100)
+    with zipfile.ZipFile(path, "a") as archive:
+        (first,) = archive.infolist()
+        for n in range(50):
+            again = copy.copy(first)
+            again.filename = f"x{n}.npy"
+            archive.filelist.append(again)
+            archive.NameToInfo[again.filename] = again
+        archive._didModify = True
+
+    with pytest.raises(DataError, match="larger than the file"):
+        read_npz(path)
+
+
+def test_zeros_that_deflate_shrinks_as_far_as_it_can_are_read(path):
+    np.savez_compressed(path, x=np.zeros(4_000_000))
+
+    assert read_npz(path)["x"].shape == (4_000_000,)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compression_is_refused(path, method):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("x.npy", header((1,)) + bytes(8))
+
+    with pytest.raises(DataError, match="NumPy does not write"):
+        read_npz(path)
 
 
 def test_a_file_that_was_cut_off_or_changed_is_refused(path):

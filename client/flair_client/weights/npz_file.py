@@ -29,6 +29,7 @@ from flair_client.weights.foreign import (
 )
 from flair_client.weights.reading import load_tensor
 from flair_client.weights.replacing import replacing
+from flair_client.zip_claims import false_claim
 
 _SUFFIX: Final = ".npy"
 # A header names dtype, order and shape; NumPy writes 118 bytes.
@@ -82,7 +83,11 @@ def read_npz(path: Path) -> Iterator[ForeignWeights]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            tensors = [_source(path, archive, one) for one in archive.infolist()]
+            members = archive.infolist()
+            false = false_claim(members, path.stat().st_size)
+            if false is not None:
+                raise ObjectInvalid(path.name, false)
+            tensors = [_source(path, archive, one) for one in members]
             yield ForeignWeights(tuple(tensors))
     except FileNotFoundError as exc:
         raise UsageError(f"cannot read {path}: {exc.strerror}") from exc

@@ -172,3 +172,18 @@ def test_a_file_of_no_known_kind(tmp_path, content):
         as_safetensors(tmp_path / "x"),
     ):
         pass
+
+
+def test_values_that_the_file_cannot_hold(tmp_path):
+    path = tmp_path / "model.npz"
+    # In Fortran's order an array goes through memory whole.
+    head = io.BytesIO()
+    shape = {"descr": "<f4", "fortran_order": True, "shape": (2**16, 2**16)}
+    np.lib.format.write_array_header_1_0(head, shape)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("w.npy", head.getvalue() + bytes(100))
+        (info,) = archive.infolist()
+        info.file_size = len(head.getvalue()) + 2**34
+
+    with pytest.raises(ObjectInvalid, match="there are fewer"), read_npz(path):
+        pass

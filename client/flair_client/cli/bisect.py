@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flair_client.cli.command import command
-from flair_client.cli.options import code_options
+from flair_client.cli.options import code_options, map_options
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
 from flair_client.cli.text import printable
@@ -41,19 +41,7 @@ _SUBJECT = 64
     help="Below X is bad; above it where a smaller value is better. Without it "
     "halfway between the two ends.",
 )
-@click.option(
-    "--map",
-    "pairs",
-    multiple=True,
-    metavar="COLUMN=FIELD",
-    help="The recipe's COLUMN is called FIELD in the file; may be repeated.",
-)
-@click.option(
-    "--map-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TOML file that maps columns, words and missing values of --data.",
-)
+@map_options
 @code_options
 def bisect_command(
     app: App,

@@ -75,13 +75,6 @@ from flair_client.porcelain.pushed import PushOutcome
     metavar="TEXT",
     help="Of the commits; public; without it `round N`.",
 )
-@click.option(
-    "--map",
-    "pairs",
-    multiple=True,
-    metavar="COLUMN=FIELD",
-    help="The recipe's COLUMN is called FIELD in the file; may be repeated.",
-)
 @training_options
 @click.option(
     "--device",

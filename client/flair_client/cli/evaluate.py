@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flair_client.cli.command import command
-from flair_client.cli.options import code_options
+from flair_client.cli.options import code_options, map_options
 from flair_client.cli.output import fields
 from flair_client.cli.session import App
 from flair_client.cli.text import printable
@@ -40,19 +40,7 @@ from flair_client.porcelain.reading import reading_there
     metavar="ADDRESS",
     help="As if nothing of this contributor had ever been merged.",
 )
-@click.option(
-    "--map",
-    "pairs",
-    multiple=True,
-    metavar="COLUMN=FIELD",
-    help="The recipe's COLUMN is called FIELD in the file; may be repeated.",
-)
-@click.option(
-    "--map-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TOML file that maps columns, words and missing values of --data.",
-)
+@map_options
 @code_options
 def evaluate_command(
     app: App,

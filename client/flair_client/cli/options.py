@@ -42,13 +42,29 @@ def round_option(function: _F) -> _F:
     )(function)
 
 
+_MAP_FILE: Final = click.option(
+    "--map-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML file that maps columns, words and missing values of --data.",
+)
+_MAP: Final = click.option(
+    "--map",
+    "pairs",
+    multiple=True,
+    metavar="COLUMN=FIELD",
+    help="The recipe's COLUMN is called FIELD in the file; may be repeated.",
+)
+
+
+def map_options(function: _F) -> _F:
+    """`--map` and `--map-file`: what the columns of --data are called."""
+    return _MAP(_MAP_FILE(function))
+
+
 _TRAINING_OPTIONS: Final = (
-    click.option(
-        "--map-file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="TOML file that maps columns, words and missing values of --data.",
-    ),
+    _MAP,
+    _MAP_FILE,
     click.option(
         "--seed",
         type=click.IntRange(0, 2**63 - 1),

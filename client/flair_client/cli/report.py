@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flair_client.cli.command import command
-from flair_client.cli.options import code_options
+from flair_client.cli.options import code_options, map_options
 from flair_client.cli.output import fields
 from flair_client.cli.reading import open_reading
 from flair_client.cli.session import App
@@ -56,19 +56,7 @@ _MAX_COMMITS = 10_000
     help="Measure the newest 32 commits on these rows: a data source, or a CSV, "
     "Parquet or .npz file.",
 )
-@click.option(
-    "--map",
-    "pairs",
-    multiple=True,
-    metavar="COLUMN=FIELD",
-    help="The recipe's COLUMN is called FIELD in the file; may be repeated.",
-)
-@click.option(
-    "--map-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TOML file that maps columns, words and missing values of --data.",
-)
+@map_options
 @code_options
 def report_command(
     app: App,

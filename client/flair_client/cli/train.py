@@ -34,13 +34,6 @@ from flair_client.training.run import RoundKind
     help="A data source, or a CSV, Parquet or .npz file; without it the setting "
     "train.data.",
 )
-@click.option(
-    "--map",
-    "pairs",
-    multiple=True,
-    metavar="COLUMN=FIELD",
-    help="The recipe's COLUMN is called FIELD in the file; may be repeated.",
-)
 @training_options
 @code_options
 def train_command(

@@ -6,7 +6,6 @@ nobody else uses.
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -19,14 +18,12 @@ from flair_client.chain.pdas import PROGRAM_ID
 from flair_client.chain.rpc import Rpc
 from flair_client.chain.transport import Patience
 from flair_client.errors import ChainError, ValidatorMissing
+from flair_client.own_node import find_program, place_looked_at, stop
 
 PROGRAM: Final = "solana-test-validator"
-# Where scripts/install-validator puts it.
-CACHE_FOLDER: Final = Path("~/.cache/flair/bin")
 # Above the cluster's own, so that no transaction is forgotten while it runs.
 LEDGER_SHREDS: Final = 1_000_000
 _START_S: Final = 120.0
-_STOP_S: Final = 20.0
 _POLL_S: Final = 0.1
 _LAST_WORDS: Final = 600
 # Below the ports that systems give out by themselves.
@@ -73,18 +70,8 @@ class Validator:
 
 
 def find_validator(named: str | None = None) -> Path | None:
-    """Gives the program: the one named, on the path, or where Flair installs it.
-
-    Args:
-        named: by a setting; nothing else is looked for then.
-    """
-    if named:
-        path = Path(named).expanduser()
-        return path if os.access(path, os.X_OK) else None
-    found = shutil.which(PROGRAM) or shutil.which(
-        PROGRAM, path=str(CACHE_FOLDER.expanduser())
-    )
-    return None if found is None else Path(found)
+    """Gives the program, as `find_program`."""
+    return find_program(PROGRAM, named)
 
 
 def require_validator(named: str | None = None) -> Path:
@@ -95,7 +82,7 @@ def require_validator(named: str | None = None) -> Path:
     """
     found = find_validator(named)
     if found is None:
-        where = named or f"{PROGRAM} on PATH or in {CACHE_FOLDER}"
+        where = place_looked_at(PROGRAM, named)
         raise ValidatorMissing(f"this needs a real node, and there is no {where}")
     return found
 
@@ -131,11 +118,7 @@ def run_validator(
         try:
             yield _wait_for(process, folder, log, port, begun)
         finally:
-            process.terminate()
-            try:
-                process.wait(timeout=_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            stop(process)
 
 
 def _command(

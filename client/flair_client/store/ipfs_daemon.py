@@ -5,7 +5,6 @@ folder that the caller names.
 """
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,12 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from flair_client.errors import KuboMissing, StoreUnavailable
+from flair_client.own_node import find_program, place_looked_at, stop
 
 PROGRAM: Final = "ipfs"
-# Where scripts/install-kubo puts it.
-CACHE_FOLDER: Final = Path("~/.cache/flair/bin")
 _START_S: Final = 60.0
-_STOP_S: Final = 20.0
 _POLL_S: Final = 0.05
 _LAST_WORDS: Final = 600
 
@@ -43,18 +40,8 @@ class Kubo:
 
 
 def find_kubo(named: str | None = None) -> Path | None:
-    """Gives Kubo's program: the one named, on the path, or where Flair installs it.
-
-    Args:
-        named: by a setting; nothing else is looked for then.
-    """
-    if named:
-        path = Path(named).expanduser()
-        return path if os.access(path, os.X_OK) else None
-    found = shutil.which(PROGRAM) or shutil.which(
-        PROGRAM, path=str(CACHE_FOLDER.expanduser())
-    )
-    return None if found is None else Path(found)
+    """Gives Kubo's program, as `find_program`."""
+    return find_program(PROGRAM, named)
 
 
 def require_kubo(named: str | None = None) -> Path:
@@ -65,7 +52,7 @@ def require_kubo(named: str | None = None) -> Path:
     """
     found = find_kubo(named)
     if found is None:
-        where = named or f"{PROGRAM} on PATH or in {CACHE_FOLDER}"
+        where = place_looked_at(PROGRAM, named)
         raise KuboMissing(f"this needs an IPFS node, and there is no {where}")
     return found
 
@@ -100,7 +87,7 @@ def run_kubo(program: Path, folder: Path) -> Iterator[Kubo]:
             try:
                 yield _wait_for(process, folder, log, begun)
             finally:
-                _stop(process)
+                stop(process)
 
 
 def _run_once(
@@ -139,14 +126,6 @@ def _address(path: Path) -> str:
     """`/ip4/127.0.0.1/tcp/5001` as `127.0.0.1:5001`."""
     _, _, host, _, port = path.read_text().strip().split("/")
     return f"{host}:{port}"
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=_STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
 
 
 def _last_words(log: Path) -> str:

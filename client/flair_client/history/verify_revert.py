@@ -4,7 +4,7 @@ from flair_client.errors import VerificationError
 from flair_client.history.checked import Evidence, terms_of
 from flair_client.history.in_force import find_move, moves_in_force, went_back_to
 from flair_client.history.naming_store import NamingStore
-from flair_client.history.records import MoveRecord
+from flair_client.history.records import MoveRecord, RoundRecord
 from flair_client.history.replayed import left_out_by, replay_revert
 from flair_client.history.revert import back_to, revert_contributor, revert_merge
 from flair_client.history.verify_update import (
@@ -83,11 +83,27 @@ def recompute_revert(
             terms.params.scale_exp,
             scratch,
         )
+    return _without_term(evidence, record, reverts, head, before, where, scratch)
+
+
+def _without_term(  # noqa: PLR0917 - what a term is taken out of
+    evidence: Evidence,
+    record: RoundRecord,
+    reverts: Revert,
+    head: Manifest,
+    before: Manifest,
+    where: str,
+    store_out: Store,
+) -> Manifest:
+    """The head without one contributor's term of a merge by a linear strategy."""
+    terms = terms_of(evidence.history, record)
     update = next((u for u in record.accepted() if u.commit_id == reverts.update), None)
     if update is None:
         raise VerificationError(where, "reverts an update that is not in the merge")
     strategy = choice_of(terms.params).strategy
-    must(strategy.linear, f"strategy {strategy.id!r} has no separable terms")
+    requiring(where)(
+        strategy.linear, f"strategy {strategy.id!r} has no separable terms"
+    )
     _, delta = verify_update(evidence.store, terms, update, before)
     weight_sum = sum(one.weight for one in record.accepted())
     return revert_contributor(
@@ -97,7 +113,7 @@ def recompute_revert(
         delta,
         lambda_for(terms.params.eta_q24, weight_sum),
         terms.params.scale_exp,
-        scratch,
+        store_out,
     )
 
 

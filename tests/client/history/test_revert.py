@@ -9,6 +9,7 @@ from flair_client.encoding import encode_manifest, weights_digest
 from flair_client.errors import NotSeparable, ObjectInvalid, TensorMismatch
 from flair_client.history.merge import merge_weights
 from flair_client.history.revert import (
+    back_to,
     require_separable,
     revert_contributor,
     revert_merge,
@@ -183,3 +184,35 @@ def test_a_delta_of_another_scale_is_refused(store):
 
     with pytest.raises(ObjectInvalid, match=r"delta\.scale_exp"):
         revert_contributor(store, after, 1, delta_of(store, [1, 2, 3]), 1, -11, store)
+
+
+def test_going_back_gives_the_earlier_state_whole(store):
+    states = states_of(store, (1.0, 2.0, 3.0), [[(1, [1, 2, 3])], [(2, [4, 5, 6])]])
+
+    assert weights_digest(back_to(states[2], states[1])) == weights_digest(states[1])
+    assert back_to(states[2], states[0]).tensors == states[0].tensors
+
+
+@pytest.mark.parametrize(
+    ("then", "said"),
+    [
+        ({"v": np.ones(2, np.float32)}, "'w'"),
+        ({"v": np.ones(2, np.float32), "w": np.ones(4, np.float32)}, "'w'"),
+        ({"v": np.ones(2, np.float32), "w": np.ones(3, np.float64)}, "'w'"),
+        (
+            {
+                "v": np.ones(2, np.float32),
+                "w": np.ones(3, np.float32),
+                "x": np.ones(1, np.float32),
+            },
+            "'x'",
+        ),
+    ],
+)
+def test_a_model_of_other_tensors_is_not_gone_back_to(store, then, said):
+    now = make_manifest(
+        store, {"v": np.ones(2, np.float32), "w": np.zeros(3, np.float32)}, {}
+    )
+
+    with pytest.raises(TensorMismatch, match=said):
+        back_to(now, make_manifest(store, then, {}))

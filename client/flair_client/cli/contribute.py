@@ -10,7 +10,7 @@ import click
 
 from flair_client.cli.command import command
 from flair_client.cli.commit import asked_privacy
-from flair_client.cli.options import training_options
+from flair_client.cli.options import map_option, training_options
 from flair_client.cli.session import App
 from flair_client.cli.train import data_source, map_for
 from flair_client.cli.types import (
@@ -75,6 +75,7 @@ from flair_client.porcelain.pushed import PushOutcome
     metavar="TEXT",
     help="Of the commits; public; without it `round N`.",
 )
+@map_option
 @training_options
 @click.option(
     "--device",

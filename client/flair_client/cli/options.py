@@ -57,13 +57,17 @@ _MAP: Final = click.option(
 )
 
 
+def map_option(function: _F) -> _F:
+    """`--map` alone, beside options that have `--map-file` among them."""
+    return _MAP(function)
+
+
 def map_options(function: _F) -> _F:
     """`--map` and `--map-file`: what the columns of --data are called."""
     return _MAP(_MAP_FILE(function))
 
 
 _TRAINING_OPTIONS: Final = (
-    _MAP,
     _MAP_FILE,
     click.option(
         "--seed",

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flair_client.cli.command import command
-from flair_client.cli.options import code_options, training_options
+from flair_client.cli.options import code_options, map_option, training_options
 from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
 from flair_client.cli.text import printable
@@ -34,6 +34,7 @@ from flair_client.training.run import RoundKind
     help="A data source, or a CSV, Parquet or .npz file; without it the setting "
     "train.data.",
 )
+@map_option
 @training_options
 @code_options
 def train_command(

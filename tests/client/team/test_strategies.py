@@ -12,15 +12,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from flair_client.chain import instructions
-from flair_client.errors import ProgramRefused, TooFewUpdates
+from flair_client.errors import ProgramRefused
 from flair_client.history.graph import read_commit
 from flair_client.history.verify_weights import read_manifest
-from flair_client.ids import CommitId
 from flair_client.porcelain.policy import policy_make, policy_show, policy_use
 from flair_client.porcelain.pull import pull
 from flair_client.porcelain.trust import trust
-from flair_client.porcelain.update import RejectReason, update_reject
 from flair_client.strategies import get_strategy
 from flair_client.strategies.parameters import from_numbers, pack
 from flair_client.weights import load_tensor
@@ -212,37 +209,3 @@ def test_client_and_program_both_refuse_a_policy_below_the_bound(team, flair):
     with pytest.raises(ProgramRefused) as refused:
         policy_make(team.owner, team.repo, krum_params(team, 5, f=2))
     assert refused.value.name == "StrategyBound"
-
-
-def test_a_round_that_loses_an_update_is_merged_by_nobody(team, flair):
-    choose(team, flair, "krum")
-    head = team.head
-    team.push_updates(*ROUNDS[0])
-    round_terms = {
-        "actor": team.owner.wallet.address,
-        "repo": team.place.repo.address,
-        "branch": team.place.address,
-        "round_index": team.place.account.round_index,
-    }
-    policy = team.place.policy_address(team.place.account.policy_index)
-    team.owner.send([instructions.round_close(policy=policy, **round_terms)])
-    struck = team.sites[4][0].wallet.address
-    update_reject(team.owner, team.repo, "main", struck, RejectReason.OUTLIER)
-    live = team.place.round().address
-    left = [one for one in team.owner.chain.updates(live) if one.contributor != struck]
-    team.owner.send(
-        [
-            instructions.merge_accumulate(
-                contributors=[one.contributor for one in left], **round_terms
-            )
-        ]
-    )
-
-    with pytest.raises(TooFewUpdates, match=r"at least 5 updates .* there are 4"):
-        team.good_merge()
-    with pytest.raises(ProgramRefused) as refused:
-        team.finish_round(CommitId(b"\7" * 32))
-
-    assert refused.value.name == "TooFewUpdates"
-    assert team.head == head
-    assert flair("verify").code == 0

@@ -1,4 +1,4 @@
-"""A round that falls below its strategy's bound: it stays like that, so it stands alone."""
+"""A round that falls below its strategy's bound stays like that: it stands alone."""
 
 import pytest
 

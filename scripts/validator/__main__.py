@@ -1,7 +1,7 @@
 """Runs the line on a validator and on the localnet; prints what differs.
 
-With --demo it runs `flair demo` on a validator instead. Ends with 0 where all of it
-verifies, 1 where something does not, 77 where there is no validator to be found.
+Ends with 0 where all of it verifies, 1 where something does not, 77 where there is no
+validator to be found.
 """
 
 import argparse
@@ -20,7 +20,6 @@ from flair_client.chain.rpc import Rpc
 from flair_client.errors import FlairError
 from validator import line as lines
 from validator import nodes
-from validator.demo import run_demo
 
 SKIPPED = 77
 _NAME = "Program log: Instruction: "
@@ -49,7 +48,6 @@ def main() -> int:
         "--keep", type=Path, metavar="DIR", help="leave all files there"
     )
     parser.add_argument("--quiet", action="store_true", help="do not show commands")
-    parser.add_argument("--demo", action="store_true", help="run the demo there")
     given = parser.parse_args()
     binary = nodes.find_validator()
     if binary is None:
@@ -62,9 +60,6 @@ def main() -> int:
             given.keep.mkdir(parents=True)
             folder = given.keep.absolute()
         try:
-            if given.demo:
-                print(json.dumps(run_demo(binary, folder, verbose=not given.quiet)))
-                return 0
             found = _both(binary, folder, verbose=not given.quiet)
         except (FlairError, lines.LineFailed) as exc:
             print(f"failed: {exc}", file=sys.stderr)

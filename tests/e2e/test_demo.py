@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +119,25 @@ def test_heart_disease_without_its_files_is_a_clear_error(tmp_path):
     assert done.returncode == 2
     assert "processed.cleveland.data cannot be read" in done.stderr
     assert not (tmp_path / "flair-demo").exists()
+
+
+def test_sigterm_leaves_no_process_behind(tmp_path):
+    with subprocess.Popen(
+        [FLAIR, "demo"],
+        cwd=tmp_path,
+        env=os.environ | {"FLAIR_HOME": str(tmp_path / "user")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        lines = (
+            re.search(r"localnet at http://127.0.0.1:(\d+)", one) for one in demo.stderr
+        )
+        found = next(one for one in lines if one)
+        demo.send_signal(signal.SIGTERM)
+        # Its children have the same pipe: it ends when the last of them is gone.
+        demo.stderr.read()
+    assert demo.returncode != 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(found[1])), timeout=5).close()

@@ -266,6 +266,11 @@ class Rpc:
         method = "getBlockHeight"
         return shapes.whole(method, self.ask(method, [self._fresh()]), "height")
 
+    def get_slot(self) -> int:
+        """Gives the newest slot of the commitment level."""
+        method = "getSlot"
+        return shapes.whole(method, self.ask(method, [self._fresh()]), "slot")
+
     def get_minimum_balance_for_rent_exemption(self, size: int) -> int:
         """Gives the lamports that an account of `size` bytes must hold."""
         method = "getMinimumBalanceForRentExemption"

@@ -1,6 +1,10 @@
 """`flair demo`: four hospitals, one model, from start to report."""
 
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,11 @@ from flair_client.demo.datasets import DATASET_NAMES
 from flair_client.demo.reference import mean_score
 from flair_client.demo.report import Outcome, score_rows, write_report
 from flair_client.demo.run import HONEST_LINE, DemoPlan, run_demo
+from flair_client.errors import UsageError
+from flair_client.settings import LOCALNET
+
+# The word for the program, and the name of its network profile.
+_REAL_NODE = ("validator", "test-validator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,7 @@ class DemoResult:
         verified: whether the whole history was recomputed and found right.
         reverted: the hospital whose last contribution was taken back.
         bytes_moved: to and from the shared store.
+        round_seconds: of each round, that of statistics first.
         seconds: from the start of the demo.
         report, figure: files that show it.
     """
@@ -44,6 +54,7 @@ class DemoResult:
     verified: bool
     reverted: str
     bytes_moved: int
+    round_seconds: tuple[float, ...]
     seconds: float
     repo: str
     fee_lamports: int
@@ -59,6 +70,7 @@ class DemoResult:
         "flair demo",
         "flair demo --dataset heart-disease --data ./heart-disease",
         "flair demo --store kubo",
+        "flair demo --network validator",
         "flair demo --json | tail -n 1",
     ),
 )
@@ -112,17 +124,23 @@ def demo_command(
     Starts a localnet, an aggregator and four hospitals, each a process with a wallet
     and a workspace of its own. They share means and deviations, train in rounds, the
     owner reverts one contribution, and the whole history is verified.
+
+    With --network validator a solana-test-validator is started instead, and the
+    program that came with Flair is deployed to it by the upgradeable loader.
     """
     # The data is public and so is everything of this mode; nobody may miss that.
     click.echo(HONEST_LINE, err=app.out.json_mode)
     kubo = _kubo_program(app) if store == "kubo" else None
-    plan = DemoPlan(dataset, data, folder.absolute(), rounds, kubo)
+    plan = DemoPlan(
+        dataset, data, folder.absolute(), rounds, kubo, _validator_program(app)
+    )
     started = time.monotonic()
 
     def tell(line: str) -> None:
         app.out.note(f"{time.monotonic() - started:5.1f} s  {line}")
 
-    outcome = run_demo(plan, tell)
+    with _sigterm_as_ctrl_c():
+        outcome = run_demo(plan, tell)
     page, figure = write_report(outcome, plan.folder / "report")
     result = DemoResult(
         dataset=dataset,
@@ -135,6 +153,7 @@ def demo_command(
         verified=bool(outcome.verified),
         reverted=outcome.reverted,
         bytes_moved=outcome.bytes_moved,
+        round_seconds=tuple(round(one, 1) for one in outcome.round_seconds),
         seconds=round(outcome.seconds, 1),
         repo=outcome.repo,
         fee_lamports=outcome.fee_lamports,
@@ -145,10 +164,41 @@ def demo_command(
     app.out.result(result, lambda: _text(outcome, page), flat=True)
 
 
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Has SIGTERM end all processes that the demo started, as Ctrl-C does."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _kubo_program(app: App) -> Path:
     from flair_client.store.ipfs_daemon import require_kubo
 
     return require_kubo(app.settings.text("kubo.program"))
+
+
+def _validator_program(app: App) -> Path | None:
+    named = app.asked_network
+    if named in (None, LOCALNET):
+        return None
+    if named not in _REAL_NODE:
+        raise UsageError(
+            f"the demo runs on a chain of its own: --network {LOCALNET} or "
+            f"--network {_REAL_NODE[0]}, not {named!r}"
+        )
+    from flair_client.localnet.validator import require_validator
+
+    return require_validator(app.settings.text("validator.program"))
 
 
 def _text(outcome: Outcome, page: Path) -> str:
@@ -167,6 +217,7 @@ def _text(outcome: Outcome, page: Path) -> str:
             "",
             table(("INSTRUCTION", "TRANSACTIONS", "MOST COMPUTE UNITS"), units),
             "",
+            "rounds took " + ", ".join(f"{one:.1f} s" for one in outcome.round_seconds),
             (
                 f"{outcome.bytes_moved:,} bytes moved, {outcome.seconds:.1f} s, "
                 f"{outcome.fee_lamports:,} lamports of fees, "

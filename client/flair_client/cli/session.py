@@ -82,6 +82,12 @@ class App:
         return RichProgress(color=self.settings.is_on("core.color"))
 
     @property
+    def asked_network(self) -> str | None:
+        """What `--network` says, for commands that no setting chooses a network for."""
+        named: str | None = self._invocation.flags.get("network")
+        return named
+
+    @property
     def is_interactive(self) -> bool:
         """Whether a person can be asked something."""
         return sys.stdin.isatty() and sys.stderr.isatty() and not self.out.json_mode

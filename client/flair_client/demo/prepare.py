@@ -13,19 +13,19 @@ from flair_client.chain.pdas import PROGRAM_ID
 from flair_client.chain.signer import create_wallet, load_wallet
 from flair_client.config_file import write_config, write_text
 from flair_client.context import Context
+from flair_client.demo.chain import DemoChain
 from flair_client.demo.datasets import Dataset, write_csv
 from flair_client.demo.site import make_context
 from flair_client.demo.sites import wallet_path
 from flair_client.demo.traffic import CountingStore
 from flair_client.errors import UsageError
 from flair_client.ids import Address
-from flair_client.localnet import Localnet
 from flair_client.porcelain.init import init
 from flair_client.porcelain.publish import describe_root, publish_root
 from flair_client.porcelain.repo_publish import repo_publish
 from flair_client.porcelain.role import role_grant
 from flair_client.repo_address import RepoAddress
-from flair_client.settings import LOCALNET, NetworkProfile
+from flair_client.settings import NetworkProfile
 from flair_client.store.base import open_store
 from flair_client.training.recipe import (
     DEFAULT_ROLES,
@@ -105,26 +105,27 @@ def write_data(folder: Path, dataset: Dataset) -> None:
 
 
 def write_home(
-    folder: Path, net: Localnet, store_url: str | None = None
+    folder: Path, chain: DemoChain, store_url: str | None = None
 ) -> NetworkProfile:
     """Writes the configuration that `flair --home FOLDER/home` reads, also later.
 
     Args:
         folder: the demo's.
-        net: where the chain answers.
+        chain: where all meet.
         store_url: of the shared store; without it a folder beside the chain.
     """
-    store = store_url or (net.data_dir.absolute() / "blocks").as_uri()
+    store = store_url or (chain.folder.absolute() / "blocks").as_uri()
     write_config(
         folder / "home" / "config.toml",
         {
-            f"network.{LOCALNET}.url": net.url,
-            f"network.{LOCALNET}.genesis_hash": net.genesis_hash,
-            f"network.{LOCALNET}.store": store,
+            "core.network": chain.name,
+            f"network.{chain.name}.url": chain.url,
+            f"network.{chain.name}.genesis_hash": chain.genesis_hash,
+            f"network.{chain.name}.store": store,
             "core.wallet": OWNER,
         },
     )
-    return NetworkProfile(LOCALNET, net.url, net.genesis_hash, PROGRAM_ID, store)
+    return NetworkProfile(chain.name, chain.url, chain.genesis_hash, PROGRAM_ID, store)
 
 
 def enter(folder: Path, network: NetworkProfile, names: Sequence[str]) -> Context:

@@ -28,6 +28,8 @@ class Outcome:
         fee_lamports: paid for all transactions.
         rent_lamports: locked in accounts that still exist at the end.
         bytes_moved: to and from the shared store, by hospitals and aggregator.
+        round_seconds: of each round, that of statistics first: from the first pull to
+            the merge in the owner's hands.
         seconds: from the start of the demo.
     """
 
@@ -44,6 +46,7 @@ class Outcome:
     fee_lamports: int
     rent_lamports: int
     bytes_moved: int
+    round_seconds: Sequence[float]
     seconds: float
 
 

@@ -1,6 +1,6 @@
 """The demo from an empty folder to a report: four hospitals, one model, one revert.
 
-Localnet, aggregator and hospitals are processes of their own; they meet on the chain
+Chain, aggregator and hospitals are processes of their own; they meet on the chain
 and in the shared store alone, as they would across the world.
 """
 
@@ -18,6 +18,7 @@ from typing import Final
 import safetensors.numpy
 
 from flair_client.context import Context
+from flair_client.demo.chain import start_chain
 from flair_client.demo.costs import chain_costs
 from flair_client.demo.datasets import Dataset, load_dataset
 from flair_client.demo.prepare import (
@@ -43,7 +44,6 @@ from flair_client.demo.sites import (
 from flair_client.demo.traffic import CountingStore
 from flair_client.errors import Refused, RpcTimeout, VerificationError
 from flair_client.ids import Address, CommitId
-from flair_client.localnet import start_localnet
 from flair_client.porcelain.pull import pull
 from flair_client.porcelain.revert import revert
 from flair_client.porcelain.target import find_repo
@@ -71,6 +71,8 @@ class DemoPlan:
         n_rounds: of training, after the round of statistics.
         kubo: the program of an IPFS node that is the shared store; without it that is
             a folder.
+        validator: the program of a real node that is the chain; without it a localnet
+            is.
     """
 
     dataset: str
@@ -78,6 +80,7 @@ class DemoPlan:
     folder: Path
     n_rounds: int = 3
     kubo: Path | None = None
+    validator: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ def run_demo(plan: DemoPlan, tell: Callable[[str], None]) -> Outcome:
     Raises:
         UsageError: no such data set, or the folder holds something else.
         DataError: a file of the data set is missing or another one.
+        ChainError: the chain does not start.
         Refused: a participant's step failed; carries its message.
         VerificationError: the history does not check, which must never happen.
     """
@@ -130,9 +134,11 @@ def run_demo(plan: DemoPlan, tell: Callable[[str], None]) -> Outcome:
         tell(
             f"{hospital.name}: {target.size} rows, {target.mean():.0%} {dataset.target}"
         )
-    with start_localnet(plan.folder / "localnet") as net, _start_store(plan) as store:
-        network = write_home(plan.folder, net, store)
-        tell(f"localnet at {net.url}")
+    with (
+        start_chain(plan.folder, plan.validator, tell) as chain,
+        _start_store(plan) as store,
+    ):
+        network = write_home(plan.folder, chain, store)
         if store is not None:
             tell(f"IPFS node at {store}")
         owner = enter(plan.folder, network, [OWNER, AGGREGATOR, *names])
@@ -200,8 +206,11 @@ def _play(stage: _Stage, bot: _Bot, sites: Sequence[Site], started: float) -> Ou
     stage.tell(f"{', '.join(site.name for site in sites)} cloned and verified it")
     federated = []
     merges = []
+    seconds = []
     for index in range(stage.plan.n_rounds + 1):
+        begun = time.monotonic()
         merges.append(_round(stage, bot, sites, index))
+        seconds.append(time.monotonic() - begun)
         if index > 0:
             federated.append(_score(stage))
             stage.tell(f"round {index}: {_described(federated[-1])}")
@@ -233,6 +242,7 @@ def _play(stage: _Stage, bot: _Bot, sites: Sequence[Site], started: float) -> Ou
         fee_lamports=costs.fee_lamports,
         rent_lamports=costs.rent_lamports,
         bytes_moved=_bytes_moved(stage, sites),
+        round_seconds=tuple(seconds),
         seconds=time.monotonic() - started,
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flair_client.chain.signer import Signer
 
 _FEE_LAMPORTS = 5000
-# An upgrade in the slot of the last deployment is refused; a next one comes soon.
+# A next slot comes soon.
 _SLOT_POLL_S = 0.2
 _SLOT_POLLS = 50
 
@@ -118,7 +118,7 @@ def program_deploy(
         _deploy(ctx, code, plan, program_key)
     elif before is not None:
         _upgrade(ctx, code, plan, before)
-    after = code_on_chain(ctx, program_id)
+    after = _wait_for_next_slot(ctx, program_id)
     if after is None or after.digest != plan.digest:
         raise VerificationError(
             f"program {program_id}", "is not the code that was sent"
@@ -221,11 +221,16 @@ def _extend(ctx: Context, program_id: Address, more: int) -> None:
         ctx.chain.send([made], [ctx.wallet])
 
 
-def _wait_for_next_slot(ctx: Context, program_id: Address) -> None:
-    """The loader takes one change of a program a slot; extending it is one."""
+def _wait_for_next_slot(ctx: Context, program_id: Address) -> CodeOnChain | None:
+    """Gives a program's code once the slot of its last change is over.
+
+    The loader takes one change of a program a slot, extending it is one, and new code
+    runs from the next slot on.
+    """
     rpc = ctx.chain.rpc
-    begun = code_on_chain(ctx, program_id)
+    found = code_on_chain(ctx, program_id)
     for _ in range(_SLOT_POLLS):
-        if begun is None or rpc.get_block_height() > begun.slot + 1:
-            return
+        if found is None or rpc.get_slot() > found.slot + 1:
+            break
         rpc.sleep(_SLOT_POLL_S)
+    return found

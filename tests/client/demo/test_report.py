@@ -24,6 +24,7 @@ def outcome():
         fee_lamports=5_000,
         rent_lamports=1_000_000,
         bytes_moved=123_456,
+        round_seconds=[2.5, 3.5, 4.5],
         seconds=12.3,
     )
 

@@ -4,6 +4,7 @@ The node is shared by all tests of a run, in whatever process they are.
 """
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def chain(request, tmp_path_factory):
             found = held.enter_context(start_localnet(folder))
             operator = found.operator_wallet
         else:
-            binary = find_validator()
+            binary = find_validator(os.environ.get("FLAIR_TEST_VALIDATOR"))
             if binary is None:
                 pytest.skip(f"there is no {PROGRAM}; scripts/install-validator")
             found = held.enter_context(share(binary, tmp_path_factory))

@@ -52,6 +52,11 @@ def environment(seed: int, scratch: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         # What PyTorch asks for where it is told to be deterministic on a GPU.
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        # Where glibc's allocator arrives in a process that lives long. Each run is a
+        # process of its own, and would begin by handing every large array's memory
+        # back to the system, only to ask for it again a step later.
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
     }
     if "site-packages" not in package.parts:
         env["PYTHONPATH"] = str(package)

@@ -1,6 +1,10 @@
 """What a recipe's code runs in: the environment, and templates of each framework."""
 
+import mmap
 import os
+import platform
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -43,3 +47,34 @@ def test_a_framework_that_is_installed_anew_is_another_template(monkeypatch, tmp
 
     assert template_of("library_of_numbers") != before
     assert template_of("numpy").stamp != before.stamp
+
+
+_ASKS_AGAIN_AND_AGAIN = """
+import resource
+import numpy as np
+
+def step():
+    arrays = [np.ones(3 << 20, np.float32) for _ in range(3)]
+    return sum(float(one[0]) for one in arrays)
+
+step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc's allocator")
+def test_memory_that_a_step_gives_back_is_there_for_the_next_one(tmp_path):
+    """Else each step asks the system for 36 MiB anew, and every page is a fault."""
+    done = subprocess.run(
+        [sys.executable, "-c", _ASKS_AGAIN_AND_AGAIN],
+        env=environment(1, tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    n_pages_of_all_steps = 10 * 3 * (12 << 20) // mmap.PAGESIZE
+    assert int(done.stdout) < n_pages_of_all_steps // 10

@@ -122,6 +122,12 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("privacy", "Shows what data sources have given away.", _SETUP, None),
         ("config", "Reads and changes settings.", _SETUP, None),
         ("demo", "Four hospitals, one model, start to report.", _PARTS, "demo"),
+        (
+            "store",
+            "Runs a store that others reach through one HTTPS port.",
+            _PARTS,
+            None,
+        ),
         ("localnet", "Runs a chain of one's own on this machine.", _PARTS, "localnet"),
         ("program", "Deploys, sets up and shows the program on chain.", _SETUP, None),
     )
@@ -138,6 +144,12 @@ _PLUG_INS: Final[Mapping[str, Lazy]] = {
         "Mirrors the chain into SQL and proves that nothing is missing.",
         _PARTS,
         "indexer",
+    ),
+    "web": Lazy(
+        "flair_web.cli:web",
+        "Serves the site: everything to see, signed in the reader's own wallet.",
+        _PARTS,
+        "web",
     ),
 }
 

@@ -1,0 +1,58 @@
+"""The application: settings in, pages out."""
+
+from collections.abc import Callable
+
+from flask import Flask
+
+from flair_client.context import wall_clock
+from flair_client.store.base import Store, open_store
+from flair_indexer.db import Database, open_database
+from flair_web import assets, filters
+from flair_web.faults import answer_faults
+from flair_web.features import FEATURES
+from flair_web.headers import add_headers
+from flair_web.settings import WebSettings
+from flair_web.site import Site, keep_site
+
+_MAX_REQUEST = 1 << 20
+
+
+def create_app(
+    settings: WebSettings,
+    *,
+    database: Database | None = None,
+    store: Store | None = None,
+    now: Callable[[], int] = wall_clock,
+) -> Flask:
+    """Makes the application; nothing is read or asked yet.
+
+    Args:
+        settings: from the environment or the command.
+        database: in the place of the one that the settings name.
+        store: likewise.
+        now: seconds since 1970.
+    """
+    app = Flask("flair_web", static_folder="static")
+    app.config.update(
+        SECRET_KEY=settings.secret,
+        MAX_CONTENT_LENGTH=_MAX_REQUEST,
+        SESSION_COOKIE_NAME="__Host-flair" if settings.is_secure else "flair",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=settings.is_secure,
+        SESSION_COOKIE_SAMESITE="Strict",
+    )
+    made = Site(
+        settings,
+        database or open_database(settings.database_url),
+        store or open_store(settings.store_url),
+        now,
+    )
+    keep_site(app.extensions, made)
+    filters.register(app)
+    assets.register(app)
+    app.jinja_env.globals["network"] = settings.network
+    for feature in FEATURES:
+        app.register_blueprint(feature)
+    answer_faults(app)
+    add_headers(app)
+    return app

@@ -164,6 +164,9 @@ COMMITS: Final = _mirror(
 )
 # `queries.commit`, by its id.
 Index(None, COMMITS.c.commit_id)
+# `queries.history`, and `queries.activity`.
+Index(None, COMMITS.c.repo, COMMITS.c.event_seq)
+Index(None, COMMITS.c.moved_at)
 ROUNDS: Final = _mirror(
     "rounds",
     _key("branch", _address()),
@@ -204,6 +207,9 @@ UPDATES: Final = _mirror(
     Column("reject_reason", Integer),
     Column("points", U64),
 )
+# `queries.updates_by`, and `queries.updates_of`.
+Index(None, UPDATES.c.contributor, UPDATES.c.pushed_at)
+Index(None, UPDATES.c.commit_id)
 CANDIDATES: Final = _mirror(
     "candidates",
     _key("branch", _address()),
@@ -238,6 +244,8 @@ ROLES: Final = _mirror(
     _must("authority_epoch", Integer),
     _must("granted_by", _address()),
 )
+# `queries.roles_of`.
+Index(None, ROLES.c.grantee)
 INVITES: Final = _mirror(
     "invites",
     _key("repo", _address()),

@@ -1,6 +1,7 @@
 """What `queries` gives: plain values, which need no database any more."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from flair_client.ids import Address, CommitId, Digest
 
@@ -61,6 +62,7 @@ class CommitView:
         object_state: `present`, `missing`, `invalid`, or `unknown` where nobody looked.
         author, message, authored_at, metrics: None where the block is not there.
         fault: what is wrong with it as a head; None where nothing was found.
+        parents: as the block says; without it those that the move itself tells.
     """
 
     branch: Address
@@ -78,6 +80,31 @@ class CommitView:
     authored_at: int | None
     metrics: dict[str, float] | None
     fault: str | None
+    repo: Address
+    parents: tuple[CommitId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitObject:
+    """What a commit's block says, whether or not a head ever stood there."""
+
+    commit_id: CommitId
+    kind: str
+    author: Address
+    message: str
+    authored_at: int
+    parents: tuple[CommitId, ...]
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A move of a head, and where it was."""
+
+    creator: Address
+    name: str
+    branch_name: str
+    commit: CommitView
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +128,11 @@ class RoundView:
 
 @dataclass(frozen=True, slots=True)
 class UpdateView:
-    """An update; `state` is pending, merged, rejected, withdrawn or expired."""
+    """An update; `state` is pending, merged, rejected, withdrawn or expired.
+
+    Attributes:
+        message, metrics: None where the commit's block is not there.
+    """
 
     branch: Address
     round_index: int
@@ -114,6 +145,49 @@ class UpdateView:
     state: str
     reject_reason: int | None
     points: int | None
+    repo: Address
+    message: str | None
+    metrics: dict[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateView:
+    """A proposed merge; `state` is open, merged or expired."""
+
+    branch: Address
+    round_index: int
+    commit_id: CommitId
+    proposer: Address
+    proposed_at: int
+    authority_epoch: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoteView:
+    """Somebody spoke for a proposed merge; `kind` is approval or attestation."""
+
+    commit_id: CommitId
+    kind: str
+    voter: Address
+    authority_epoch: int
+    voted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """A policy.
+
+    Attributes:
+        digest: what commits name it by.
+        params: as the program's event gave them.
+    """
+
+    policy_index: int
+    policy: Address
+    digest: Digest
+    params: dict[str, Any]
+    created_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +200,51 @@ class RoleView:
     expires_at: int
     is_void: bool
     granted_by: Address
+    repo: Address
+
+
+@dataclass(frozen=True, slots=True)
+class InviteView:
+    """An invite; void where its epoch is not the repository's any more."""
+
+    invite_key: Address
+    branch: Address
+    scope: int
+    expires_at: int
+    role_expires_at: int
+    uses_left: int
+    is_void: bool
+    created_by: Address
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequestView:
+    """Somebody asks to join."""
+
+    applicant: Address
+    branch: Address
+    scope: int
+    note_digest: Digest
+    requested_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationView:
+    """A machine key that pushes for a wallet."""
+
+    wallet: Address
+    machine_key: Address
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContributorView:
+    """What a wallet pushed to a repository."""
+
+    contributor: Address
+    n_updates: int
+    n_merged: int
+    last_at: int
 
 
 @dataclass(frozen=True, slots=True)

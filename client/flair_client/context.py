@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flair_client.audit import AuditKind, write_audit
-from flair_client.errors import UsageError, WalletError
+from flair_client.errors import UploadRefused, UsageError, WalletError
 from flair_client.ids import CODEC_RAW, Address
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.settings import NetworkProfile
@@ -107,8 +108,14 @@ class Context:
             write_audit(self.home, kind, self.now(), details)
 
     def publish(self, block: bytes) -> None:
-        """Puts an event's block into the shared store."""
-        self.remote.put(CODEC_RAW, block)
+        """Puts an event's block into the shared store.
+
+        A store server may not know the wallet yet, or no more: whoever asks to join has
+        no role. The chain has the event all the same, and who moves a head next brings
+        it along.
+        """
+        with suppress(UploadRefused):
+            self.remote.put(CODEC_RAW, block)
 
     def send(
         self,

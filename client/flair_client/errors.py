@@ -78,6 +78,7 @@ it often.
         * RequestWaits: the wallet has asked to join already
         * NotDelegated: the wallet has not delegated to this key here
         * NoSponsor: the repository has no sponsor, or another than is asked
+        * UploadRefused: a served store does not take an upload; carries its reason
         * SponsorRefused: the sponsor does not sign this; carries its reason
             * SponsorForesees: since it would fail on chain
 """
@@ -584,6 +585,18 @@ class NotDelegated(Refused):
 
 class NoSponsor(Refused):
     """The repository has no sponsor, or another than is asked."""
+
+
+class UploadRefused(Refused):
+    """A served store does not take what is sent to it.
+
+    Attributes:
+        code: `stranger`, `quota`, `replayed`, `expired`, `signature`, …
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class SponsorRefused(Refused):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flair_client.chain.client import ChainClient
     from flair_client.chain.signer import Signer
     from flair_client.store.base import Store
+    from flair_client.store.served import Sender
 
 
 # How long a command waits that goes on without the chain.
@@ -107,7 +108,7 @@ def open_context(
             "ChainClient",
             _Unopened(partial(open_chain, profile, timeout_s=timeout_s, hasty=hasty)),
         ),
-        remote=_remote(settings, store, site),
+        remote=_remote(settings, store, site, wallet),
         signer=wallet,
         progress=progress,
         site=site,
@@ -118,11 +119,13 @@ def open_context(
     )
 
 
-def _remote(settings: Settings, url: str, site: SiteRules) -> "Store":
+def _remote(
+    settings: Settings, url: str, site: SiteRules, wallet: "Signer | None"
+) -> "Store":
     from flair_client.store.base import open_store
 
     gateways = settings.get("store.gateways")
-    main = open_store(url)
+    main = open_store(url, partial(_sender, settings, wallet))
     if not isinstance(gateways, tuple) or not gateways:
         return main
     for gateway in gateways:
@@ -130,6 +133,16 @@ def _remote(settings: Settings, url: str, site: SiteRules) -> "Store":
     from flair_client.store.gateways import with_gateways
 
     return with_gateways(main, gateways)
+
+
+def _sender(settings: Settings, wallet: "Signer | None") -> "Sender | None":
+    """In whose name blocks go to a store server, and by the role of which wallet."""
+    if wallet is None:
+        return None
+    from flair_client.store.served import Sender
+
+    behalf = settings.text("contribute.on_behalf_of")
+    return Sender(wallet, None if behalf is None else Address.parse(behalf))
 
 
 def _wallet(settings: Settings) -> "Signer":

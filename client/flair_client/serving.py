@@ -2,7 +2,10 @@
 
 import signal
 import socket
+import ssl
 import threading
+from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -34,17 +37,66 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(host: str, listener: socket.socket) -> str:
+def url_of(host: str, listener: socket.socket, *, scheme: str = "http") -> str:
     """Gives the URL at which a listener answers."""
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{listener.getsockname()[1]}"
+    return f"{scheme}://{shown}:{listener.getsockname()[1]}"
 
 
-def serve(app: "Starlette", listener: socket.socket) -> None:
-    """Answers until the process gets SIGTERM or SIGINT."""
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a server proves itself with.
+
+    Attributes:
+        chain: PEM file of its certificate and those that vouch for it.
+        key: PEM file of the private key, without a password.
+    """
+
+    chain: Path
+    key: Path
+
+    def check(self) -> None:
+        """Loads both once, so that a mistake is told before a port is taken.
+
+        Raises:
+            UsageError: they cannot be read, or do not belong together.
+        """
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            # An empty password: one that is asked for on the terminal stops a service.
+            context.load_cert_chain(self.chain, self.key, password="")
+        except (OSError, ssl.SSLError) as exc:
+            raise UsageError(
+                f"certificate {self.chain} with key {self.key} cannot be used: {exc}"
+            ) from exc
+
+
+def serve(
+    app: "Starlette",
+    listener: socket.socket,
+    *,
+    certificate: Certificate | None = None,
+    most_at_once: int | None = None,
+) -> None:
+    """Answers until the process gets SIGTERM or SIGINT.
+
+    Args:
+        app: answers.
+        listener: taken before.
+        certificate: for HTTPS; plain HTTP without it.
+        most_at_once: requests; more are told to come later (503).
+    """
     import uvicorn
 
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=most_at_once,
+        ssl_certfile=None if certificate is None else str(certificate.chain),
+        ssl_keyfile=None if certificate is None else str(certificate.key),
+    )
     server = uvicorn.Server(config)
 
     # One that comes before uvicorn listens for signals is not lost. uvicorn ends in

@@ -250,6 +250,13 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
             "`flair config unset sponsor.url --local`"
         ),
     ),
+    errors.UploadRefused: (
+        NEGATIVE,
+        (
+            "ask the owner for a role (`flair role grant`), or whoever runs the store "
+            "for a larger quota"
+        ),
+    ),
     errors.SponsorRefused: (
         NEGATIVE,
         (

@@ -16,6 +16,7 @@ from flair_client.names import check_name
 LAMPORTS_PER_SOL: Final = 10**9
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhdw])+|[0-9]{1,10}")
+_SIZE: Final = re.compile(r"([0-9]{1,15})(?:([kKMGT])(i?)B|B)?")
 _MAX_LAMPORTS: Final = 2**64 - 1
 
 
@@ -66,6 +67,20 @@ def parse_sol(text: str) -> int:
     if not whole or not 0 < lamports <= _MAX_LAMPORTS:
         raise ValueError(f"{text!r} is not a positive amount of whole lamports")
     return int(lamports)
+
+
+def parse_size(text: str) -> int:
+    """Reads `500MB`, `2GiB`, or bytes; gives whole bytes.
+
+    Raises:
+        ValueError: the text is none of them.
+    """
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not a size such as 500MB, 2GiB or 4096")
+    count, prefix, binary = found.groups()
+    step = 1024 if binary else 1000
+    return int(int(count) * step ** " KMGT".index((prefix or " ").upper()))
 
 
 def parse_number_by_name(text: str) -> tuple[str, int | float]:

@@ -25,6 +25,7 @@ from flair_client.context import Context
 from flair_client.errors import AccountMissing, NoSponsor
 from flair_client.ids import ZERO_ADDRESS, Address
 from flair_client.repo_address import RepoAddress
+from flair_client.store.base import name_repo
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,7 @@ def find_repo(ctx: Context, name: RepoAddress) -> RepoTarget:
         AccountMissing: there is none.
     """
     address = find_repo_pda(name.creator, name.name, ctx.program_id)[0]
+    name_repo(ctx.remote, address)
     with called(address, name.at(None)):
         return RepoTarget(ctx, name, address, ctx.chain.repo(address))
 

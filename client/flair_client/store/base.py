@@ -1,15 +1,18 @@
 """What every store does, and which store a URL means."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from flair_client.errors import DigestMismatch, ObjectTooLarge, UsageError
-from flair_client.ids import Cid
+from flair_client.ids import Address, Cid
 from flair_client.limits import MAX_OBJECT_SIZE
+
+if TYPE_CHECKING:
+    from flair_client.store.served import Sender
 
 _KUBO_SCHEMES: Final = {"kubo": "http", "kubo+https": "https"}
 
@@ -75,12 +78,14 @@ def check_block_size(name: str, size: int, limit: int = MAX_OBJECT_SIZE) -> None
         raise ObjectTooLarge(name, size, limit)
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, sender: "Callable[[], Sender | None]" = lambda: None) -> Store:
     """The store that a URL names; the only place that knows the schemes.
 
     Args:
-        url: `file:///absolute/folder`, made when it is not there yet; or
-            `kubo://HOST:PORT`, the RPC of a Kubo node (`kubo+https://` with TLS).
+        url: `file:///absolute/folder`, made when it is not there yet;
+            `kubo://HOST:PORT`, the RPC of a Kubo node (`kubo+https://` with TLS); or
+            `https://HOST`, a store server.
+        sender: gives in whose name blocks are sent, where it is a store server.
 
     Raises:
         UsageError: an unknown scheme or a malformed URL.
@@ -89,8 +94,15 @@ def open_store(url: str) -> Store:
     parts = urlsplit(url)
     if parts.scheme in _KUBO_SCHEMES:
         return _open_kubo(url)
+    if parts.scheme in ("https", "http"):
+        from flair_client.store.served import ServedStore
+
+        if not parts.netloc or "@" in parts.netloc or parts.query or parts.fragment:
+            form = "https://HOST names a store server"
+            raise UsageError(f"{url!r} is not the URL of a store: {form}")
+        return ServedStore(url, sender())
     if parts.scheme != "file":
-        known = "file:/// and kubo:// are known"
+        known = "file:///, kubo:// and https:// are known"
         raise UsageError(f"{url!r} is not the URL of a store: {known}")
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
         raise UsageError(f"{url!r} is not the URL of a store: the folder is absolute")
@@ -99,6 +111,14 @@ def open_store(url: str) -> Store:
     from flair_client.store.disk import DiskStore
 
     return DiskStore(Path(unquote(parts.path)))
+
+
+def name_repo(store: Store, repo: Address) -> None:
+    """Tells a store server by which repository's roles it takes what is sent."""
+    main = getattr(store, "main", store)
+    for_repo = getattr(main, "for_repo", None)
+    if for_repo is not None:
+        for_repo(repo)
 
 
 def _open_kubo(url: str) -> Store:

@@ -6,26 +6,20 @@ list (`recursive`), everything else by itself (`direct`), all under the name `fl
 A commit is pinned by itself: its parents have pins of their own.
 """
 
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from flair_client.encoding.blocks import block_cid
 from flair_client.encoding.car import encode_block_head, encode_header, links_in
 from flair_client.errors import BlockMissing, IdentifierInvalid, StoreUnavailable
-from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Cid
+from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Cid, block_cid
 from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store.base import check_block, check_block_size
 from flair_client.store.bulk import N_PARALLEL, BlockSource
 from flair_client.store.car import CarReader, Pieces
-from flair_client.store.disk import DiskStore
 from flair_client.store.ipfs_rpc import (
     KuboPatience,
     KuboRefused,
@@ -33,6 +27,7 @@ from flair_client.store.ipfs_rpc import (
     Params,
     check_message,
 )
+from flair_client.store.waiting import Waiting
 
 if TYPE_CHECKING:
     import httpx
@@ -81,10 +76,7 @@ class KuboStore:
         # Connections are not left to the collector, which complains of them.
         self._finalizer = weakref.finalize(self, self._rpc.close)
         self._fetch_s = fetch_s
-        self._lock = threading.RLock()
-        self._depth = 0
-        self._folder: TemporaryDirectory[str] | None = None
-        self._pending: DiskStore | None = None
+        self._waiting = Waiting()
 
     def close(self) -> None:
         """Closes the connections."""
@@ -92,9 +84,9 @@ class KuboStore:
 
     def get(self, cid: Cid, *, max_size: int = MAX_OBJECT_SIZE) -> bytes:
         """As `Store.get`; what the node has not, it asks its peers for."""
-        pending = self._pending
-        if pending is not None and pending.has(cid):
-            return pending.get(cid, max_size=max_size)
+        waiting = self._waiting.having(cid)
+        if waiting is not None:
+            return waiting.get(cid, max_size=max_size)
         here: Params = (("arg", str(cid)), _LOCAL)
         anywhere: Params = (("arg", str(cid)), ("timeout", f"{self._fetch_s}s"))
         for params in (here, anywhere):
@@ -110,9 +102,9 @@ class KuboStore:
     def put(self, codec: int, block: bytes | memoryview) -> Cid:
         """As `Store.put`."""
         check_block_size("block", len(block))
-        with self._lock:
-            if self._pending is not None:
-                return self._pending.put(codec, block)
+        waits = self._waiting.put(codec, block)
+        if waits is not None:
+            return waits
         cid = block_cid(codec, block)
         self._put(cid, bytes(block))
         self._pin([cid], recursive=False)
@@ -120,8 +112,7 @@ class KuboStore:
 
     def has(self, cid: Cid) -> bool:
         """As `Store.has`; the node's peers are not asked."""
-        pending = self._pending
-        return (pending is not None and pending.has(cid)) or self._is_there(cid)
+        return self._waiting.having(cid) is not None or self._is_there(cid)
 
     def delete(self, cid: Cid) -> None:
         """As `Store.delete`; what held the block holds its other blocks singly."""
@@ -133,26 +124,9 @@ class KuboStore:
             if answer.get("Error"):
                 raise StoreUnavailable(f"Kubo: {answer['Error']}")
 
-    @contextmanager
-    def batch(self) -> Iterator[None]:
+    def batch(self) -> AbstractContextManager[None]:
         """As `Store.batch`: blocks wait in a folder of this machine until the end."""
-        with self._lock:
-            self._depth += 1
-            if self._depth == 1:
-                self._folder = TemporaryDirectory(prefix="flair-")
-                self._pending = DiskStore(Path(self._folder.name))
-        try:
-            yield
-            if self._depth == 1 and self._pending is not None:
-                self.put_all(_sources(self._pending))
-        finally:
-            with self._lock:
-                self._depth -= 1
-                if not self._depth and self._folder is not None:
-                    if self._pending is not None:
-                        self._pending.close()
-                    self._pending = None
-                    self._folder.cleanup()
+        return self._waiting.batch(self.put_all)
 
     def __iter__(self) -> Iterator[Cid]:
         """Gives what is pinned, by Flair or others."""
@@ -362,10 +336,3 @@ def _parts(blocks: Iterable[BlockSource]) -> Iterator[list[BlockSource]]:
         size += one.size
     if part:
         yield part
-
-
-def _sources(store: DiskStore) -> Iterator[BlockSource]:
-    """The blocks of a folder, objects after the raw blocks that they list."""
-    for cid in sorted(store, key=lambda cid: cid.codec != CODEC_RAW):
-        size = store.block_path(cid).stat().st_size
-        yield BlockSource(cid, size, partial(store.get, cid))

@@ -162,7 +162,10 @@ def test_a_url_opens_a_folder(tmp_path):
 @pytest.mark.parametrize(
     "url",
     [
-        "http://x/y",
+        "ftp://x/y",
+        "https://",
+        "https://who:secret@x",
+        "https://x/?y",
         "blocks",
         "/blocks",
         "file:relative",

@@ -55,6 +55,8 @@ def make_world(folder: Path) -> tuple[Workspace, dict[str, str]]:
     workspace = make_workspace(folder / "work")
     repo = RepoAddress("localnet", _WALLET.address, "heart")
     workspace.bind(repo, "main", (folder / "store").as_uri())
+    # The sources are compiled once, as they are where they were installed.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return workspace, {**os.environ, "FLAIR_HOME": str(home)}
 
 

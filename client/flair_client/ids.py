@@ -1,5 +1,6 @@
 """Identifiers: addresses on chain, digests, commit ids, CIDs. Values only."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -157,3 +158,8 @@ class Cid:
 
     def __str__(self) -> str:
         return str(libipld.encode_multibase("b", bytes(self)))
+
+
+def block_cid(codec: int, block: bytes | memoryview) -> Cid:
+    """The CID of a block's bytes."""
+    return Cid(codec, hashlib.sha256(block).digest())

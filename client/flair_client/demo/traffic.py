@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from flair_client.encoding.blocks import block_cid
-from flair_client.ids import Cid
+from flair_client.ids import Cid, block_cid
 from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store.base import Store
 

@@ -1,7 +1,6 @@
 """Objects to canonical bytes and back, digests, and what authors sign."""
 
 from flair_client.encoding.blocks import (
-    block_cid,
     commit_id,
     decode_commit,
     decode_delta,
@@ -23,6 +22,7 @@ from flair_client.encoding.signing import (
     signing_text,
     verify_commit_signature,
 )
+from flair_client.ids import block_cid
 
 __all__ = [
     "VerifySignature",

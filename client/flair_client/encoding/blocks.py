@@ -21,18 +21,13 @@ from flair_client.encoding.schemas import (
     UNSIGNED_COMMIT_SCHEMA,
 )
 from flair_client.errors import ObjectInvalid, ObjectTooLarge
-from flair_client.ids import CODEC_DAG_CBOR, Cid, CommitId, Digest
+from flair_client.ids import CODEC_DAG_CBOR, Cid, CommitId, Digest, block_cid
 from flair_client.limits import (
     MAX_COMMIT_SIZE,
     MAX_OBJECT_SIZE,
     MAX_RECIPE_SIZE,
 )
 from flair_client.objects import Commit, Delta, EventList, Manifest, Recipe
-
-
-def block_cid(codec: int, block: bytes | memoryview) -> Cid:
-    """The CID of a block's bytes."""
-    return Cid(codec, hashlib.sha256(block).digest())
 
 
 def object_cid(block: bytes) -> Cid:

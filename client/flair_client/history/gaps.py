@@ -68,11 +68,12 @@ def walk_headers(
 def _walk(
     store: Store, head: CommitId, read: Callable[[CommitId], _C]
 ) -> Iterator[tuple[CommitId, _C | Unreadable]]:
-    seen: set[CommitId] = set()
+    # Of bytes, which know their hash: a long line asks for each again and again.
+    seen: set[bytes] = set()
     commit_id: CommitId | None = head
     child: _C | None = None
-    while commit_id is not None and commit_id not in seen:
-        seen.add(commit_id)
+    while commit_id is not None and commit_id.raw not in seen:
+        seen.add(commit_id.raw)
         try:
             commit = read(commit_id)
         except (BlockMissing, DigestMismatch, ObjectError) as exc:

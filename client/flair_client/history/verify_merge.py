@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable
 
 from flair_client.encoding import encode_manifest
-from flair_client.encoding.blocks import block_cid
 from flair_client.errors import TooFewUpdates, VerificationError
 from flair_client.history.merge import Merged, merge_weights
 from flair_client.history.merge_state import state_before
@@ -24,7 +23,7 @@ from flair_client.history.verify_weights import (
     read_manifest,
     verify_complete,
 )
-from flair_client.ids import CODEC_DAG_CBOR, Address, CommitId, Digest
+from flair_client.ids import CODEC_DAG_CBOR, Address, CommitId, Digest, block_cid
 from flair_client.objects import Commit, CommitKind, Delta, Manifest, StrategyRecord
 from flair_client.store.base import Store
 from flair_client.strategies import choice_of, lambda_for

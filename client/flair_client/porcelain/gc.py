@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from flair_client.context import Context
-from flair_client.encoding.blocks import block_cid
 from flair_client.errors import (
     BlockMissing,
     DigestMismatch,
@@ -20,7 +19,7 @@ from flair_client.errors import (
     UsageError,
     WorkspaceDamaged,
 )
-from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Address, Cid
+from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Address, Cid, block_cid
 from flair_client.porcelain.fsck_files import check_files, kept_commits
 from flair_client.porcelain.gc_graph import (
     Contents,

@@ -34,7 +34,8 @@ class LogUpdate:
     metrics: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which takes three times as long to make: a line may have ten thousand.
+@dataclass(slots=True)
 class LogEntry:
     """One commit of the line.
 

@@ -91,22 +91,24 @@ def series_of(
             Without it what sites state is left out.
     """
     line = [one for one in reversed(entries) if isinstance(one, LogEntry)]
-    values: dict[tuple[str, str], dict[CommitId, float]] = {}
+    # Keyed by bytes, which know their hash: a line may have ten thousand commits.
+    values: dict[tuple[str, str], dict[bytes, float]] = {}
 
     def put(source: str, commit: CommitId, metrics: Mapping[str, float]) -> None:
         for name, value in metrics.items():
-            values.setdefault((name, source), {})[commit] = value
+            values.setdefault((name, source), {})[commit.raw] = value
 
     for entry in line:
-        put(COMMITS, entry.commit, entry.metrics)
+        if entry.metrics:
+            put(COMMITS, entry.commit, entry.metrics)
     if sites is not None:
         for entry in islice((o for o in reversed(line) if o.n_updates), _MAX_MERGES):
             with suppress(StoreError, ObjectError):
                 found = sites_of(sites, read_commit(sites, entry.commit))
                 put(SITES, entry.commit, {one.name: one.mean for one in found})
-    listed = {entry.commit for entry in line}
+    listed = {entry.commit.raw for entry in line}
     for one in evaluations:
-        if one.commit in listed:
+        if one.commit.raw in listed:
             put(one.data or "this machine", one.commit, one.metrics)
     return tuple(
         MetricSeries(
@@ -114,9 +116,9 @@ def series_of(
             source,
             is_lower_better(name),
             tuple(
-                MetricPoint(entry.commit, entry.round_index, known[entry.commit])
+                MetricPoint(entry.commit, entry.round_index, value)
                 for entry in line
-                if entry.commit in known
+                if (value := known.get(entry.commit.raw)) is not None
             ),
         )
         for (name, source), known in sorted(values.items())

@@ -3,7 +3,7 @@
 Used by the verbs that only look; no verb itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from flair_client.porcelain.refs import (
     names_for,
     resolve_commit,
     started_commits,
-    verified_commits,
+    verified_among,
 )
 from flair_client.repo_address import RepoAddress
 from flair_client.store.base import Store
@@ -50,7 +50,7 @@ class Reading:
     heads: Mapping[str, CommitId]
     current: CommitId | None
     current_branch: str | None = None
-    verified: frozenset[CommitId] = frozenset()
+    verified: Container[CommitId] = ()
     tags: Mapping[str, Tag] = field(default_factory=dict)
     pack: CommitPack | None = None
     started: tuple[CommitId, ...] = ()
@@ -103,7 +103,7 @@ def reading_here(ctx: Context, workspace: Workspace) -> Reading:
         known_heads(workspace),
         None if head is None else head.commit,
         None if head is None else head.branch,
-        frozenset(verified_commits(workspace)),
+        verified_among(workspace),
         known_tags(workspace),
         CommitPack(workspace.commits_path),
         started_commits(workspace),

@@ -1,7 +1,7 @@
 """Names of commits: branches, tags, HEAD, `X~N`, ids and their first digits."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ from flair_client.config_file import write_text
 from flair_client.errors import IdentifierInvalid, RefUnknown, WorkspaceError
 from flair_client.history.commit_pack import CommitHeader, CommitPack
 from flair_client.history.gaps import Unreadable, walk_headers, walk_over_gaps
-from flair_client.ids import CommitId
+from flair_client.ids import DIGEST_SIZE, CommitId
 from flair_client.names import check_name
 from flair_client.store.base import Store
 from flair_client.workspace import Workspace
@@ -85,6 +85,32 @@ def verified_commits(workspace: Workspace) -> set[CommitId]:
     Raises:
         WorkspaceError: their file was damaged.
     """
+    return set(map(CommitId, _verified(workspace)))
+
+
+def verified_among(workspace: Workspace) -> "CommitSet":
+    """The same for those who only ask whether a commit is among them.
+
+    Raises:
+        WorkspaceError: their file was damaged.
+    """
+    return CommitSet(_verified(workspace))
+
+
+class CommitSet:
+    """Commits that are only asked for: of most of them no value is ever made."""
+
+    __slots__ = ("_raws",)
+
+    def __init__(self, raws: Container[bytes] = ()) -> None:
+        """Of ids as bytes."""
+        self._raws = raws
+
+    def __contains__(self, commit_id: object) -> bool:
+        return isinstance(commit_id, CommitId) and commit_id.raw in self._raws
+
+
+def _verified(workspace: Workspace) -> set[bytes]:
     # Ten thousand of them take a parser of TOML longer than everything else.
     with suppress(FileNotFoundError):
         found = _listed(_verified_path(workspace).read_bytes())
@@ -92,22 +118,21 @@ def verified_commits(workspace: Workspace) -> set[CommitId]:
             return found
     table = workspace.marker(_VERIFIED) or {}
     with _undamaged(_VERIFIED):
-        return {CommitId.parse(str(text)) for text in table.get("commits", [])}
+        return {CommitId.parse(str(text)).raw for text in table.get("commits", [])}
 
 
-def _listed(text: bytes) -> set[CommitId] | None:
+def _listed(text: bytes) -> set[bytes] | None:
     """Commits of the file as it is written below; in another form None."""
     if text == _VERIFIED_START + _VERIFIED_END:
         return set()
     inner = text.removeprefix(_VERIFIED_START + b'"').removesuffix(b'"' + _VERIFIED_END)
-    ids = inner.split(b'", "')
     if len(inner) + 2 + len(_VERIFIED_START + _VERIFIED_END) != len(text):
         return None
     try:
-        raws = [bytes.fromhex(one.decode("ascii")) for one in ids]
-        return set(map(CommitId, raws))
-    except (ValueError, IdentifierInvalid):
+        raws = set(map(bytes.fromhex, inner.decode("ascii").split('", "')))
+    except ValueError:
         return None
+    return raws if all(len(raw) == DIGEST_SIZE for raw in raws) else None
 
 
 def remember_verified(workspace: Workspace, commits: Iterable[CommitId]) -> None:

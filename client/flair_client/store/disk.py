@@ -13,18 +13,16 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flair_client.encoding.blocks import block_cid
 from flair_client.errors import (
     BlockMissing,
     DigestMismatch,
     StoreFull,
     StoreUnavailable,
 )
-from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, DIGEST_SIZE, Cid
+from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, DIGEST_SIZE, Cid, block_cid
 from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store.aging import is_still_there
 from flair_client.store.base import check_block, check_block_size
@@ -170,6 +168,9 @@ class DiskStore:
         return path
 
     def _show_pending(self) -> None:
+        # Whoever only reads does without what it imports.
+        from concurrent.futures import ThreadPoolExecutor
+
         with self._lock:
             pending = dict(self._pending)
         with self._failures():

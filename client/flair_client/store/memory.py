@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flair_client.encoding.blocks import block_cid
 from flair_client.errors import BlockMissing
-from flair_client.ids import Cid
+from flair_client.ids import Cid, block_cid
 from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store.base import check_block, check_block_size
 

@@ -5,5 +5,7 @@ from typing import Final
 from flask import Blueprint
 
 from flair_web.home.views import HOME
+from flair_web.session.views import SESSION
+from flair_web.signing.views import SIGNING
 
-FEATURES: Final[tuple[Blueprint, ...]] = (HOME,)
+FEATURES: Final[tuple[Blueprint, ...]] = (HOME, SESSION, SIGNING)

@@ -57,14 +57,10 @@ def sign_transaction(
         UsageError: above 1,232 bytes, or the signers are not those that it needs.
         SignatureInvalid: a signer's signature is not its own.
     """
-    wire_instructions = [_to_wire(instruction) for instruction in instructions]
-    if compute_units is not None:
-        wire_instructions.insert(0, set_compute_unit_limit(compute_units))
     if not signers:
         raise UsageError("a transaction needs a signer")
-    payer = Pubkey.from_bytes(signers[0].address.raw)
-    message = Message.new_with_blockhash(
-        wire_instructions, payer, Hash.from_string(blockhash)
+    message = build_message(
+        instructions, signers[0].address, blockhash, compute_units=compute_units
     )
     needed = [
         Address(bytes(one))
@@ -95,6 +91,22 @@ def sign_transaction(
         signatures[needed.index(address)] = Signature.from_bytes(signature)
     wire = bytes(Transaction.populate(message, signatures))
     return SignedTransaction(wire, str(signatures[0]))
+
+
+def build_message(
+    instructions: Sequence[Instruction],
+    payer: Address,
+    blockhash: str,
+    *,
+    compute_units: int | None = None,
+) -> Message:
+    """Gives what is signed of a legacy transaction."""
+    wire_instructions = [_to_wire(instruction) for instruction in instructions]
+    if compute_units is not None:
+        wire_instructions.insert(0, set_compute_unit_limit(compute_units))
+    return Message.new_with_blockhash(
+        wire_instructions, Pubkey.from_bytes(payer.raw), Hash.from_string(blockhash)
+    )
 
 
 def _to_wire(instruction: Instruction) -> WireInstruction:

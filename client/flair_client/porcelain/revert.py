@@ -192,24 +192,38 @@ def _place(ctx: Context, workspace: Workspace) -> BranchTarget:
 def _make(
     ctx: Context, store: Store, place: BranchTarget, plan: RevertPlan
 ) -> CommitId:
-    events = events_for_commit(ctx.chain, store, place.repo.address, plan.valid.commit)
     with store.batch():
-        commit = Commit(
-            kind=CommitKind.REVERT,
-            repo=place.repo.address,
-            branch=place.account.name,
-            parents=(plan.parent,),
-            author=ctx.wallet.address,
-            message=plan.message,
-            time=ctx.now(),
-            weights=put_manifest(store, plan.manifest),
-            recipe=plan.valid.recipe,
-            events=store.put(CODEC_DAG_CBOR, encode_event_list(events)),
-            reverts=plan.reverts,
-        )
+        commit = unsigned_revert(ctx, store, place, plan)
         block = encode_commit(sign_commit(commit, ctx.wallet.address, ctx.wallet.sign))
         store.put(CODEC_DAG_CBOR, block)
     return id_of(block)
+
+
+def unsigned_revert(
+    ctx: Context, store: Store, place: BranchTarget, plan: RevertPlan
+) -> Commit:
+    """Gives the commit of a plan, which its author has not signed yet.
+
+    Args:
+        ctx: with the author's wallet.
+        store: takes the blocks that the commit names.
+        place: the branch that it is for.
+        plan: what comes out.
+    """
+    events = events_for_commit(ctx.chain, store, place.repo.address, plan.valid.commit)
+    return Commit(
+        kind=CommitKind.REVERT,
+        repo=place.repo.address,
+        branch=place.account.name,
+        parents=(plan.parent,),
+        author=ctx.wallet.address,
+        message=plan.message,
+        time=ctx.now(),
+        weights=put_manifest(store, plan.manifest),
+        recipe=plan.valid.recipe,
+        events=store.put(CODEC_DAG_CBOR, encode_event_list(events)),
+        reverts=plan.reverts,
+    )
 
 
 def _begun(

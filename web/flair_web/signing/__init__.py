@@ -1,0 +1,1 @@
+"""What a wallet signs on the pages: actions, plans, and what comes back."""

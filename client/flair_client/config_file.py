@@ -67,6 +67,9 @@ KEYS: Final[Mapping[str, Key]] = {
     "store.gateways": Key(
         Kind.TEXTS, "URLs of gateways that give what the store has not"
     ),
+    "workspace.stores": Key(
+        Kind.TEXTS, "stores that the repository lists: read besides its store"
+    ),
     "workspace.store": Key(Kind.URL, "where this repository's blocks are kept"),
     "train.data": Key(Kind.TEXT, "the data source or file that `flair train` reads"),
     "train.map": Key(Kind.TEXTS, "its columns, as COLUMN=FIELD"),

@@ -75,6 +75,7 @@ def open_context(
     network: str | None = None,
     signer: bool | None = False,
     hasty: bool = False,
+    store: str | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Context:
     """Opens chain, store and wallet as the settings say.
@@ -84,6 +85,7 @@ def open_context(
         network: name of the profile, where an address names it.
         signer: whether a wallet is needed; None reads it when it is first asked for.
         hasty: whether the command goes on without the chain and does not wait long.
+        store: URL of the store instead of the one that settings say.
         progress: where long work shows how far it is.
 
     Raises:
@@ -92,7 +94,7 @@ def open_context(
         SiteRefused: the site does not talk to the network's hosts.
     """
     profile = settings.profile(network)
-    store = _store_url(settings, profile)
+    store = store or _store_url(settings, profile)
     # Whoever keeps the profile's store keeps the one that is really in use.
     profile = replace(profile, store_url=store)
     wallet: Signer | None = None
@@ -124,12 +126,17 @@ def _remote(
 ) -> "Store":
     from flair_client.store.base import open_store
 
-    gateways = settings.get("store.gateways")
+    named = settings.get("store.gateways")
+    gateways = named if isinstance(named, tuple) else ()
     main = open_store(url, partial(_sender, settings, wallet))
-    if not isinstance(gateways, tuple) or not gateways:
-        return main
     for gateway in gateways:
         site.check_url(gateway)
+    # These are somebody else's wish: where the site does not want it, they are left.
+    listed = settings.get("workspace.stores")
+    if isinstance(listed, tuple):
+        gateways += site.allowed_urls(one for one in listed if one not in gateways)
+    if not gateways:
+        return main
     from flair_client.store.gateways import with_gateways
 
     return with_gateways(main, gateways)

@@ -153,6 +153,14 @@ class SiteRules:
         shown = url if parts.scheme == "file" else parts.netloc.rpartition("@")[2]
         raise SiteRefused("limits.hosts", f"this site does not talk to {shown}")
 
+    def allowed_urls(self, urls: Iterable[str]) -> tuple[str, ...]:
+        """Gives those of some URLs that may be talked to."""
+        if self.hosts is None:
+            return tuple(urls)
+        return tuple(
+            url for url in urls if any(_is_at(url, allowed) for allowed in self.hosts)
+        )
+
 
 NO_RULES: Final = SiteRules()
 

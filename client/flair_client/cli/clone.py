@@ -22,11 +22,17 @@ from flair_client.workspace import Workspace
         "flair clone flair://devnet/9xQe…VkjF/heart",
         "flair clone 9xQe…VkjF/heart my-copy --trust",
         "flair clone flair://localnet/9xQe…VkjF/heart@trial",
+        "flair clone 9xQe…VkjF/heart --store https://store.example",
     ),
 )
 @click.argument("address")
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @form_option
+@click.option(
+    "--store",
+    metavar="URL",
+    help="Where the repository's blocks are, instead of the network's store.",
+)
 @click.option(
     "--trust",
     "--accept",
@@ -35,7 +41,13 @@ from flair_client.workspace import Workspace
     help="Accept recipe, policy and owner without a look.",
 )
 def clone_command(
-    app: App, address: str, folder: Path | None, *, light: bool | None, accept: bool
+    app: App,
+    address: str,
+    folder: Path | None,
+    *,
+    light: bool | None,
+    store: str | None,
+    accept: bool,
 ) -> None:
     """Fetches a repository into a new workspace.
 
@@ -45,11 +57,13 @@ def clone_command(
     afterwards. Cut off on the way, the same command goes on where it stopped.
     """
     repo = app.repo_address(address)
-    ctx = app.context(network=repo.network, new_workspace=True)
+    ctx = app.context(network=repo.network, new_workspace=True, store=store)
     cloned = clone(
         ctx, repo, folder or Path(repo.name), trust=accept, light=light is not False
     )
     cloned = ask_for_trust(app, ctx, cloned)
+    for sentence in cloned.complaints:
+        app.out.warn(sentence)
     if cloned.fault is None:
         app.out.result(cloned, lambda: _text(cloned))
     else:

@@ -105,6 +105,7 @@ class App:
         network: str | None = None,
         new_workspace: bool = False,
         hasty: bool = False,
+        store: str | None = None,
     ) -> Context:
         """Opens chain, store and wallet.
 
@@ -114,6 +115,7 @@ class App:
             new_workspace: whether the command makes another workspace, which the
                 settings of the one around it are not meant for.
             hasty: whether the command goes on without the chain and does not wait long.
+            store: URL of the store to use instead of the one that settings say.
 
         Raises:
             UsageError: `--network` says another one.
@@ -131,6 +133,7 @@ class App:
             network=network,
             signer=signer,
             hasty=hasty,
+            store=store,
             progress=self.progress,
         )
         self._opened.append(opened)

@@ -14,6 +14,12 @@ from flair_client.porcelain.checkout import (
     recipe_at,
 )
 from flair_client.porcelain.form import Fetched, keep_form
+from flair_client.porcelain.listed_stores import (
+    complaints_of,
+    keep_listed,
+    listed_stores,
+    reading_listed,
+)
 from flair_client.porcelain.refs import (
     remember_heads,
     remember_verified,
@@ -40,6 +46,7 @@ class Cloned:
         trusted: whether recipe, policy and owner were accepted at once.
         fault: what is wrong with the branch's head; None where it is valid.
         fetched: from the shared store; None where it was a clone already.
+        complaints: of stores that the repository lists and that lied.
     """
 
     repo: RepoAddress
@@ -50,6 +57,7 @@ class Cloned:
     trusted: bool
     fault: str | None
     fetched: Fetched | None = None
+    complaints: tuple[str, ...] = ()
 
 
 def clone(
@@ -84,6 +92,7 @@ def clone(
         place, ref = _place(ctx, address)
         branch = place.account.name
         workspace.bind(address, branch, ctx.network.store_url)
+        opened, ctx = ctx, reading_listed(ctx, place.account.head_commit)
         store = blocks_of(ctx, workspace)
         keep_form(workspace, light=light)
         gathered = gather_evidence(
@@ -102,6 +111,7 @@ def clone(
         commit = found.commit_id
         if ref is not None:
             commit = resolve_commit(store, {branch: commit}, commit, ref)
+        keep_listed(workspace, listed_stores(store, commit))
         remember_heads(workspace, {branch: found.commit_id})
         remember_verified(workspace, [one.commit_id for one in found.commits])
         check_out(ctx, workspace, store, Head(branch, None), commit)
@@ -119,6 +129,7 @@ def clone(
         trust,
         None if found.fault is None else str(found.fault),
         fetched_now(workspace, store, commit),
+        () if ctx is opened else complaints_of(ctx),
     )
 
 

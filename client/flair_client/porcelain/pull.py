@@ -17,6 +17,7 @@ from flair_client.porcelain.form import (
     keep_form,
     takes_light,
 )
+from flair_client.porcelain.listed_stores import keep_listed, listed_stores
 from flair_client.porcelain.refs import (
     known_heads,
     remember_heads,
@@ -131,6 +132,7 @@ def pull(
         if not is_there or not workspace.weights_path.exists():
             to = Head(name, None)
             check_out(ctx, workspace, store, to, found.commit_id, light=takes)
+            keep_listed(workspace, listed_stores(store, found.commit_id))
         # Last: cut off before it, the same command writes the weights once more.
         keep_form(workspace, light=takes)
         if name != head.branch:

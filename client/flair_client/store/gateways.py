@@ -6,6 +6,7 @@ asked again.
 """
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -66,16 +67,32 @@ class GatewayStore:
         """
         given = transports or [None] * len(urls)
         self._next_after_s = next_after_s
+        self._patience_s = patience_s
         self._lock = threading.Lock()
         self.gateways = tuple(
             Gateway(check_gateway_url(url), gateway_client(url, patience_s, transport))
             for url, transport in zip(urls, given, strict=True)
         )
+        self._clients = [one.http for one in self.gateways]
+        # Connections are not left to the collector, which complains of them.
+        self._finalizer = weakref.finalize(self, _close_all, self._clients)
+
+    def add(self, urls: Sequence[str]) -> None:
+        """Asks more gateways from now on.
+
+        Raises:
+            UsageError: a URL is none.
+        """
+        known = {one.url for one in self.gateways}
+        for url in map(check_gateway_url, urls):
+            if url not in known:
+                client = gateway_client(url, self._patience_s, None)
+                self._clients.append(client)
+                self.gateways += (Gateway(url, client),)
 
     def close(self) -> None:
         """Closes the connections."""
-        for gateway in self.gateways:
-            gateway.http.close()
+        self._finalizer()
 
     def complaints(self) -> tuple[str, ...]:
         """Names the gateways that lied, a sentence each."""
@@ -234,6 +251,11 @@ class FallbackStore:
 
     def __iter__(self) -> Iterator[Cid]:
         return iter(self.main)
+
+
+def _close_all(clients: "list[httpx.Client]") -> None:
+    for client in clients:
+        client.close()
 
 
 def _is_lie(error: FlairError) -> bool:

@@ -25,6 +25,7 @@ from flair_client.training.recipe_values import (
     MAX_OPTIONS,
     MAX_RECIPE_BYTES,
     MAX_REQUIREMENTS,
+    MAX_STORES,
     MODEL_FILE,
     PYTHON,
     RECIPE_FILE,
@@ -91,6 +92,8 @@ name = "y"
 dtype = "int64"
 shape = [-1]\
 """
+# Anybody reads from these without being asked: no plain HTTP, no password, no path.
+_STORE: Final = re.compile(r"https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 _OPTION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -154,8 +157,15 @@ def _recipe_fields(table: TomlTable) -> dict[str, Any]:
     for one in requirements:
         if _REQUIREMENT.fullmatch(one) is None:
             raise ObjectInvalid(path, f"{one!r} is not pinned as NAME==VERSION")
+    stores = table.texts("stores", ())
+    if len(stores) > MAX_STORES:
+        raise ObjectTooLarge(f"{table.path}.stores", len(stores), MAX_STORES)
+    for one in stores:
+        if _STORE.fullmatch(one) is None:
+            raise ObjectInvalid(f"{table.path}.stores", f"{one!r} is not https://HOST")
     table.done()
     return {
+        "stores": stores,
         "model": model,
         "entry": entry,
         "evaluation": evaluation,
@@ -335,6 +345,8 @@ def recipe_text(recipe: TrainingRecipe) -> str:
         head["evaluation"] = recipe.evaluation
     if recipe.requirements:
         head["requirements"] = list(recipe.requirements)
+    if recipe.stores:
+        head["stores"] = list(recipe.stores)
     document["recipe"] = head
     named = {"class": recipe.model_class, "framework": recipe.framework}
     if any(named.values()):

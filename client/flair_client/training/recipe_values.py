@@ -17,6 +17,7 @@ MAX_COLUMNS = 4096
 MAX_INPUTS: Final = 64
 MAX_DIMENSIONS: Final = 8
 MAX_REQUIREMENTS: Final = 64
+MAX_STORES: Final = 8
 MAX_OPTIONS: Final = 64
 DEFAULT_MAX_SECONDS: Final = 24 * 3600
 DEFAULT_MAX_MEMORY_BYTES: Final = 8 << 30
@@ -90,6 +91,7 @@ class TrainingRecipe:
         evaluation: `train:FUNCTION` that measures a model on a site's rows; empty
             where the code has none.
         requirements: what its code imports, each pinned to one version.
+        stores: URLs of stores that have the repository's blocks, for reading.
         model_class: `model:NAME` of the model's class; empty where there is none.
         framework: what its weights are handed over as; empty is NumPy.
         inputs: arrays, for data that is no table of columns.
@@ -117,6 +119,7 @@ class TrainingRecipe:
     entry: str = DEFAULT_ENTRY
     evaluation: str = ""
     requirements: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
     model_class: str = ""
     framework: str = ""
     inputs: tuple[Input, ...] = ()

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import ipaddress
+import json
+import shutil
 import ssl
 
 import httpx
@@ -10,18 +12,26 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from store_process import store_process
-from work_world import Net, Person, running_net, shifted
+from work_world import ROWS, Net, Person, running_net, shifted
 
 from flair_client.chain.pdas import find_repo_pda
 from flair_client.chain.signer import load_wallet
 from flair_client.config_file import write_config
-from flair_client.errors import StoreFull, StoreUnavailable, UploadRefused
+from flair_client.errors import (
+    ObjectInvalid,
+    ObjectTooLarge,
+    StoreFull,
+    StoreUnavailable,
+    UploadRefused,
+)
 from flair_client.ids import CODEC_RAW, block_cid
 from flair_client.repo_address import RepoAddress
-from flair_client.store import DiskStore
+from flair_client.site_rules import SiteRules
+from flair_client.store import DiskStore, gateways
 from flair_client.store.bulk import BlockSource
 from flair_client.store.served import Sender, ServedStore
 from flair_client.store.served_rpc import ServedPatience
+from flair_client.training.recipe import parse_recipe, recipe_text
 
 MIB = 1 << 20
 ONCE = ServedPatience(timeout_s=20, attempts=1)
@@ -273,3 +283,77 @@ def test_a_repository_that_it_is_not_for_is_refused(chain, server, tmp_path, own
                 store.put_all(sources(1, 4000))
             store.close()
             assert caught.value.code == code
+
+
+def test_a_clone_reads_from_stores_that_the_repository_lists(
+    chain, server, tmp_path, monkeypatch
+):
+    chain_file, key_file = certificate(tmp_path)
+    context = ssl.create_default_context(cafile=str(chain_file))
+    monkeypatch.setattr(
+        gateways,
+        "gateway_client",
+        lambda *_: httpx.Client(verify=context, trust_env=False),
+    )
+    shared = tmp_path / "shared"
+    net = Net(chain.url, chain.genesis_hash, shared.as_uri(), tmp_path)
+    owner = net.person("owner")
+    flags = ("--any-repo", "--certificate", str(chain_file), "--key", str(key_file))
+    with store_process(server.home, *flags) as secure:
+        secure.start()
+        (owner.folder / "rows.csv").write_text(ROWS)
+        owner.json("init", "heart", "--columns-from", "rows.csv")
+        recipe = owner.folder / "heart" / "flair.toml"
+        listed = f'[recipe]\nstores = ["{secure.url}"]\n'
+        recipe.write_text(recipe.read_text().replace("[recipe]\n", listed))
+        repo = owner.json("repo", "create", "heart", cwd=recipe.parent)["repo"]
+        shutil.copytree(shared, tmp_path / "blocks", dirs_exist_ok=True)
+        manifests = {path.stem for path in shared.glob("??/*.cbor")}
+        for path in shared.glob("??/*.raw"):
+            if b"stores" not in path.read_bytes() and path.stem not in manifests:
+                path.unlink()
+        site = net.person("site")
+
+        cloned = site("clone", repo, "--trust")
+        told = site("config", "get", "workspace.stores", cwd=site.folder / "heart")
+        whole = site("clone", repo, "again", "--trust", "--store", server.start().url)
+        fsck = site("fsck", "--remote", cwd=site.folder / "heart")
+
+    assert cloned.code == 0, cloned.err
+    assert secure.url in told.out
+    assert whole.code == 0, whole.err
+    assert secure.url in fsck.out
+
+
+def test_a_site_leaves_listed_stores_that_it_does_not_talk_to():
+    rules = SiteRules(hosts=("store.example",))
+
+    assert rules.allowed_urls(("https://store.example", "https://x.test")) == (
+        "https://store.example",
+    )
+    assert SiteRules().allowed_urls(("https://x.test",)) == ("https://x.test",)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        ["http://store.example"],
+        ["https://who:secret@store.example"],
+        ["https://store.example/path"],
+        ["file:///etc"],
+        ["https://" + "x" * 200],
+        [f"https://store{n}.example" for n in range(9)],
+        "https://store.example",
+    ],
+)
+def test_a_recipe_lists_a_few_https_hosts_and_nothing_else(listed):
+    with pytest.raises((ObjectInvalid, ObjectTooLarge)):
+        parse_recipe(f"[recipe]\nstores = {json.dumps(listed)}\n")
+
+
+def test_a_recipe_keeps_its_stores_when_it_is_written():
+    text = '[recipe]\nstores = ["https://store.example:8893"]\n'
+
+    parsed = parse_recipe(text)
+
+    assert parse_recipe(recipe_text(parsed)).stores == ("https://store.example:8893",)

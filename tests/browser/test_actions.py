@@ -7,7 +7,7 @@ from flair_client.ids import Address
 def test_a_repository_is_made(world, people):
     maria = people("maria").sign_in()
 
-    shown = maria.act("repo-create", {"name": "lungs"})
+    shown = maria.act("repo_create", {"name": "lungs"})
 
     account = world.place.chains[0].repo(
         find_repo_pda(Address.parse(maria.address), "lungs")[0]

@@ -26,7 +26,7 @@ function plan(changes: Partial<Plan> = {}): Plan {
 
 function known(changes: Partial<Known> = {}): Known {
   const fields = { repo: `${vectors.wallet}/heart`, wallet: offer.args.new_authority };
-  return { wallet: vectors.wallet, request: { action: "authority-offer", fields }, others: [], commit: null, now: 0, ...changes };
+  return { wallet: vectors.wallet, request: { action: "authority_offer", fields }, others: [], commit: null, now: 0, ...changes };
 }
 
 const reasonsOf = async (changed: Partial<Plan>, knows: Partial<Known> = {}) =>
@@ -54,8 +54,8 @@ test("each lie of the site is a reason", async () => {
 
 test("what the user did not ask for is a reason", async () => {
   const fields = { repo: `${vectors.wallet}/heart`, wallet: vectors.wallet };
-  assert.match(await reasonsOf({}, { request: { action: "authority-offer", fields } }), /you chose/);
-  assert.match(await reasonsOf({}, { request: { action: "round-open", fields } }), /does not ask for authority_offer/);
+  assert.match(await reasonsOf({}, { request: { action: "authority_offer", fields } }), /you chose/);
+  assert.match(await reasonsOf({}, { request: { action: "round_open", fields } }), /does not ask for authority_offer/);
   assert.match(await reasonsOf({}, { request: { action: "nothing", fields } }), /knows no action/);
   assert.match(await reasonsOf({}, { wallet: vectors.blockhash }), /would pay/);
 });

@@ -22,7 +22,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="authority-accept",
+    name="authority_accept",
     title="Accept the repository",
     button="Accept repository",
     does="Takes a repository that its owner offered to your wallet.",

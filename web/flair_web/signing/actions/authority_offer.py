@@ -25,7 +25,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="authority-offer",
+    name="authority_offer",
     title="Offer the repository",
     button="Offer repository",
     does="Lets another wallet take the repository over.",

@@ -29,7 +29,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 _YES_NO = (("no", "no"), ("yes", "yes"))
 
 ACTION = Action(
-    name="branch-create",
+    name="branch_create",
     title="Create a branch",
     button="Create branch",
     does="Makes a branch; its rounds follow a policy of the repository.",

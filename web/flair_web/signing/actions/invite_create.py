@@ -45,7 +45,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="invite-create",
+    name="invite_create",
     title="Invite by a link",
     button="Create invite",
     does="Makes a link with which others take a role themselves.",

@@ -33,7 +33,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="invite-redeem",
+    name="invite_redeem",
     title="Join by an invite",
     button="Join",
     does="Takes the role that a link offers.",

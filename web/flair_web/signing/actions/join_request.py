@@ -33,7 +33,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="join-request",
+    name="join_request",
     title="Ask to join",
     button="Ask to join",
     does="Asks the owner of a repository for a role.",

@@ -55,7 +55,7 @@ def _number(name: str, label: str, default: int, hint: str = "") -> Field:
 
 
 ACTION = Action(
-    name="policy-create",
+    name="policy_create",
     title="Create a policy",
     button="Create policy",
     does="Fixes the rules of rounds: how updates are limited, counted and combined.",

@@ -16,7 +16,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="repo-create",
+    name="repo_create",
     title="Create a repository",
     button="Create repository",
     does="Makes a repository that belongs to your wallet, without branches yet.",

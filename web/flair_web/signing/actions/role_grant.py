@@ -32,7 +32,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="role-grant",
+    name="role_grant",
     title="Grant a role",
     button="Grant role",
     does="Gives a wallet the right to contribute, merge, attest or administer.",

@@ -16,7 +16,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="role-revoke",
+    name="role_revoke",
     title="Revoke a role",
     button="Revoke role",
     does="Takes a wallet's role back.",

@@ -16,7 +16,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="round-abort",
+    name="round_abort",
     title="Abort a round",
     button="Abort round",
     does="Ends a round that cannot be merged, so that another one can begin.",

@@ -17,7 +17,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="round-close",
+    name="round_close",
     title="Close a round",
     button="Close round",
     does="Ends the time for updates, so that they can be merged.",

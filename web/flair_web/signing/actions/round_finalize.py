@@ -85,7 +85,7 @@ def _accumulate(
 
 
 ACTION = Action(
-    name="round-finalize",
+    name="round_finalize",
     title="Finalise a round",
     button="Finalise",
     does="Makes a proposed merge the head of its branch. Anybody may.",

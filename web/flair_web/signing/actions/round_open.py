@@ -24,7 +24,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="round-open",
+    name="round_open",
     title="Open a round",
     button="Open round",
     does="Lets contributors push updates for the branch's head.",

@@ -36,7 +36,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="update-reject",
+    name="update_reject",
     title="Reject an update",
     button="Reject",
     does="Leaves an update out of its round's merge, with a public reason.",

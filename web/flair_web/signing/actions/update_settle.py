@@ -43,7 +43,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="update-settle",
+    name="update_settle",
     title="Settle an update",
     button="Settle",
     does="Credits an update whose round is over, and gives rent and deposit back.",

@@ -21,7 +21,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
 
 
 ACTION = Action(
-    name="update-withdraw",
+    name="update_withdraw",
     title="Withdraw your update",
     button="Withdraw update",
     does="Takes your update out of the open round.",

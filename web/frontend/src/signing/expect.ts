@@ -51,18 +51,18 @@ const round = (name: string): Expectation => ({
 
 /** By action. */
 export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
-  "repo-create": {
+  repo_create: {
     instructions: /^repo_create$/,
     main: "repo_create",
     accounts: ({ known }) => ({ creator: known.wallet }),
     args: ({ fields }) => ({ name: fields["name"], points_per_merge: fields["points_per_merge"] }),
   },
-  "policy-create": {
+  policy_create: {
     instructions: /^policy_create$/,
     main: "policy_create",
     args: ({ fields }) => policyArgs(fields),
   },
-  "branch-create": {
+  branch_create: {
     instructions: /^branch_create$/,
     main: "branch_create",
     accounts: async ({ repo, fields }) => ({
@@ -76,14 +76,14 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
       first_round: fields["first_round"],
     }),
   },
-  "invite-create": {
+  invite_create: {
     instructions: /^invite_create$/,
     main: "invite_create",
     accounts: async ({ repo, branch, fields }) => ({ branch, invite: await pdas.findInvite(repo, fields["key"]!) }),
     args: ({ fields }) => ({ key: fields["key"], scope: scope(fields["scope"]), uses: fields["uses"] }),
     times: ({ fields }) => ({ expires_at: Number(fields["days"]) * DAY_S }),
   },
-  "invite-redeem": {
+  invite_redeem: {
     instructions: /^invite_redeem$/,
     main: "invite_redeem",
     accounts: async ({ known, repo, fields }) => ({
@@ -92,7 +92,7 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
       invite: await pdas.findInvite(repo, fields["key"]!),
     }),
   },
-  "join-request": {
+  join_request: {
     instructions: /^join_request$/,
     main: "join_request",
     accounts: async ({ known, repo, branch }) => ({
@@ -105,7 +105,7 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
       note_digest: fields["note"] ? toHex(await sha256(new TextEncoder().encode(fields["note"]))) : ZERO_DIGEST,
     }),
   },
-  "role-grant": {
+  role_grant: {
     // A request to join that is answered by it is closed with it.
     instructions: /^role_grant(,join_close)?$/,
     main: "role_grant",
@@ -120,43 +120,43 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
     }),
     times: ({ fields }) => (fields["days"] ? { expires_at: Number(fields["days"]) * DAY_S } : {}),
   },
-  "role-revoke": {
+  role_revoke: {
     instructions: /^role_revoke$/,
     main: "role_revoke",
     accounts: async ({ repo, branch, fields }) => ({ old_role: await pdas.findRole(repo, branch, fields["grantee"]!) }),
   },
-  "authority-offer": {
+  authority_offer: {
     instructions: /^authority_offer$/,
     main: "authority_offer",
     args: ({ fields }) => ({ new_authority: fields["wallet"] || pdas.NOBODY }),
   },
-  "authority-accept": {
+  authority_accept: {
     instructions: /^authority_accept$/,
     main: "authority_accept",
     accounts: ({ known }) => ({ new_authority: known.wallet }),
   },
   approve: vote("merge_approve"),
   attest: vote("merge_attest"),
-  "update-reject": {
+  update_reject: {
     instructions: /^update_reject$/,
     main: "update_reject",
     accounts: async ({ round, fields }) => ({ round, update: await pdas.findUpdate(round!, fields["contributor"]!) }),
     args: ({ fields }) => ({ reason: String(REASONS[fields["reason"]!]) }),
   },
-  "round-open": round("round_open"),
-  "round-close": round("round_close"),
-  "round-abort": round("round_abort"),
-  "round-finalize": {
+  round_open: round("round_open"),
+  round_close: round("round_close"),
+  round_abort: round("round_abort"),
+  round_finalize: {
     instructions: /^(merge_accumulate,)*merge_finalize$|^merge_accumulate$/,
     main: "merge_finalize",
     accounts: async ({ round, fields }) => ({ round, candidate: await pdas.findCandidate(round!, fields["commit"]!) }),
   },
-  "update-withdraw": {
+  update_withdraw: {
     instructions: /^update_withdraw$/,
     main: "update_withdraw",
     accounts: async ({ known, round }) => ({ round, update: await pdas.findUpdate(round!, known.wallet) }),
   },
-  "update-settle": {
+  update_settle: {
     instructions: /^update_(settle|expire)$/,
     main: "update_settle|update_expire",
     accounts: async ({ round, fields }) => ({ round, update: await pdas.findUpdate(round!, fields["contributor"]!) }),

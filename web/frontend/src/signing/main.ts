@@ -71,8 +71,8 @@ async function walletFor(session: Session, tools: Tools): Promise<Connected> {
 async function requestOf(form: HTMLFormElement): Promise<{ request: Request; invite: InviteKey | null }> {
   const action = form.dataset["action"]!;
   let invite: InviteKey | null = null;
-  if (action === "invite-create") invite = await newKey();
-  if (action === "invite-redeem") {
+  if (action === "invite_create") invite = await newKey();
+  if (action === "invite_redeem") {
     const link = await readLink(form.querySelector<HTMLInputElement>("[data-invite=link]")!.value);
     if (link === null) throw new Error("Paste the whole link that you were sent.");
     invite = link.key;
@@ -88,7 +88,7 @@ function known(work: Work, commit: string | null): Known {
     wallet: work.connected.account.address,
     request: work.request,
     // The key of an invite that is taken signs as well; one that is made does not.
-    others: work.invite && work.request.action === "invite-redeem" ? [work.invite.address] : [],
+    others: work.invite && work.request.action === "invite_redeem" ? [work.invite.address] : [],
     commit,
     now: Math.floor(Date.now() / 1000),
   };
@@ -231,7 +231,7 @@ async function follow(work: Work, plan: Plan): Promise<void> {
 function finish(work: Work, plan: Plan): void {
   const { dialog, request, invite } = work;
   const parts: Node[] = [make("p", { class: "done" }, plan.end_state)];
-  if (invite && request.action === "invite-create") {
+  if (invite && request.action === "invite_create") {
     const network = document.getElementById("wallet")?.dataset["network"] ?? "";
     const link = make("input", { readonly: "", id: "invite-link", value: linkOf(network, request.fields["repo"]!, invite) });
     parts.push(

@@ -34,20 +34,33 @@ def weighted_sum(
 def _sum32(
     shape: tuple[int, ...], deltas: Iterator[Int16Array], weights: Sequence[int]
 ) -> _Int32Array:
+    """The same of 32 bits.
+
+    As Horner's scheme has it, the total counts units of the last weight: where the
+    heaviest come first, each delta is only added, and the total scaled a few times.
+    """
     if sum(weights) > _INT32_WEIGHTS:
         raise ValueError(f"a weight sum of {sum(weights)}")
+    # In place, each by itself: new arrays would cost more than the sums.
     total = np.zeros(shape, dtype=np.int32)
-    term = np.empty(shape, dtype=np.int32)
+    term: _Int32Array | None = None
+    unit = max(1, *weights)
     for weight, delta in zip(weights, deltas, strict=True):
         if delta.shape != shape:
             raise ValueError(f"a delta of shape {delta.shape} instead of {shape}")
-        if weight == 1:
+        if weight % unit:
+            # No multiple of it: the unit becomes smaller.
+            smaller = weight if unit % weight == 0 else 1
+            total *= np.int32(unit // smaller)
+            unit = smaller
+        if weight == unit:
             total += delta
             continue
-        # In place, each by itself: new arrays would cost more than the sums.
+        term = np.empty(shape, dtype=np.int32) if term is None else term
         np.copyto(term, delta)
-        term *= np.int32(weight)
+        term *= np.int32(weight // unit)
         total += term
+    total *= np.int32(unit)
     return total
 
 

@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flair_client.errors import OutOfRange
 from flair_client.history import merge_arrays as module
@@ -133,3 +135,39 @@ def test_a_delta_of_another_shape_is_refused():
         weighted_sum((3,), iter(deltas), [1])
     with pytest.raises(ValueError, match="shape"):
         weighted_sum((3,), iter(deltas), [2])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 300), st.lists(st.integers(-(2**15), 2**15 - 1), min_size=3)
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_sum_is_that_of_whole_numbers_whatever_the_weights_and_their_order(given_):
+    deltas = [np.array(values[:3], dtype=np.int16) for _, values in given_]
+    weights = [weight for weight, _ in given_]
+
+    total = weighted_sum((3,), iter(deltas), weights)
+
+    expected = [
+        sum(weight * values[place] for weight, values in given_) for place in range(3)
+    ]
+    assert total.tolist() == expected
+
+
+def test_the_order_of_updates_does_not_matter_where_their_norms_are_told():
+    numbers = np.random.default_rng(5)
+    updates = [
+        (1 << place, numbers.integers(-(2**15), 2**15, 9, dtype=np.int16))
+        for place in range(5)
+    ]
+    base = numbers.integers(-(2**50), 2**50, 9, dtype=np.int64)
+    norms = [1, 2, 3, 4, 5]
+
+    there = merge_arrays(choice("fedavg"), base, updates, (), norms_sq=norms)
+    back = merge_arrays(choice("fedavg"), base, updates[::-1], (), norms_sq=norms[::-1])
+
+    assert there.values.tolist() == back.values.tolist()

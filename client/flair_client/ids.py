@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import base58
@@ -18,6 +19,12 @@ _CID_TAIL = bytes((0x12, DIGEST_SIZE))
 
 def _wrong_size(raw: bytes, kind: str) -> IdentifierInvalid:
     return IdentifierInvalid(kind, raw.hex(), f"{len(raw)} bytes instead of 32")
+
+
+@lru_cache(maxsize=8192)
+def _base58(raw: bytes) -> str:
+    """Pages and tables write the same few addresses over and over."""
+    return str(base58.b58encode(raw).decode("ascii"))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,7 +59,7 @@ class Address:
         return cls(raw)
 
     def __str__(self) -> str:
-        return str(base58.b58encode(self.raw).decode("ascii"))
+        return _base58(self.raw)
 
     def __bytes__(self) -> bytes:
         return self.raw

@@ -273,6 +273,15 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Freshness:
+    """How new the mirror is; the attributes are those of `Progress`."""
+
+    reconciled_at: int | None
+    complete_slot: int
+    final_slot: int
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far the mirror is.
 

@@ -7,10 +7,11 @@ from flask import Flask
 from flair_client.context import wall_clock
 from flair_client.store.base import Store, open_store
 from flair_indexer.db import Database, open_database
-from flair_web import assets, filters
+from flair_web import assets, converters, filters
 from flair_web.faults import answer_faults
 from flair_web.features import FEATURES
 from flair_web.headers import add_headers
+from flair_web.kept import KeptStore
 from flair_web.settings import WebSettings
 from flair_web.site import Site, keep_site
 
@@ -44,11 +45,12 @@ def create_app(
     made = Site(
         settings,
         database or open_database(settings.database_url),
-        store or open_store(settings.store_url),
+        KeptStore(store or open_store(settings.store_url)),
         now,
     )
     keep_site(app.extensions, made)
     filters.register(app)
+    converters.register(app)
     assets.register(app)
     app.jinja_env.globals["network"] = settings.network
     for feature in FEATURES:

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from flask import Flask
+from markupsafe import Markup
 
 from flair_client.ids import Address, CommitId, Digest
+from flair_client.page.html import escaped
 
 # Where there is nothing: an en dash.
 NONE: Final = "\N{EN DASH}"
@@ -67,6 +69,21 @@ def number_text(value: float | None) -> str:
     return NONE if value is None else f"{value:.4g}"
 
 
+def plain(text: object, max_length: int | None = None) -> Markup:
+    """A text of strangers on one line: escaped, and what cannot be printed spelt out.
+
+    Args:
+        text: of a name, a message, a fault.
+        max_length: in characters, cut with an ellipsis; without it the whole text.
+    """
+    return Markup(escaped(str(text), max_length))  # noqa: S704 - escaped
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a stranger's text, for `plain` to show one by one."""
+    return text.split("\n")
+
+
 def register(app: Flask) -> None:
     """Makes them filters of the application's templates."""
     for function in (
@@ -77,6 +94,8 @@ def register(app: Flask) -> None:
         span_text,
         size_text,
         number_text,
+        plain,
+        lines_of,
     ):
         app.jinja_env.filters[function.__name__.removesuffix("_text")] = function
     app.jinja_env.trim_blocks = True

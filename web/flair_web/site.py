@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _EXTENSION = "flair"
 _RPC_TIMEOUT_S = 10
+_COUNT_S = 10
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Site:
     database: Database
     store: Store
     now: Callable[[], int] = field(default=wall_clock)
+    _counts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def network(self) -> NetworkProfile:
@@ -42,6 +44,14 @@ class Site:
         return NetworkProfile(
             own.network, own.rpc_url, own.genesis_hash, own.program_id, own.store_url
         )
+
+    def counted(self, name: str, count: Callable[[], int]) -> int:
+        """Gives a number that may be some seconds old: counting reads a whole table."""
+        now = self.now()
+        found = self._counts.get(name)
+        if found is None or not 0 <= now - found[0] < _COUNT_S:
+            found = self._counts[name] = (now, count())
+        return found[1]
 
     @cached_property
     def chain(self) -> "ChainClient":

@@ -123,12 +123,7 @@ def history_table(caption: str, rows: Sequence[Row]) -> Html:
     """
     if not rows:
         return Html("")
-    places = placed(rows)
-    n_lanes = 1 + max(max((one.lane, *map(max, one.edges))) for one in places)
-    n_lanes = min(n_lanes, _MAX_LANES)
-    n_dots = min(max(row.n_side for row in rows), _MAX_DOTS)
-    width = _LEFT * 2 + _LANE * (n_lanes - 1) + (0.6 + _DOT * n_dots if n_dots else 0)
-    picture = _picture(rows, places, width, _x(n_lanes - 1) + 0.95)
+    picture, width = history_picture(rows)
     body = "".join(
         f'<tr><th scope="row" style="padding-left:{width:.2f}rem"><div>{row.head}</div>'
         f'<div class="soft">{row.below}</div></th>'
@@ -145,6 +140,20 @@ def history_table(caption: str, rows: Sequence[Row]) -> Html:
     )
 
 
+def history_picture(rows: Sequence[Row]) -> tuple[Html, float]:
+    """The picture alone, without a style of its own, and its width in rem.
+
+    Args:
+        rows: newest first, at least one; of their words nothing is read.
+    """
+    places = placed(rows)
+    n_lanes = 1 + max(max((one.lane, *map(max, one.edges))) for one in places)
+    n_lanes = min(n_lanes, _MAX_LANES)
+    n_dots = min(max(row.n_side for row in rows), _MAX_DOTS)
+    width = _LEFT * 2 + _LANE * (n_lanes - 1) + (0.6 + _DOT * n_dots if n_dots else 0)
+    return _picture(rows, places, width, _x(n_lanes - 1) + 0.95), width
+
+
 def _picture(
     rows: Sequence[Row], places: Sequence[Placed], width: float, dots_from: float
 ) -> Html:
@@ -159,7 +168,7 @@ def _picture(
     ]
     return Html(
         f'<svg aria-hidden="true" viewBox="0 0 {width:.2f} {height:.2f}" '
-        f'style="width:{width:.2f}rem;height:{height:.2f}rem">{joined(parts)}</svg>'
+        f'width="{width:.2f}rem" height="{height:.2f}rem">{joined(parts)}</svg>'
     )
 
 
@@ -223,8 +232,7 @@ def _node(n: int, row: Row, one: Placed, dots_from: float) -> Html:
     x, y = _x(one.lane), _y(n)
     kind = f"node n{one.lane % _COLORS}{' hollow' if row.is_hollow else ''}"
     drawn = (
-        f'<circle class="{kind}" cx="{x:.2f}" cy="{y:.2f}" r=".34" '
-        'style="stroke-width:.13"/>'
+        f'<circle class="{kind}" cx="{x:.2f}" cy="{y:.2f}" r=".34" stroke-width=".13"/>'
     )
     for place in range(min(row.n_side, _MAX_DOTS)):
         at = dots_from + _DOT * place

@@ -84,7 +84,7 @@ svg.bars { width: 6.5rem; height: .8rem; margin-left: .6rem; }
 .history .soft { font-size: .85rem; }
 .tag { border: 1px solid var(--c0); color: var(--c0); border-radius: .4rem;
   padding: 0 .35rem; font-size: .8rem; margin-left: .4rem; }
-.node { stroke-width: 2; } .n0 { fill: var(--c0); stroke: var(--c0); }
+.n0 { fill: var(--c0); stroke: var(--c0); }
 .n1 { fill: var(--c1); stroke: var(--c1); } .n2 { fill: var(--c2); stroke: var(--c2); }
 .n3 { fill: var(--c3); stroke: var(--c3); } .n4 { fill: var(--c4); stroke: var(--c4); }
 .n5 { fill: var(--c5); stroke: var(--c5); } .n6 { fill: var(--c6); stroke: var(--c6); }

@@ -14,7 +14,7 @@ from flair_indexer.queries.commits import (
     history,
 )
 from flair_indexer.queries.events import dead_letters, event, events, read_events
-from flair_indexer.queries.health import progress
+from flair_indexer.queries.health import freshness, progress
 from flair_indexer.queries.look import UNKNOWN, Source, looking
 from flair_indexer.queries.merges import candidates, open_candidates, votes
 from flair_indexer.queries.people import (
@@ -71,6 +71,7 @@ __all__ = [
     "delegations",
     "event",
     "events",
+    "freshness",
     "history",
     "invites",
     "join_requests",

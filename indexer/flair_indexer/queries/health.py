@@ -16,7 +16,16 @@ from flair_indexer.tables import (
     RECONCILIATIONS,
     REPOS,
 )
-from flair_indexer.views import Progress
+from flair_indexer.views import Freshness, Progress
+
+
+def freshness(source: Source) -> Freshness | None:
+    """Gives how new the mirror is, in one statement; None where no indexer began."""
+    with looking(source) as connection:
+        cursor = read_cursor(connection)
+    if cursor is None:
+        return None
+    return Freshness(cursor.reconciled_at, cursor.complete_slot, cursor.final_slot)
 
 
 def progress(source: Source) -> Progress | None:

@@ -1,6 +1,10 @@
 """The first page, and searching."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint
+from flask import request as asked
+
+from flair_web.home.page import found_page, home_page
+from flair_web.pages import look, render
 
 HOME = Blueprint("home", __name__, template_folder="templates")
 
@@ -8,4 +12,14 @@ HOME = Blueprint("home", __name__, template_folder="templates")
 @HOME.get("/")
 def index() -> str:
     """The first page."""
-    return render_template("home/index.html")
+    with look() as source:
+        return render("home/index.html", source, page=home_page(source))
+
+
+@HOME.get("/search")
+def search() -> str:
+    """What a text finds."""
+    text = asked.args.get("q", "").strip()[:100]
+    with look() as source:
+        page = found_page(source, text, asked.args.get("after"))
+        return render("home/search.html", source, page=page, query=text)

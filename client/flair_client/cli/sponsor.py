@@ -104,7 +104,14 @@ def set_(app: App, sponsor: str, *, repo: str | None) -> None:
     type=SOL,
     default="0.1",
     metavar="SOL",
-    help="Most for joining within a day, all wallets together; 0.1 without it.",
+    help="Most for invited wallets that join within a day; 0.1 without it.",
+)
+@click.option(
+    "--requests-per-day",
+    type=SOL,
+    default="0.05",
+    metavar="SOL",
+    help="Most for what anybody may ask within a day; 0.05 without it.",
 )
 @click.option(
     "--per-wallet",
@@ -128,6 +135,7 @@ def run(
     port: int,
     per_day: int,
     joins_per_day: int,
+    requests_per_day: int,
     per_wallet: int,
     max_priority: int,
 ) -> None:
@@ -142,7 +150,12 @@ def run(
         ctx,
         addresses,
         caps=Caps(
-            {Purpose.JOIN: joins_per_day, Purpose.CONTRIBUTE: per_day}, per_wallet
+            {
+                Purpose.REQUEST: requests_per_day,
+                Purpose.JOIN: joins_per_day,
+                Purpose.CONTRIBUTE: per_day,
+            },
+            per_wallet,
         ),
         max_priority_lamports=max_priority,
     )
@@ -180,6 +193,7 @@ def status(app: App) -> None:
                 ("sponsor", found.sponsor),
                 ("holds", sol_text(found.lamports)),
                 ("signed today", found.n_signed),
+                ("for requests", f"at most {sol_text(found.request)}"),
                 ("for joining", f"at most {sol_text(found.join)}"),
                 ("for contributing", f"at most {sol_text(found.contribute)}"),
             )

@@ -46,13 +46,14 @@ class SponsorStatus:
     Attributes:
         lamports: what its wallet holds.
         n_signed: transactions.
-        join, contribute: lamports, by the most that each signature can cost.
+        request, join, contribute: lamports, by the most that each signature can cost.
         wallets: the dearest first.
     """
 
     sponsor: Address
     lamports: int
     n_signed: int
+    request: int
     join: int
     contribute: int
     wallets: tuple[WalletCost, ...]
@@ -166,6 +167,7 @@ def sponsor_status(ctx: Context) -> SponsorStatus:
         sponsor=sponsor,
         lamports=ctx.chain.rpc.get_balance(sponsor),
         n_signed=spent.n_signed,
+        request=spent.by_purpose[Purpose.REQUEST],
         join=spent.by_purpose[Purpose.JOIN],
         contribute=spent.by_purpose[Purpose.CONTRIBUTE],
         wallets=tuple(WalletCost(who, cost) for who, cost in spent.by_wallet),

@@ -2,17 +2,17 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from flair_client.chain.accounts import PolicyAccount, decode_account_as
+from flair_client.chain.accounts import PolicyAccount, Scope, decode_account_as
 from flair_client.chain.errors import transaction_error
 from flair_client.chain.signer import Signer
 from flair_client.chain.wire import read_transaction
 from flair_client.errors import SponsorForesees, SponsorRefused
 from flair_client.ids import Address
 from flair_client.sponsor.ledger import Caps, Ledger
-from flair_client.sponsor.rules import Asked, Terms, examine
+from flair_client.sponsor.rules import Asked, Purpose, Terms, examine
 from flair_client.sponsor.signer import FORESEEN
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Desk:
         asked = examine(transaction, self.terms)
         with self._lock:
             lamports = asked.lamports + self._deposit(asked)
+            if asked.is_anybodys and not self._contributes(asked):
+                asked = replace(asked, purpose=Purpose.REQUEST)
             # Signed before, it may be on chain already: then a trial would fail.
             if not self.ledger.check(asked, lamports, self.caps, self.now()):
                 self._try(wire)
@@ -77,6 +79,30 @@ class Desk:
         if outcome.err is not None:
             reason = transaction_error(outcome.err)
             raise SponsorForesees(FORESEEN, f"it would fail: {reason}")
+
+    def _contributes(self, asked: Asked) -> bool:
+        """Whether who asks is the owner, contributed, or holds a role that lets it.
+
+        A machine key stands for the wallets that delegated to it.
+        """
+        chain, now = self.chain, self.now()
+        repo = chain.repo(asked.repo)
+        wallets = {asked.wallet} | {
+            one.wallet
+            for one in chain.delegations(asked.repo)
+            if one.key == asked.wallet and one.expires_at > now
+        }
+        if repo.authority in wallets:
+            return True
+        if any(chain.contribution(asked.repo, one) is not None for one in wallets):
+            return True
+        return any(
+            role.grantee in wallets
+            and Scope.CONTRIBUTE in role.scope
+            and role.authority_epoch == repo.authority_epoch
+            and not 0 < role.expires_at <= now
+            for role in chain.roles(asked.repo)
+        )
 
     def _deposit(self, asked: Asked) -> int:
         """Checks who the repository's sponsor is; gives the deposit of a push."""

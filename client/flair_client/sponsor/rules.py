@@ -38,8 +38,14 @@ from flair_client.ids import Address, Digest
 
 
 class Purpose(StrEnum):
-    """What money is spent on; each has a cap of its own."""
+    """What money is spent on; each has a cap of its own.
 
+    So strangers, who may ask as often as they make themselves wallets, use up what is
+    set aside for requests, and nothing of what is there for invited wallets and for
+    contributors.
+    """
+
+    REQUEST = "request"
     JOIN = "join"
     CONTRIBUTE = "contribute"
 
@@ -51,22 +57,28 @@ class _Sponsored:
     Attributes:
         wallet: the slot of whoever asks, which must sign.
         made: accounts whose rent it pays.
+        is_anybodys: whether the program lets wallets do it that may not contribute.
     """
 
     purpose: Purpose
     wallet: str
     made: tuple[type[Any], ...] = ()
+    is_anybodys: bool = False
 
 
 # Who opens a round does not sign for it; a signer is asked for behind its accounts.
 _APPENDED: Final = "signer behind the accounts"
 _SPONSORED: Final[Mapping[str, _Sponsored]] = {
     "invite_redeem": _Sponsored(Purpose.JOIN, "grantee", (RoleAccount,)),
-    "join_request": _Sponsored(Purpose.JOIN, "applicant", (JoinRequestAccount,)),
-    "join_close": _Sponsored(Purpose.JOIN, "actor"),
-    "delegation_create": _Sponsored(Purpose.CONTRIBUTE, "wallet", (DelegationAccount,)),
-    "delegation_revoke": _Sponsored(Purpose.CONTRIBUTE, "actor"),
-    "round_open": _Sponsored(Purpose.CONTRIBUTE, _APPENDED, (RoundAccount,)),
+    "join_request": _Sponsored(Purpose.REQUEST, "applicant", (JoinRequestAccount,)),
+    "join_close": _Sponsored(Purpose.REQUEST, "actor"),
+    "delegation_create": _Sponsored(
+        Purpose.CONTRIBUTE, "wallet", (DelegationAccount,), is_anybodys=True
+    ),
+    "delegation_revoke": _Sponsored(Purpose.CONTRIBUTE, "actor", is_anybodys=True),
+    "round_open": _Sponsored(
+        Purpose.CONTRIBUTE, _APPENDED, (RoundAccount,), is_anybodys=True
+    ),
     "update_push": _Sponsored(
         Purpose.CONTRIBUTE, "signer", (UpdateAccount, ContributionAccount)
     ),
@@ -117,6 +129,7 @@ class Asked:
         wallet: who asks, and has signed.
         policy: account of the policy whose deposit is paid; None where none is.
         lamports: the most that it costs, without that deposit.
+        is_anybodys: whether it would succeed for a wallet that may not contribute.
     """
 
     message: Digest
@@ -125,6 +138,7 @@ class Asked:
     wallet: Address
     policy: Address | None
     lamports: int
+    is_anybodys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +195,7 @@ def examine(transaction: WireTransaction, terms: Terms) -> Asked:
         wallet=calls[0].wallet,
         policy=pushes[0].accounts["policy"].address if pushes else None,
         lamports=fee + priority + sum(rent_of(account_size(kind)) for kind in made),
+        is_anybodys=all(_SPONSORED[call.name].is_anybodys for call in calls),
     )
 
 

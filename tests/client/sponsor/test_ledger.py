@@ -18,7 +18,9 @@ from flair_client.sponsor.ledger import DAY_S, Caps, Ledger
 from flair_client.sponsor.rules import Asked, Purpose
 from flair_client.testing import ALICE, BOB, NOW, REPO
 
-CAPS = Caps({Purpose.JOIN: 50, Purpose.CONTRIBUTE: 100}, per_wallet=60)
+CAPS = Caps(
+    {Purpose.REQUEST: 70, Purpose.JOIN: 50, Purpose.CONTRIBUTE: 100}, per_wallet=60
+)
 
 
 def one(number, *, wallet=ALICE, purpose=Purpose.CONTRIBUTE):
@@ -38,7 +40,7 @@ def test_the_same_transaction_counts_once(ledger):
 
     spent = ledger.spent(NOW)
     assert spent.n_signed == 1
-    assert spent.by_purpose == {Purpose.JOIN: 0, Purpose.CONTRIBUTE: 40}
+    assert spent.by_purpose == dict.fromkeys(Purpose, 0) | {Purpose.CONTRIBUTE: 40}
     assert spent.by_wallet == ((ALICE.address, 40),)
 
 
@@ -54,9 +56,7 @@ def test_the_cap_of_a_wallet_holds_over_purposes(ledger):
     assert ledger.spent(NOW).n_signed == 3
 
 
-@pytest.mark.parametrize(
-    ("purpose", "cap"), [(Purpose.JOIN, 50), (Purpose.CONTRIBUTE, 100)]
-)
+@pytest.mark.parametrize(("purpose", "cap"), [*CAPS.per_day.items()])
 def test_the_cap_of_a_purpose_holds_over_wallets(ledger, purpose, cap):
     ledger.reserve(one(1, purpose=purpose), cap // 2, CAPS, NOW)
     ledger.reserve(one(2, wallet=BOB, purpose=purpose), cap - cap // 2, CAPS, NOW)

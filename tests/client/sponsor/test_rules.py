@@ -140,8 +140,8 @@ def rent(size):
     ("steps", "signers", "costs"),
     [
         ([redeem()], [ALICE, INVITE], (Purpose.JOIN, 15_000 + rent(224))),
-        ([request()], [ALICE], (Purpose.JOIN, 10_000 + rent(220))),
-        ([closing()], [ALICE], (Purpose.JOIN, 10_000)),
+        ([request()], [ALICE], (Purpose.REQUEST, 10_000 + rent(220))),
+        ([closing()], [ALICE], (Purpose.REQUEST, 10_000)),
         ([delegate()], [ALICE], (Purpose.CONTRIBUTE, 10_000 + rent(194))),
         ([undelegate()], [ALICE], (Purpose.CONTRIBUTE, 10_000)),
         ([withdrawing()], [ALICE], (Purpose.CONTRIBUTE, 10_000)),

@@ -22,7 +22,7 @@ from flair_client.workspace import Workspace
 
 DAY = 86_400
 SOL = 10**9
-CAPS = Caps({Purpose.JOIN: SOL // 10, Purpose.CONTRIBUTE: SOL}, SOL // 20)
+CAPS = Caps(dict.fromkeys(Purpose, SOL), SOL // 20)
 
 
 class serving:  # noqa: N801 - reads as a verb in `with`

@@ -41,6 +41,8 @@ from flair_client.porcelain.outbox import outbox
 from flair_client.porcelain.policy import policy_list, policy_make, policy_use
 from flair_client.porcelain.push import push
 from flair_client.porcelain.repo import repo_create
+from flair_client.porcelain.role import role_grant, role_revoke
+from flair_client.porcelain.round import round_open
 from flair_client.porcelain.sponsor import open_desk, sponsor_set, sponsor_status
 from flair_client.sponsor.ledger import Caps, Ledger
 from flair_client.sponsor.rules import Purpose, rent_of
@@ -177,7 +179,8 @@ def test_a_sponsor_pays_for_the_repositories_that_it_was_told_alone(
 
 def test_a_sponsor_stops_at_its_caps(team, poor, sponsor):
     per_wallet = rent_of(220) + 10_000
-    caps = Caps({Purpose.JOIN: 2 * per_wallet, Purpose.CONTRIBUTE: 0}, per_wallet)
+    purposes = dict.fromkeys(Purpose, 0) | {Purpose.REQUEST: 2 * per_wallet}
+    caps = Caps(purposes, per_wallet)
     with serving(sponsor, [team.repo], caps) as url:
         first, second, third = (replace(poor(n), sponsor_url=url) for n in (64, 65, 66))
         join_request(first, team.repo)
@@ -189,7 +192,36 @@ def test_a_sponsor_stops_at_its_caps(team, poor, sponsor):
             delegation_create(first, team.repo, third.wallet.address, lasts_s=9)
         assert caught.value.code == "cap"
 
-    assert sponsor_status(sponsor).join == 2 * per_wallet
+    assert sponsor_status(sponsor).request == 2 * per_wallet
+
+
+def test_strangers_use_up_requests_and_nothing_of_what_contributors_need(
+    team, poor, sponsor
+):
+    caps = Caps(dict.fromkeys(Purpose, SOL) | {Purpose.REQUEST: 0}, SOL)
+    with serving(sponsor, [team.repo], caps) as url:
+        guest, machine = (replace(poor(number), sponsor_url=url) for number in (75, 76))
+        key = machine.wallet.address
+
+        def refused_as_request(act, *given, **more):
+            with pytest.raises(SponsorRefused, match="go to request") as caught:
+                act(*given, **more)
+            assert caught.value.code == "cap"
+
+        refused_as_request(join_request, guest, team.repo)
+        refused_as_request(delegation_create, guest, team.repo, key, lasts_s=DAY)
+        role_grant(team.owner, team.repo, guest.wallet.address, Scope.MERGE)
+        refused_as_request(delegation_create, guest, team.repo, key, lasts_s=DAY)
+
+        role_revoke(team.owner, team.repo, guest.wallet.address)
+        role_grant(team.owner, team.repo, guest.wallet.address, Scope.CONTRIBUTE)
+        delegation_create(guest, team.repo, key, lasts_s=DAY)
+        # A machine key stands for the wallet that delegated to it.
+        round_open(machine, team.repo, "main")
+
+    spent = sponsor_status(sponsor)
+    assert (spent.request, spent.join) == (0, 0)
+    assert spent.contribute > 0
 
 
 def test_the_same_transaction_is_signed_again_and_counted_once(team, poor, sponsor):

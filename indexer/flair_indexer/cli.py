@@ -20,6 +20,7 @@ from flair_client.context import Context
 from flair_client.errors import ChainError, UsageError
 from flair_client.ids import Address
 from flair_indexer import queries
+from flair_indexer.aside import Aside, AsidePlan
 from flair_indexer.cars import CarPublisher
 from flair_indexer.checking import Checker
 from flair_indexer.cursor import forget_all
@@ -27,6 +28,7 @@ from flair_indexer.db import Database, open_database, shown_url
 from flair_indexer.digest import whole_digest
 from flair_indexer.heads import HeadChecker
 from flair_indexer.logs import write_json
+from flair_indexer.memory import collected_seldom
 from flair_indexer.results import (
     IndexerMigrated,
     IndexerRebuilt,
@@ -308,7 +310,17 @@ def _opened(
     made = Indexer(
         opened, source, ctx.program_id, Options(batch_size=batch_size, **options)
     )
+    made.aside = Aside(
+        AsidePlan(
+            ctx.network.rpc_url,
+            ctx.network.genesis_hash,
+            app.settings.number("rpc.timeout_s", 30.0),
+            batch_size,
+            str(ctx.program_id),
+        )
+    )
     with contextlib.ExitStack() as stack:
+        stack.enter_context(collected_seldom())
         stack.callback(opened.close)
         stack.callback(made.end)
         if log_json:

@@ -1,4 +1,4 @@
-"""Fetches what is listed, oldest slot first, and writes it.
+"""Takes what is listed, oldest slot first, and writes what was fetched.
 
 A unit of work is for whole slots: while much is waiting it takes many, never a part of
 one.
@@ -6,33 +6,19 @@ one.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
-from flair_client.ids import Address
+from flair_indexer.bulk import delete_many
 from flair_indexer.cursor import Owner
 from flair_indexer.db import Database
-from flair_indexer.decode import WHOLE, Decoded, Letter, decode, order_of
+from flair_indexer.decode import WHOLE, Letter, order_of
+from flair_indexer.fetching import Fetched, Waiting
 from flair_indexer.listing import Window
-from flair_indexer.parts import parts
 from flair_indexer.settings import Options
-from flair_indexer.source import Source
 from flair_indexer.tables import DEAD_LETTERS, PENDING
 from flair_indexer.write import put_letters, store_events
-
-_NO_INDEX: Final = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A listed transaction whose turn it is."""
-
-    signature: str
-    slot: int
-    is_final: bool
-    n_attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +29,6 @@ class Drained:
     n_events: int = 0
     n_missing: int = 0
     letters: tuple[Letter, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """Transactions of whole slots, as the source gave them."""
-
-    waiting: tuple[Waiting, ...]
-    answers: tuple[Any, ...]
 
 
 def next_waiting(
@@ -76,24 +54,23 @@ def next_waiting(
     return tuple(map(_waiting, rows))
 
 
+def is_more_waiting(database: Database, number: int) -> bool:
+    """Tells whether more than so many transactions are listed and not written."""
+    query = select(PENDING.c.slot).offset(number).limit(1)
+    with database.reading() as connection:
+        return connection.execute(query).first() is not None
+
+
 def _waiting(row: Row[Any]) -> Waiting:
     return Waiting(row.signature, row.slot, row.is_final, row.n_attempts)
 
 
-def fetch(source: Source, waiting: Sequence[Waiting]) -> Fetched:
-    """Asks the source for listed transactions."""
-    answers = source.transactions([one.signature for one in waiting])
-    return Fetched(tuple(waiting), tuple(answers))
-
-
 def write(
     database: Database,
-    source: Source,
     owner: Owner,
     window: Window,
     fetched: Fetched,
     *,
-    program_id: Address,
     options: Options,
     now: float,
     before_end: Callable[[], None] = lambda: None,
@@ -102,26 +79,17 @@ def write(
 
     Args:
         database: of the indexer.
-        source: asked only for the order in a block, where a node does not tell it.
         owner: who writes.
         window: learns what was dealt with.
         fetched: whole slots.
-        program_id: ours.
         options: how often a missing transaction is asked for.
         now: seconds.
         before_end: called when all is written and nothing is kept yet.
     """
-    there = [
-        (one, answer)
-        for one, answer in zip(fetched.waiting, fetched.answers, strict=True)
-        if answer is not None
-    ]
-    missing = [
-        one
-        for one, answer in zip(fetched.waiting, fetched.answers, strict=True)
-        if answer is None
-    ]
-    decoded = _decode_all(source, there, program_id)
+    pairs = list(zip(fetched.waiting, fetched.decoded, strict=True))
+    there = [one for one, found in pairs if found is not None]
+    missing = [one for one, found in pairs if found is None]
+    decoded = [found for _, found in pairs if found is not None]
     events = sorted((e for one in decoded for e in one.events), key=order_of)
     letters = [letter for one in decoded for letter in one.letters]
     lost = [
@@ -130,43 +98,13 @@ def write(
     with database.unit() as connection:
         owner.keep(connection)
         store_events(connection, events)
-        _done(connection, [one for one, _ in there])
+        _done(connection, there)
         put_letters(connection, [*letters, *lost])
         _try_later(connection, missing, options, now)
         before_end()
     # What is final is never listed again: a backlog of a million fills no memory.
-    window.slots |= {one.signature: one.slot for one, _ in there if not one.is_final}
+    window.slots |= {one.signature: one.slot for one in there if not one.is_final}
     return Drained(len(there), len(events), len(missing), (*letters, *lost))
-
-
-def _decode_all(
-    source: Source, there: Sequence[tuple[Waiting, Any]], program_id: Address
-) -> list[Decoded]:
-    decoded = []
-    for slot, group in groupby(there, key=lambda one: one[0].slot):
-        own = list(group)
-        order: dict[str, int] | None = None
-        for one, answer in own:
-            place = _tx_index(answer)
-            if place == _NO_INDEX:
-                order = source.block_order(slot) if order is None else order
-                place = order.get(one.signature, _NO_INDEX)
-            decoded.append(
-                decode(
-                    one.signature,
-                    slot,
-                    answer,
-                    tx_index=place,
-                    is_final=one.is_final,
-                    program_id=program_id,
-                )
-            )
-    return decoded
-
-
-def _tx_index(answer: Any) -> int:
-    place = answer.get("transactionIndex") if isinstance(answer, dict) else 0
-    return place if type(place) is int and 0 <= place < 1 << 31 else _NO_INDEX
 
 
 def _lost(one: Waiting) -> Letter:
@@ -177,8 +115,7 @@ def _lost(one: Waiting) -> Letter:
 def _done(connection: Connection, there: Sequence[Waiting]) -> None:
     if not there:
         return
-    for part in parts(one.signature for one in there):
-        connection.execute(delete(PENDING).where(PENDING.c.signature.in_(part)))
+    delete_many(connection, PENDING, [{"signature": one.signature} for one in there])
     # A letter about one that came after all is delivered.
     late = [{"done": one.signature} for one in there if one.n_attempts]
     if late:

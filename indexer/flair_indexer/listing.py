@@ -6,12 +6,14 @@ every time, and a slot that was half read before is read in full. Nothing is eve
 filtered by `slot >`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete
 
 from flair_client.ids import Address
+from flair_indexer.bulk import select_many
 from flair_indexer.cursor import Cursor, Owner, ended_scan, must_cursor
 from flair_indexer.db import Database
 from flair_indexer.decode import signature_bytes, signature_text
@@ -76,8 +78,17 @@ def list_new(
     window: Window,
     *,
     page_size: int,
+    on_page: Callable[[int], None] = lambda _: None,
 ) -> Listing:
     """Lists until nothing new is left.
+
+    Args:
+        database: of the indexer.
+        source: asked for the listing.
+        owner: who writes.
+        window: what was dealt with.
+        page_size: entries of one answer.
+        on_page: hears after each page how many are new so far.
 
     Raises:
         RpcUnavailable, DatabaseUnavailable: what was listed so far is kept.
@@ -103,6 +114,7 @@ def list_new(
             continue
         is_last = len(page) < page_size or page[-1].slot < cursor.until_slot
         _keep_page(database, scan, page, is_last=is_last)
+        on_page(scan.n_new)
     return Listing(scan.n_new, scan.n_moved, final_slot, scan.newest_slot)
 
 
@@ -156,20 +168,12 @@ def _known(
     """Gives the slot of each that was listed or dealt with before."""
     signatures = [one.signature for one in page]
     known = {one: window.slots[one] for one in signatures if one in window.slots}
+    names = ("signature", "slot")
     for part in parts(signatures):
-        pending = select(PENDING.c.signature, PENDING.c.slot).where(
-            PENDING.c.signature.in_(part)
-        )
-        known |= {row.signature: row.slot for row in connection.execute(pending)}
-        stored = (
-            select(EVENTS.c.signature, EVENTS.c.slot)
-            .where(EVENTS.c.signature.in_([signature_bytes(one) for one in part]))
-            .distinct()
-        )
-        known |= {
-            signature_text(bytes(row.signature)): row.slot
-            for row in connection.execute(stored)
-        }
+        known |= dict(select_many(connection, PENDING, names, part))
+        raw = [signature_bytes(one) for one in part]
+        for signature, slot in select_many(connection, EVENTS, names, raw):
+            known[signature_text(bytes(signature))] = slot
     return known
 
 

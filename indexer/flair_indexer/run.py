@@ -6,7 +6,7 @@ the next run goes on where the last unit of work ended.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,16 +19,17 @@ from flair_client.errors import (
     StoreFull,
 )
 from flair_client.ids import Address
+from flair_indexer.aside import Aside
 from flair_indexer.cursor import Owner, must_cursor, take_over
 from flair_indexer.db import Database, Lock
 from flair_indexer.drain import (
     Drained,
-    Fetched,
     complete_slot,
-    fetch,
+    is_more_waiting,
     next_waiting,
     write,
 )
+from flair_indexer.fetching import Fetched, Waiting, fetch
 from flair_indexer.finality import Audit, audit
 from flair_indexer.listing import Listing, Window, list_new
 from flair_indexer.metrics import Metrics
@@ -74,6 +75,7 @@ class Indexer:
     """Mirrors one program of one cluster into one database.
 
     Attributes:
+        aside: fetches in another process where much is waiting.
         on_phase: called before each phase; tests end the process there.
         clock: seconds since 1970.
     """
@@ -83,6 +85,7 @@ class Indexer:
     program_id: Address
     options: Options = field(default_factory=Options)
     metrics: Metrics = field(default_factory=Metrics)
+    aside: Aside | None = None
     on_phase: Callable[[str], None] = lambda _: None
     clock: Callable[[], float] = time.time
     stopped: bool = False
@@ -122,6 +125,8 @@ class Indexer:
 
     def end(self) -> None:
         """Gives the database back."""
+        if self.aside is not None:
+            self.aside.close()
         lock, self._lock, self._owner = self._lock, None, None
         if lock is not None:
             lock.release()
@@ -141,6 +146,7 @@ class Indexer:
             owner,
             self._window,
             page_size=self.options.page_size,
+            on_page=self._prepare,
         )
         done = self._drain(owner)
         self.on_phase("audit")
@@ -166,21 +172,40 @@ class Indexer:
             raise RuntimeError("begin() was not called")
         return self._owner
 
+    def _prepare(self, n_new: int) -> None:
+        if self.aside is not None and n_new >= self.options.aside_above:
+            # While the rest is listed it gets ready.
+            self.aside.begin()
+
     def _drain(self, owner: Owner) -> tuple[int, int, int]:
         n_transactions = n_events = n_missing = 0
+        above = self.options.aside_above
+        is_much = self.aside is not None and is_more_waiting(self.database, above)
+        get = self.aside.fetch if is_much and self.aside else self._fetch
         with ThreadPoolExecutor(1, "flair-indexer-fetch") as pool:
-            coming = self._coming(pool, above=-1)
+            coming = self._coming(pool, get, above=-1)
             while coming is not None:
                 fetched = coming.result()
                 # While these are written the next ones are fetched.
-                coming = self._coming(pool, above=fetched.waiting[-1].slot)
+                coming = self._coming(pool, get, above=fetched.waiting[-1].slot)
                 drained = self._write(owner, fetched)
                 n_transactions += drained.n_transactions
                 n_events += drained.n_events
                 n_missing += drained.n_missing
+        if self.aside is not None:
+            self.aside.close()
         return n_transactions, n_events, n_missing
 
-    def _coming(self, pool: Executor, *, above: int) -> "Future[Fetched] | None":
+    def _fetch(self, waiting: Sequence[Waiting]) -> Fetched:
+        return fetch(self.source, waiting, self.program_id)
+
+    def _coming(
+        self,
+        pool: Executor,
+        get: Callable[[Sequence[Waiting]], Fetched],
+        *,
+        above: int,
+    ) -> "Future[Fetched] | None":
         if self.stopped:
             return None
         size = self.options.unit_size
@@ -188,17 +213,15 @@ class Indexer:
         if not waiting:
             return None
         self.on_phase("fetch")
-        return pool.submit(fetch, self.source, waiting)
+        return pool.submit(get, waiting)
 
     def _write(self, owner: Owner, fetched: Fetched) -> Drained:
         self.on_phase("write")
         drained = write(
             self.database,
-            self.source,
             owner,
             self._window,
             fetched,
-            program_id=self.program_id,
             options=self.options,
             now=self.clock(),
             before_end=lambda: self.on_phase("end of unit"),

@@ -4,26 +4,23 @@ Everything here happens in a unit of work that the caller began.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     Connection,
     Row,
     Table,
-    bindparam,
     delete,
     func,
     select,
-    update,
 )
 
 from flair_client.chain.events import decode_event
-from flair_indexer.bulk import insert_many
+from flair_indexer.bulk import delete_many, insert_many, key_names, update_many
 from flair_indexer.changes import Change, Put, Remove, Set
 from flair_indexer.decode import IndexedEvent, Letter, order_of
 from flair_indexer.fold import Candidate, Fold, fold
+from flair_indexer.net import net_waves
 from flair_indexer.parts import parts
 from flair_indexer.tables import (
     DEAD_LETTERS,
@@ -52,21 +49,6 @@ def add_rows(
     insert_many(connection, table, rows, replaces=False)
 
 
-@cache
-def _set(table: Table, where: tuple[str, ...], names: tuple[str, ...]) -> Any:
-    values: dict[str, Any] = {name: bindparam(name) for name in names}
-    return update(table).where(*_like(table, where)).values(values)
-
-
-@cache
-def _remove(table: Table, where: tuple[str, ...]) -> Any:
-    return delete(table).where(*_like(table, where))
-
-
-def _like(table: Table, where: tuple[str, ...]) -> list[Any]:
-    return [table.c[name] == bindparam(f"where_{name}") for name in where]
-
-
 def carry_out(connection: Connection, stories: Iterable[Sequence[Change]]) -> None:
     """Carries out changes, like ones together.
 
@@ -82,10 +64,13 @@ def carry_out(connection: Connection, stories: Iterable[Sequence[Change]]) -> No
         for change in story:
             by_table.setdefault(change.table, []).append(change)
         for name, own in by_table.items():
-            for wave, (shape, alike) in enumerate(groupby(own, key=_shape)):
-                waves.setdefault((name, wave), {}).setdefault(shape, []).extend(alike)
-    for name, wave in sorted(waves):
-        for changes in waves[name, wave].values():
+            keys = key_names(METADATA.tables[name])
+            for number, wave in enumerate(net_waves(own, keys)):
+                for change in wave:
+                    alike = waves.setdefault((name, number), {})
+                    alike.setdefault(_shape(change), []).append(change)
+    for name, number in sorted(waves):
+        for changes in waves[name, number].values():
             _carry_out_alike(connection, METADATA.tables[name], changes)
 
 
@@ -105,26 +90,16 @@ def _shape(change: Change) -> _Shape:
 def _carry_out_alike(
     connection: Connection, table: Table, changes: list[Change]
 ) -> None:
-    verb, where, names = _shape(changes[0])
+    verb, _, _ = _shape(changes[0])
     if verb == "put":
-        keys = [column.name for column in table.primary_key]
-        # One statement may not meet a row twice, which PostgreSQL refuses.
-        last = {
-            tuple(one.values[key] for key in keys): one.values
-            for one in changes
-            if isinstance(one, Put)
-        }
-        put_rows(connection, table, list(last.values()))
-        return
-    values = [
-        {f"where_{name}": value for name, value in one.where.items()}
-        | (dict(one.values) if isinstance(one, Set) else {})
-        for one in changes
-        if not isinstance(one, Put)
-    ]
-    is_set = verb == "set"
-    statement = _set(table, where, names) if is_set else _remove(table, where)
-    connection.execute(statement, values)
+        # A wave has a row once, and one statement may not meet it twice.
+        put_rows(connection, table, [c.values for c in changes if isinstance(c, Put)])
+    elif verb == "set":
+        sets = [c for c in changes if isinstance(c, Set)]
+        update_many(connection, table, [(c.where, c.values) for c in sets])
+    else:
+        gone = [c.where for c in changes if isinstance(c, Remove)]
+        delete_many(connection, table, gone)
 
 
 def store_events(connection: Connection, events: Sequence[IndexedEvent]) -> None:

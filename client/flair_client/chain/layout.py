@@ -6,8 +6,10 @@ from the others or carry nothing. `encode` and `decode` read the same list. Whic
 structures exist is no business of this module.
 """
 
+import contextlib
 import hashlib
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
@@ -23,6 +25,7 @@ from typing import (
     get_type_hints,
 )
 
+from flair_client.chain.whole_layout import WholeLayout
 from flair_client.ids import DIGEST_SIZE, Address, CommitId, Digest
 
 NAME_SIZE: Final = 64
@@ -43,11 +46,15 @@ class Codec:
         size: bytes taken; None where the bytes say it themselves.
         encode: value to bytes.
         decode: bytes from here on to (value, bytes taken).
+        code: how `struct` writes it, where it has a fixed size.
+        build: what `struct` reads to a value; None where that is the value.
     """
 
     size: int | None
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes], tuple[Any, int]]
+    code: str | None = None
+    build: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,9 @@ class Constant:
     meaning: str
 
 
-def _fixed(size: int, encode: Callable[[Any], bytes], decode: Any) -> Codec:
+def _fixed(
+    size: int, encode: Callable[[Any], bytes], decode: Any, code: str | None = None
+) -> Codec:
     def decode_exact(raw: bytes) -> tuple[Any, int]:
         if len(raw) < size:
             raise LayoutError(f"{len(raw)} bytes are left where {size} are needed")
@@ -84,7 +93,12 @@ def _fixed(size: int, encode: Callable[[Any], bytes], decode: Any) -> Codec:
             raise LayoutError(f"{len(encoded)} bytes where {size} are needed")
         return encoded
 
-    return Codec(size, encode_exact, decode_exact)
+    if code is None:
+        return Codec(size, encode_exact, decode_exact, f"{size}s", decode)
+    return Codec(size, encode_exact, decode_exact, code)
+
+
+_INTEGERS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 def _integer(size: int, *, signed: bool = False) -> Codec:
@@ -94,8 +108,12 @@ def _integer(size: int, *, signed: bool = False) -> Codec:
         except OverflowError as exc:
             raise LayoutError(f"{value} does not fit {8 * size} bits") from exc
 
+    code = _INTEGERS.get(size)
     return _fixed(
-        size, encode, lambda raw: int.from_bytes(raw, "little", signed=signed)
+        size,
+        encode,
+        lambda raw: int.from_bytes(raw, "little", signed=signed),
+        code.lower() if code and signed else code,
     )
 
 
@@ -161,7 +179,7 @@ def _decode_string(raw: bytes) -> tuple[str, int]:
 
 
 def _raw(size: int) -> Codec:
-    return _fixed(size, bytes, bytes)
+    return _fixed(size, bytes, bytes, f"{size}s")
 
 
 U8 = Annotated[int, _integer(1)]
@@ -204,6 +222,7 @@ def nested(cls: type[Any]) -> Codec:
 
 
 _FIELDS: Final[dict[type[Any], tuple[_Field, ...]]] = {}
+_WHOLES: Final[dict[type[Any], WholeLayout | None]] = {}
 
 
 def fields_of(cls: type[Any]) -> tuple[_Field, ...]:
@@ -287,6 +306,13 @@ def decode(cls: type[_T], raw: bytes, **extra: Any) -> _T:
     Raises:
         LayoutError: too short, too long, or a field's value is not allowed.
     """
+    whole = _whole(cls)
+    if whole is not None and len(raw) == whole.struct.size:
+        with contextlib.suppress(LayoutError):
+            found = whole.read(raw)
+            if found is not None:
+                return cls(**found, **extra)
+    # Field by field, which names the one that is wrong.
     values: dict[str, Any] = {}
     lengths: dict[str, int] = {}
     at = 0
@@ -301,6 +327,38 @@ def decode(cls: type[_T], raw: bytes, **extra: Any) -> _T:
         if length != len(values[name]):
             raise LayoutError(f"{name}: its length byte says {length}")
     return cls(**values, **extra)
+
+
+def _whole(cls: type[Any]) -> WholeLayout | None:
+    """Gives how to read a structure at once; None where its size is not fixed."""
+    if cls not in _WHOLES:
+        _WHOLES[cls] = _read_at_once(cls)
+    return _WHOLES[cls]
+
+
+def _read_at_once(cls: type[Any]) -> WholeLayout | None:
+    codes: list[str] = []
+    fields, constants, lengths = [], [], []
+    place = 0
+    for field in fields_of(cls):
+        match field.part:
+            case Reserved(size=size):
+                codes.append(f"{size}x")
+                continue
+            case Codec(code=None):
+                return None
+            case Codec(code=code, build=build):
+                fields.append((field.name, place, build))
+                codes.append(str(code))
+            case LengthOf(field=other):
+                lengths.append((place, other))
+                codes.append("B")
+            case Constant(value=value):
+                constants.append((place, value))
+                codes.append("B")
+        place += 1
+    packed = struct.Struct("<" + "".join(codes))
+    return WholeLayout(packed, tuple(fields), tuple(constants), tuple(lengths))
 
 
 def _decode_field(

@@ -59,6 +59,8 @@ KEYS: Final[Mapping[str, Key]] = {
     "validator.program": Key(
         Kind.TEXT, "the program `solana-test-validator`, where it is not on PATH"
     ),
+    "pin.url": Key(Kind.URL, "endpoint of the pinning service"),
+    "pin.token_file": Key(Kind.TEXT, "file of its token, readable by you alone"),
     "rpc.timeout_s": Key(Kind.SECONDS, "how long one request to the chain may take"),
     "workspace.repo": Key(
         Kind.TEXT, "the repository that this workspace is a clone of"

@@ -53,6 +53,7 @@ it often.
         * RefUnknown: no such branch, tag, commit or prefix
         * TagExists: there is a tag of this name already
     * OutboxDamaged: an aggregator's notebook cannot be read; names the file
+    * PinTimeout: a pinning service is not ready yet
     * DatabaseError: the indexer's database; carries its name without password
         * DatabaseUnavailable: the server is away, or its folder cannot be used
         * DatabaseTaken: another process writes it
@@ -78,6 +79,8 @@ it often.
         * RequestWaits: the wallet has asked to join already
         * NotDelegated: the wallet has not delegated to this key here
         * NoSponsor: the repository has no sponsor, or another than is asked
+        * PinRefused: a pinning service does not do what is asked; carries its status
+        * PinFailed: a pinning service could not get what it was to pin
         * UploadRefused: a served store does not take an upload; carries its reason
         * SponsorRefused: the sponsor does not sign this; carries its reason
             * SponsorForesees: since it would fail on chain
@@ -585,6 +588,34 @@ class NotDelegated(Refused):
 
 class NoSponsor(Refused):
     """The repository has no sponsor, or another than is asked."""
+
+
+class PinRefused(Refused):
+    """A pinning service does not do what it is asked.
+
+    Attributes:
+        status: of its answer.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class PinFailed(Refused):
+    """A pinning service could not get the blocks that it was to keep."""
+
+
+class PinTimeout(FlairError):
+    """A pinning service has not got all blocks in the time that it was waited for.
+
+    Attributes:
+        request_id: by which it can be asked again.
+    """
+
+    def __init__(self, request_id: str, state: str) -> None:
+        super().__init__(f"pin {request_id} is still {state}")
+        self.request_id = request_id
 
 
 class UploadRefused(Refused):

@@ -250,6 +250,18 @@ _TABLE: Final[dict[type[BaseException], tuple[int, str | None]]] = {
             "`flair config unset sponsor.url --local`"
         ),
     ),
+    errors.PinRefused: (
+        NEGATIVE,
+        "check the token and the account at the service; `flair pin list` shows pins",
+    ),
+    errors.PinFailed: (
+        NEGATIVE,
+        (
+            "the service has to reach a node that has the blocks: "
+            "`flair fsck --remote`, then `flair pin add` again"
+        ),
+    ),
+    errors.PinTimeout: (TIMEOUT, "`flair pin watch {request_id}` waits on"),
     errors.UploadRefused: (
         NEGATIVE,
         (

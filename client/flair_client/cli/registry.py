@@ -123,6 +123,12 @@ BUILT_IN: Final[Mapping[str, Lazy]] = {
         ("config", "Reads and changes settings.", _SETUP, None),
         ("demo", "Four hospitals, one model, start to report.", _PARTS, "demo"),
         (
+            "pin",
+            "Has pinning services keep commits on the IPFS network.",
+            _PARTS,
+            None,
+        ),
+        (
             "store",
             "Runs a store that others reach through one HTTPS port.",
             _PARTS,

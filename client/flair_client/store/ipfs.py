@@ -180,6 +180,23 @@ class KuboStore:
         """
         return str(self._ask("version", ())[0].get("Version", ""))[:40]
 
+    def addresses(self) -> tuple[str, ...]:
+        """Gives the addresses at which other nodes reach this one.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+        """
+        found = self._ask("id", ())[0].get("Addresses")
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    def connect(self, address: str) -> None:
+        """Has the node meet another one.
+
+        Raises:
+            StoreUnavailable: it could not.
+        """
+        self._ask("swarm/connect", (("arg", address),))
+
     def _ask(
         self,
         call: str,

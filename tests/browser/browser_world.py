@@ -1,6 +1,7 @@
 """The site on a localnet, and people with a browser and a wallet who use it."""
 
 import contextlib
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -59,6 +60,8 @@ class World:
     browser: Any
     url: str
     models: dict[str, Any] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def model(self, name: str, **policy: Any) -> Any:
         """A published repository of this name, made once."""
@@ -84,7 +87,12 @@ class World:
             context.add_init_script(path=WALLET)
             given = json.dumps({"seeds": seeds} | knobs)
             context.add_init_script(f"flairTestWallet.install({given})")
+        context.on("request", lambda one: self.requests.append(_whole(one)))
         return Person(self, context, context.new_page(), addresses)
+
+
+def _whole(request: Any) -> str:
+    return f"{request.url} {request.post_data or ''}"
 
 
 @dataclass
@@ -173,14 +181,28 @@ class Person:
         self.expect("Final: it cannot be undone.")
         return shown
 
+    def revert(self, **known: Any) -> str:
+        """Takes a merge back with its two signatures; gives what was shown first."""
+        self.open("revert", **known)
+        shown = self.plan().inner_text()
+        self.sign("Sign the commit")
+        self.expect("Head after")
+        self.sign()
+        self.expect("Final: it cannot be undone.")
+        return shown
+
     def refused(self, action: str, **known: Any) -> str:
         """Tries an action that the site refuses; gives its words."""
         self.open(action, **known)
-        self.page.locator("form.action button[type=submit]").click()
+        return self.press_refused()
+
+    def press_refused(self) -> str:
+        """Presses the form's button; gives what is said beneath it."""
         state = self.page.locator("form.action .signing-state")
+        self.page.locator("form.action button[type=submit]").click()
         asking = "Asking the site what is to be signed."
         self.page.wait_for_function(
             "([one, asking]) => one.textContent && one.textContent !== asking",
             arg=[state.element_handle(), asking],
         )
-        return state.inner_text()
+        return str(state.inner_text())

@@ -57,8 +57,8 @@ def people(world):
     """Makes people with a browser and a wallet each; closes their browsers."""
     opened = []
 
-    def person(name, **knobs):
-        opened.append(world.person(name, **knobs))
+    def person(*names, **knobs):
+        opened.append(world.person(*names, **knobs))
         return opened[-1]
 
     yield person

@@ -96,6 +96,7 @@
     asked,
     texts,
     install,
+    connected: () => shown.length > 0,
     release() {
       knobs.late = false;
       waiting.splice(0).forEach((wake) => wake());

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from flair_client.chain.accounts import Scope
 from flair_client.chain.instructions import Instruction
-from flair_client.errors import FlairError, UsageError
+from flair_client.errors import FlairError, ProgramRefused, UsageError
 from flair_client.ids import Address, CommitId
 from flair_client.objects import Commit
 from flair_client.repo_address import RepoAddress
@@ -189,7 +189,7 @@ class Action:
 
 def refusal_name(error: FlairError) -> str:
     """Gives a refusal's name: the program's own, or that of Python's class."""
-    return str(getattr(error, "name", "") or type(error).__name__)
+    return error.name if isinstance(error, ProgramRefused) else type(error).__name__
 
 
 REPO: Final = Field("repo", "Repository", "hidden")

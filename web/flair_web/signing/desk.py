@@ -7,12 +7,16 @@ is sent on only if it is what was planned.
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Final
 
 from flair_client.chain.errors import transaction_error
 from flair_client.chain.events import event_block
-from flair_client.chain.sending import PREFLIGHT_FAILED, read_result
+from flair_client.chain.sending import (
+    BLOCKHASH_UNKNOWN,
+    PREFLIGHT_FAILED,
+    read_result,
+)
 from flair_client.chain.signer import verify_signature
 from flair_client.chain.unsigned import (
     LAMPORTS_PER_SIGNATURE,
@@ -42,6 +46,10 @@ from flair_web.site import Site
 
 _log = logging.getLogger("flair_web")
 _FINAL: Final = "finalized"
+
+
+class Expired(Refused):
+    """The wallet signed too late: the blockhash is no longer taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +113,14 @@ class Desk:
         """
         if action.prepare is None:
             return self._first(owner, wallet, action, form)
-        folder = TemporaryDirectory(prefix="flair-plan-")
-        written = DiskStore(Path(folder.name) / "blocks")
+        folder = Path(mkdtemp(prefix="flair-plan-"))
+        written = DiskStore(folder / "blocks")
         pending = PendingPlan(
             *(owner, wallet, action, form, self._site.now(), written),
             folder=folder,
         )
         try:
-            space = Path(folder.name) / "workspace"
+            space = folder / "workspace"
             space.mkdir()
             made = action.prepare(self._context(wallet, written), form, space)
         except BaseException:
@@ -167,6 +175,7 @@ class Desk:
         Raises:
             ObjectInvalid, SignatureInvalid: it is not.
             ProgramRefused: it would fail; nothing was charged.
+        Expired: it was signed too late.
         """
         signature = check_signed(wire, pending.message)
         for cid in pending.written:
@@ -177,6 +186,10 @@ class Desk:
             self._site.chain.rpc.send_transaction(wire)
         except RpcRefused as exc:
             err = exc.data.get("err") if isinstance(exc.data, dict) else None
+            if exc.code == PREFLIGHT_FAILED and err == BLOCKHASH_UNKNOWN:
+                raise Expired(
+                    "it expired before it was sent: nothing was charged"
+                ) from exc
             if exc.code == PREFLIGHT_FAILED and err is not None:
                 raise transaction_error(err) from exc
             raise

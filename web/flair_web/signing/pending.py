@@ -4,11 +4,13 @@ A plan belongs to one session: nobody else can refresh it, send it, or look at i
 """
 
 import secrets
+import shutil
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import Final
 
 from flair_client.chain.instructions import Instruction
@@ -49,15 +51,25 @@ class PendingPlan:
     instructions: tuple[Instruction, ...] = ()
     message: bytes = b""
     last_valid_height: int = 0
-    folder: TemporaryDirectory[str] | None = field(default=None, repr=False)
+    folder: Path | None = None
     commit: Commit | None = None
     signature: str | None = None
     published: bool = False
 
+    def __post_init__(self) -> None:
+        """Sees to it that the folder does not outlive the plan, or the process."""
+        self._remove = None
+        if self.folder is not None:
+            self._remove = weakref.finalize(self, _remove_folder, self.folder)
+
     def forget(self) -> None:
         """Removes what it kept on disk."""
-        if self.folder is not None:
-            self.folder.cleanup()
+        if self._remove is not None:
+            self._remove()
+
+
+def _remove_folder(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class PendingPlans:

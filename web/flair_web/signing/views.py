@@ -18,7 +18,7 @@ from flair_web.session import guard
 from flair_web.session.sessions import Session
 from flair_web.session.views import chain_name
 from flair_web.signing.action import FIELD_LIMIT, Action, Form, refusal_name
-from flair_web.signing.desk import CommitOffer, Desk, Offer
+from flair_web.signing.desk import CommitOffer, Desk, Expired, Offer
 from flair_web.signing.pending import PendingPlan
 from flair_web.signing.registry import ACTIONS
 from flair_web.site import site
@@ -132,6 +132,8 @@ def _refused(error: FlairError, action: Action | None) -> tuple[Response, int]:
     if isinstance(error, _AWAY):
         advice = "Nothing was sent and nothing was charged. Try again soon."
         return guard.refusal("the network does not answer", 503, advice)
+    if isinstance(error, Expired):
+        return guard.refusal(str(error), 410)
     advice = "" if action is None else action.refusals.get(name, "")
     return guard.refusal(str(error), 422, advice)
 

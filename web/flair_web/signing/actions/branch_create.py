@@ -1,6 +1,7 @@
 """Makes a branch."""
 
 from flair_client.porcelain.branch import branch_create
+from flair_client.porcelain.target import find_repo
 from flair_web.signing.action import REPO, Action, Field, Form, Planned
 from flair_web.signing.planning import PlanningContext, instructions_of
 
@@ -9,6 +10,8 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
     repo, name = form.repo(ctx), form.text("name")
     policy, protected = form.whole("policy", 0, 2**32 - 1), form.flag("protected")
     first = form.whole("first_round", 0, 1)
+    # The program names no account when it finds none; the client does.
+    find_repo(ctx, repo).policy(policy)
     lines = [f"Branch {name} is made with policy {policy}; it has no commit yet."]
     if protected:
         lines.append("It is protected: only the owner moves it by hand.")
@@ -38,6 +41,7 @@ ACTION = Action(
         "The repository has the policy.",
     ),
     refusals={
+        "AccountMissing": "Create a policy first.",
         "RoleMissing": "Ask the owner for the role 'administer'.",
         "AccountAlreadyInUse": "There is a branch of this name.",
     },

@@ -12,6 +12,8 @@ import { checkReturned, withSignature, withoutSignatures } from "./returned.ts";
 import { type Tools, wordsFor } from "./tools.ts";
 
 const POLL_MS = 700;
+/** The site's answer to what was signed too late. */
+const EXPIRED = 410;
 const LEVELS: Record<Progress["state"], string> = {
   unknown: "Sent. Waiting for the network.",
   processed: "Taken into a block.",
@@ -71,14 +73,15 @@ async function walletFor(session: Session, tools: Tools): Promise<Connected> {
 async function requestOf(form: HTMLFormElement): Promise<{ request: Request; invite: InviteKey | null }> {
   const action = form.dataset["action"]!;
   let invite: InviteKey | null = null;
+  const fields: Record<string, string> = {};
+  for (const [name, value] of new FormData(form)) if (typeof value === "string") fields[name] = value.trim();
   if (action === "invite_create") invite = await newKey();
   if (action === "invite_redeem") {
     const link = await readLink(form.querySelector<HTMLInputElement>("[data-invite=link]")!.value);
     if (link === null) throw new Error("Paste the whole link that you were sent.");
     invite = link.key;
+    fields["repo"] = link.repo;
   }
-  const fields: Record<string, string> = {};
-  for (const [name, value] of new FormData(form)) if (typeof value === "string") fields[name] = value.trim();
   if (invite) fields["key"] = invite.address;
   return { request: { action, fields }, invite };
 }
@@ -206,13 +209,18 @@ async function signAndSend(work: Work, plan: Plan, commit: string | null): Promi
     wire = withSignature(returned, work.invite.address, await work.invite.sign(returned.message));
   }
   dialog.say("Sending.");
-  await tools.post(`/actions/plans/${plan.plan}/send`, { transaction: toBase64(wire) });
+  try {
+    await tools.post(`/actions/plans/${plan.plan}/send`, { transaction: toBase64(wire) });
+  } catch (error) {
+    if ((error as { status?: number }).status !== EXPIRED) throw error;
+    return again(work, plan, commit);
+  }
   dialog.offer("Close");
-  await follow(work, plan);
+  await follow(work, plan, commit);
 }
 
 /** Shows how far the transaction is, until it is final. */
-async function follow(work: Work, plan: Plan): Promise<void> {
+async function follow(work: Work, plan: Plan, commit: string | null): Promise<void> {
   const { dialog, tools } = work;
   for (;;) {
     const progress = await tools.get<Progress>(`/actions/plans/${plan.plan}/progress`);
@@ -220,12 +228,18 @@ async function follow(work: Work, plan: Plan): Promise<void> {
     if (progress.state === "confirmed" || progress.state === "finalized") finish(work, plan);
     if (progress.state === "failed" || progress.state === "finalized") return;
     if (progress.expired) {
-      dialog.say("Expired, nothing was charged. Here it is again.");
-      await offerPlan(work, plan, null);
-      return;
+      return again(work, plan, commit);
     }
     await new Promise((wake) => setTimeout(wake, POLL_MS));
   }
+}
+
+/** What expired is offered once more, with a new blockhash and otherwise the same. */
+async function again(work: Work, plan: Plan, commit: string | null): Promise<void> {
+  const fresh = await renew(work, plan, commit);
+  if (fresh === null) return;
+  await offerPlan(work, fresh, commit);
+  work.dialog.say("Expired, nothing was charged. Sign it again, or cancel.");
 }
 
 function finish(work: Work, plan: Plan): void {

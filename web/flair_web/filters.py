@@ -6,7 +6,7 @@ from typing import Final
 from flask import Flask
 from markupsafe import Markup
 
-from flair_client.ids import Address, CommitId, Digest
+from flair_client.ids import ZERO_ADDRESS, Address, CommitId, Digest
 from flair_client.page.html import escaped
 
 # Where there is nothing: an en dash.
@@ -69,6 +69,11 @@ def number_text(value: float | None) -> str:
     return NONE if value is None else f"{value:.4g}"
 
 
+def is_there(address: Address) -> bool:
+    """Whether an address is one: the chain writes zeros for none."""
+    return address != ZERO_ADDRESS
+
+
 def plain(text: object, max_length: int | None = None) -> Markup:
     """A text of strangers on one line: escaped, and what cannot be printed spelt out.
 
@@ -98,5 +103,6 @@ def register(app: Flask) -> None:
         lines_of,
     ):
         app.jinja_env.filters[function.__name__.removesuffix("_text")] = function
+    app.jinja_env.tests["there"] = is_there
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

@@ -9,7 +9,7 @@ from flask import abort, current_app, render_template, url_for
 from flask import request as asked
 from sqlalchemy import Connection
 
-from flair_client.ids import ZERO_ADDRESS, Address
+from flair_client.ids import Address
 from flair_indexer import queries
 from flair_indexer.views import BranchView, Freshness, RepoView
 from flair_web.filters import span_text
@@ -150,8 +150,3 @@ def number_asked(name: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         abort(400, f"{name} is a whole number")
     return int(text)
-
-
-def is_address(address: Address) -> bool:
-    """Whether an address is one: the chain writes zeros for none."""
-    return address != ZERO_ADDRESS

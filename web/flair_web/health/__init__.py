@@ -1,0 +1,1 @@
+"""How well the site is: for people, for proxies and for Prometheus."""

@@ -1,0 +1,1 @@
+"""Rounds: their list, and one of them."""

@@ -45,7 +45,7 @@ def create_app(
     made = Site(
         settings,
         database or open_database(settings.database_url),
-        KeptStore(store or open_store(settings.store_url)),
+        KeptStore(open_store(settings.store_url) if store is None else store),
         now,
     )
     keep_site(app.extensions, made)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from flask import Flask
+from flask_compress import Compress
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flair_client.context import wall_clock
 from flair_client.store.base import Store, open_store
@@ -10,8 +12,11 @@ from flair_indexer.db import Database, open_database
 from flair_web import assets, converters, filters
 from flair_web.faults import answer_faults
 from flair_web.features import FEATURES
+from flair_web.fresh import keep_fresh
 from flair_web.headers import add_headers
 from flair_web.kept import KeptStore
+from flair_web.limits import limit_rate
+from flair_web.metrics import measure
 from flair_web.settings import WebSettings
 from flair_web.site import Site, keep_site
 
@@ -53,8 +58,28 @@ def create_app(
     converters.register(app)
     assets.register(app)
     app.jinja_env.globals["network"] = settings.network
+    # What is done to an answer is done in the other direction: pages are kept as they
+    # are made, then get headers, are counted, and are made small at last.
+    _compress(app)
+    measure(app, made)
+    limit_rate(app, settings.rate)
+    add_headers(app)
+    keep_fresh(app, settings.keep_s)
     for feature in FEATURES:
         app.register_blueprint(feature)
     answer_faults(app)
-    add_headers(app)
+    if settings.proxies:
+        n = settings.proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=n, x_proto=n, x_host=n
+        )
     return app
+
+
+def _compress(app: Flask) -> None:
+    app.config.update(
+        COMPRESS_ALGORITHM=["br", "gzip"],
+        COMPRESS_ALGORITHM_STREAMING=["br"],
+        COMPRESS_LEVEL=4,
+    )
+    Compress(app)

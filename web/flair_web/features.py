@@ -4,8 +4,11 @@ from typing import Final
 
 from flask import Blueprint
 
+from flair_web.api.views import API
 from flair_web.commit.views import COMMIT
 from flair_web.compare.views import COMPARE
+from flair_web.download.views import DOWNLOAD
+from flair_web.feed.views import FEED
 from flair_web.health.views import HEALTH
 from flair_web.home.views import HOME
 from flair_web.log.views import LOG
@@ -30,6 +33,9 @@ FEATURES: Final[tuple[Blueprint, ...]] = (
     QUEUE,
     WALLETS,
     HEALTH,
+    DOWNLOAD,
+    FEED,
+    API,
     SESSION,
     SIGNING,
 )

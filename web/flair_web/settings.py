@@ -35,6 +35,7 @@ class WebSettings:
         proxies: proxies in front whose `X-Forwarded-…` are believed; 0 believes none.
         rate: requests of one reader, as flask-limiter writes it; empty for no limit.
         behind_s: an indexer that was not seen for so long is called behind.
+        keep_s: a page that is the same for everybody is given again for so long.
     """
 
     database_url: str
@@ -50,6 +51,7 @@ class WebSettings:
     proxies: int = 0
     rate: str = "600 per minute"
     behind_s: int = 180
+    keep_s: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuses an origin that is none.

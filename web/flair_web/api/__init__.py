@@ -1,0 +1,1 @@
+"""Everything that pages show, as JSON."""

@@ -1,0 +1,1 @@
+"""What is new in a repository, for readers of feeds."""

@@ -5,15 +5,21 @@ written.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
 from flair_client.ids import Address
 from flair_indexer.decode import Decoded, decode
+from flair_indexer.parts import parts
 from flair_indexer.source import Source
 
 _NO_INDEX: Final = -1
+# Transactions in a part, as many as an RPC takes in one request; and parts that the
+# source is asked for before they are read.
+_PART: Final = 100
+_AHEAD: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +45,31 @@ class Fetched:
 
 
 def fetch(source: Source, waiting: Sequence[Waiting], program_id: Address) -> Fetched:
-    """Asks the source for listed transactions and reads them.
+    """Asks the source for listed transactions and reads them, a part at a time.
+
+    While a part is read the source works on the next one.
 
     Args:
         source: asked for the order in a block as well, where it does not tell it.
         waiting: whole slots.
         program_id: ours.
     """
-    answers = source.transactions([one.signature for one in waiting])
     found: list[Decoded | None] = []
-    pairs = zip(waiting, answers, strict=True)
-    for slot, group in groupby(pairs, key=lambda one: one[0].slot):
-        found += _read_slot(source, slot, list(group), program_id)
+    cut = list(parts(waiting, _PART))
+    with ThreadPoolExecutor(1, "flair-indexer-ask") as pool:
+        asked = [pool.submit(_ask, source, part) for part in cut[:_AHEAD]]
+        for number, part in enumerate(cut):
+            answers = asked.pop(0).result()
+            if number + _AHEAD < len(cut):
+                asked.append(pool.submit(_ask, source, cut[number + _AHEAD]))
+            pairs = zip(part, answers, strict=True)
+            for slot, group in groupby(pairs, key=lambda one: one[0].slot):
+                found += _read_slot(source, slot, list(group), program_id)
     return Fetched(tuple(waiting), tuple(found))
+
+
+def _ask(source: Source, part: Sequence[Waiting]) -> list[Any]:
+    return source.transactions([one.signature for one in part])
 
 
 def _read_slot(

@@ -38,7 +38,8 @@ def test_a_repository_is_made(world, people, chain):
     assert str(account(chain, f"{maria.address}/lungs").authority) == maria.address
     assert "your wallet" in shown
     assert "Rent of repo" in shown
-    assert "comes back: never" in shown
+    assert "not paid back: the account stays" in shown
+    assert "of which 0 SOL is paid back" in shown
 
 
 def test_a_policy_and_a_branch_are_made(world, people, chain):
@@ -77,6 +78,7 @@ def test_an_invite_is_made_and_taken(world, people, chain):
     assert role.scope == Scope.ATTEST
     assert link.startswith(f"flair://localnet/{text}#invite=")
     assert "attest" in shown
+    assert "paid back when the role is revoked" in shown
     seed = link.partition("#invite=")[2]
     assert not any(seed in one for one in world.requests), "the secret stays there"
 

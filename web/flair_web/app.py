@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from flask import Flask
+from flask import Flask, Response, request
 from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -83,3 +83,11 @@ def _compress(app: Flask) -> None:
         COMPRESS_LEVEL=4,
     )
     Compress(app)
+
+    @app.after_request
+    def _read_whole(response: Response) -> Response:
+        # Runs before what compresses, which would leave the file of a stream open.
+        if request.endpoint == "static":
+            response.direct_passthrough = False
+            response.make_sequence()
+        return response

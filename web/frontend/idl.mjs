@@ -23,16 +23,17 @@ export function idlModule(idl) {
   const lines = idl.instructions.map((instruction) => {
     const hex = Buffer.from(instruction.discriminator).toString("hex");
     const accounts = instruction.accounts.map((one) => one.name + (one.optional ? "?" : ""));
-    const row = { accounts, args: fieldsOf(idl, instruction) };
-    return `  "${hex}": { name: "${instruction.name}", accounts: ${JSON.stringify(row.accounts)}, args: ${JSON.stringify(row.args)} },`;
+    const row = { name: instruction.name, does: instruction.docs[0], accounts, args: fieldsOf(idl, instruction) };
+    return `  "${hex}": ${JSON.stringify(row)},`;
   });
-  const errors = idl.errors.map((one) => `  ${one.code}: ${JSON.stringify(one.msg)},`);
   return [
     "// Made by build.mjs from client/flair_client/chain/flair.json; not to be changed by hand.",
     "",
     "/** An instruction of the program: its accounts in order (optional ones with `?`), its arguments in byte order. */",
     "export interface InstructionLayout {",
     "  name: string;",
+    "  /** One sentence, as the program documents it. */",
+    "  does: string;",
     "  accounts: string[];",
     "  args: string[][];",
     "}",
@@ -42,11 +43,6 @@ export function idlModule(idl) {
     "/** By discriminator, in hex. */",
     "export const INSTRUCTIONS: Readonly<Record<string, InstructionLayout>> = {",
     ...lines,
-    "};",
-    "",
-    "/** The program's own errors. */",
-    "export const ERRORS: Readonly<Record<number, string>> = {",
-    ...errors,
     "};",
     "",
   ].join("\n");

@@ -34,7 +34,6 @@ _MADE: Final[Mapping[str, Mapping[str, type[Any]]]] = {
     "update_push": {"update": UpdateAccount, "contribution": ContributionAccount},
     "merge_attest": {"attestation": AttestationAccount},
 }
-_STAYS: Final = "never: the account stays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Rent:
 
     Attributes:
         account: its name in the instruction.
-        back: when it is paid back.
+        back: when it is paid back; empty where it never is.
     """
 
     account: str
@@ -75,7 +74,7 @@ def rents(
             name,
             address,
             rpc.get_minimum_balance_for_rent_exemption(account_size(kind)),
-            back.get(name, _STAYS),
+            back.get(name, ""),
         )
         for (name, address, kind), account in zip(made, there, strict=True)
         if account is None

@@ -13,7 +13,7 @@ export interface IntendedInstruction {
   args: Record<string, string>;
 }
 
-/** Rent that an account takes; `back` says when it is paid back. */
+/** Rent that an account takes; `back` says when it is paid back, and is empty where it never is. */
 export interface Rent {
   account: string;
   address: string;

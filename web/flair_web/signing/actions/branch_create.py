@@ -25,7 +25,6 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
             )
         ),
         tuple(lines),
-        {"branch": "never: a branch stays"},
     )
 
 

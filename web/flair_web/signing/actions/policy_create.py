@@ -39,7 +39,6 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
     return Planned(
         instructions_of(lambda: policy_make(ctx, repo, params)),
         ("A policy never changes. No branch uses it yet.",),
-        {"policy": "never: a policy stays"},
     )
 
 

@@ -11,7 +11,6 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
     return Planned(
         instructions_of(lambda: repo_create(ctx, name, points_per_merge=points)),
         (f"The repository {name} is made. It belongs to your wallet.",),
-        {"repo": "never: a repository stays"},
     )
 
 

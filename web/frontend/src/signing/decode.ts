@@ -10,6 +10,8 @@ export interface DecodedInstruction {
   program: string;
   /** As in the IDL; null for other programs. */
   name: string | null;
+  /** What the program's documentation says that it does. */
+  does: string;
   /** In order; null where an optional account is left out. */
   accounts: [name: string, address: string | null][];
   /** Numbers in decimal, addresses in base58, other bytes in hex. */
@@ -64,7 +66,7 @@ function keyAt(keys: readonly string[], place: number): string {
 function decodeInstruction(program: string, addresses: string[], data: Uint8Array): DecodedInstruction {
   if (program !== PROGRAM) {
     const accounts = addresses.map((one, place): [string, string] => [`account ${place + 1}`, one]);
-    return { program, name: null, accounts, args: {}, data: toHex(data) };
+    return { program, name: null, does: "", accounts, args: {}, data: toHex(data) };
   }
   const layout = INSTRUCTIONS[toHex(data.subarray(0, 8))];
   if (layout === undefined) throw new MessageInvalid("an instruction that the program does not have");
@@ -75,7 +77,8 @@ function decodeInstruction(program: string, addresses: string[], data: Uint8Arra
     if (name.endsWith("?")) return [name.slice(0, -1), address === PROGRAM ? null : address];
     return [name, address];
   });
-  return { program, name: layout.name, accounts, args: decodeArgs(layout.name, layout.args, data.subarray(8)), data: toHex(data) };
+  const args = decodeArgs(layout.name, layout.args, data.subarray(8));
+  return { program, name: layout.name, does: layout.does, accounts, args, data: toHex(data) };
 }
 
 function decodeArgs(name: string, fields: string[][], data: Uint8Array): Record<string, string> {

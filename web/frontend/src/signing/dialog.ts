@@ -84,19 +84,21 @@ export function sentences(heading: string, lines: string[]): Node {
 }
 
 /** The whole plan: what the bytes say, what it costs, what the site adds. */
-export function planView(plan: Plan, message: DecodedMessage, wallet: string, repo: string): Node[] {
+export function planView(plan: Plan, message: DecodedMessage, wallet: string, fields: Record<string, string>): Node[] {
+  const repo = fields["repo"];
   const names = new Map([
     [wallet, "your wallet"],
     [PROGRAM, "Flair"],
     [NOBODY, "nobody / the system program"],
   ]);
   return [
+    make("h3", {}, "Read from the transaction"),
     facts([
       ["Program", `Flair, ${PROGRAM}`],
       ["Network", `${plan.chain}, genesis hash ${plan.genesis_hash}`],
       ["Your wallet", wallet],
       ...(repo ? ([["Repository", repo]] as [string, string][]) : []),
-      ...message.instructions.flatMap(moveOf),
+      ...message.instructions.flatMap((one) => moveOf(one, fields["commit"])),
     ]),
     ...message.instructions.map((one) => instructionView(one, names)),
     costView(plan.fee_lamports, plan.rent),
@@ -105,14 +107,14 @@ export function planView(plan: Plan, message: DecodedMessage, wallet: string, re
 }
 
 /** Old head and new head of what moves a branch. */
-function moveOf(instruction: DecodedInstruction): [string, string][] {
+function moveOf(instruction: DecodedInstruction, commit: string | undefined): [string, string][] {
   const { expected_head: before, new_head: after } = instruction.args;
   if (before === undefined) return [];
   const empty = /^0+$/.test(before);
   const rows: [string, string][] = [["Head before", empty ? "none" : before]];
   if (after !== undefined) rows.push(["Head after", after]);
-  const candidate = accountOf(instruction, "candidate");
-  if (after === undefined && candidate) rows.push(["Head after", `the commit of candidate ${candidate}`]);
+  // The candidate's address was derived from this commit before anything is shown.
+  if (after === undefined && accountOf(instruction, "candidate")) rows.push(["Head after", commit ?? "unknown"]);
   return rows;
 }
 
@@ -125,7 +127,7 @@ function instructionView(instruction: DecodedInstruction, names: Map<string, str
   return make(
     "details",
     { class: "instruction" },
-    make("summary", {}, `${instruction.name}: ${accounts.length} accounts, ${args.length} arguments`),
+    make("summary", {}, `${instruction.does} (${instruction.name}: ${accounts.length} accounts, ${args.length} arguments)`),
     facts(args),
     facts(accounts),
   );
@@ -137,10 +139,14 @@ function facts(rows: [string, string][]): Node {
 
 function costView(fee: number, rent: Rent[]): Node {
   const total = rent.reduce((sum, one) => sum + one.lamports, fee);
+  const back = rent.reduce((sum, one) => sum + (one.back ? one.lamports : 0), 0);
   const rows: [string, string][] = [
     ["Fee", sol(fee)],
-    ...rent.map((one): [string, string] => [`Rent of ${one.account}`, `${sol(one.lamports)}, comes back: ${one.back}`]),
-    ["Together", sol(total)],
+    ...rent.map((one): [string, string] => {
+      const fate = one.back ? `paid back ${one.back}` : "not paid back: the account stays";
+      return [`Rent of ${one.account}`, `${sol(one.lamports)}, ${fate}`];
+    }),
+    ["Together", `${sol(total)}, of which ${sol(back)} is paid back`],
   ];
   return make("section", {}, make("h3", {}, "What it costs"), facts(rows));
 }

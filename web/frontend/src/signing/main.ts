@@ -126,7 +126,7 @@ async function signCommit(work: Work, offered: CommitToSign): Promise<void> {
       signing.disabled = false;
       dialog.say(wordsFor(error));
     });
-  });
+  }, { class: "main" });
   dialog.offer("Cancel", signing);
 }
 
@@ -153,14 +153,14 @@ async function offerPlan(work: Work, plan: Plan, commit: string | null): Promise
   const { dialog } = work;
   const checked = await checkPlan(plan, known(work, commit));
   if (checked.reasons.length > 0) return refuse(work, checked.reasons);
-  dialog.show(...planView(plan, checked.message, work.connected.account.address, work.request.fields["repo"] ?? ""));
+  dialog.show(...planView(plan, checked.message, work.connected.account.address, work.request.fields));
   const signing = button("Sign", () => {
     signing.disabled = true;
     void signAndSend(work, plan, commit).catch((error) => {
       signing.disabled = false;
       dialog.say(wordsFor(error));
     });
-  });
+  }, { class: "main" });
   dialog.offer("Cancel", signing);
   count(work, plan, commit);
 }

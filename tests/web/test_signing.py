@@ -176,3 +176,27 @@ def test_answers_about_wallets_are_kept_by_nobody(owner):
 
     assert told.headers["Cache-Control"] == "no-store"
     assert refused.headers["Cache-Control"] == "no-store"
+
+
+def test_slow_plans_do_not_take_all_threads(app, owner):
+    from flair_web.signing.views import desk
+
+    with app.app_context():
+        seats = desk()._seats
+    assert seats.acquire(blocking=False)
+    assert seats.acquire(blocking=False)
+
+    fields = {
+        "repo": f"{WALLET.address}/heart",
+        "branch": "main",
+        "round": "1",
+        "commit": "ab" * 32,
+    }
+    answer = plan(owner, "approve", fields)
+    quick = plan(owner, "round_open", {k: fields[k] for k in ("repo", "branch")})
+
+    assert answer.status_code == 422
+    assert "try again in a moment" in answer.json["error"]
+    assert quick.status_code == 503, "what is quick does not wait for it"
+    seats.release(2)
+    assert plan(owner, "approve", fields).status_code == 503

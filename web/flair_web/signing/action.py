@@ -171,6 +171,7 @@ class Action:
         end: how it stands afterwards.
         plan: makes the instructions; None where the wallet signs a commit first.
         prepare: makes that commit.
+        slow: whether planning reads or makes weights; few do that at once.
         finish: makes the instructions for the commit, once it is signed.
     """
 
@@ -185,6 +186,7 @@ class Action:
     plan: Plan | None = None
     prepare: Prepare | None = None
     finish: Finish | None = None
+    slow: bool = False
 
 
 def refusal_name(error: FlairError) -> str:

@@ -5,6 +5,7 @@ is sent on only if it is what was planned.
 """
 
 import logging
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -38,14 +39,15 @@ from flair_client.store.base import Store
 from flair_client.store.disk import DiskStore
 from flair_client.store.memory import MemoryStore
 from flair_client.store.overlay import OverlayStore
-from flair_web.signing.action import Action, Form, Planned
+from flair_web.signing.action import Action, Form, Planned, Prepare
 from flair_web.signing.cost import Rent, rents
 from flair_web.signing.pending import PendingPlan, PendingPlans
 from flair_web.signing.planning import PlanningContext, planning
 from flair_web.site import Site
 
 _log = logging.getLogger("flair_web")
-_FINAL: Final = "finalized"
+# Making a merge again takes a while; readers are answered by the other threads.
+_AT_ONCE: Final = 2
 
 
 class Expired(Refused):
@@ -100,6 +102,7 @@ class Desk:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._seats = threading.BoundedSemaphore(_AT_ONCE)
         self.pending = PendingPlans(site.now)
 
     def plan(
@@ -109,10 +112,28 @@ class Desk:
 
         Raises:
             FlairError: the action's own refusal.
+            Refused: too many others plan at this moment.
             ProgramRefused: it would fail; the program's words.
         """
-        if action.prepare is None:
+        if not action.slow:
             return self._first(owner, wallet, action, form)
+        if not self._seats.acquire(blocking=False):
+            raise Refused("the site is planning for others: try again in a moment")
+        try:
+            if action.prepare is None:
+                return self._first(owner, wallet, action, form)
+            return self._prepared(owner, wallet, action, form, action.prepare)
+        finally:
+            self._seats.release()
+
+    def _prepared(
+        self,
+        owner: str,
+        wallet: Address,
+        action: Action,
+        form: Form,
+        prepare: Prepare,
+    ) -> CommitOffer:
         folder = Path(mkdtemp(prefix="flair-plan-"))
         written = DiskStore(folder / "blocks")
         pending = PendingPlan(
@@ -122,7 +143,7 @@ class Desk:
         try:
             space = folder / "workspace"
             space.mkdir()
-            made = action.prepare(self._context(wallet, written), form, space)
+            made = prepare(self._context(wallet, written), form, space)
         except BaseException:
             pending.forget()
             raise

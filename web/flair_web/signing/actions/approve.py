@@ -46,4 +46,5 @@ ACTION = Action(
     end="The approval is on chain. Anybody may finalise once nothing else is missing.",
     fields=(REPO, BRANCH, ROUND, COMMIT),
     plan=_plan,
+    slow=True,
 )

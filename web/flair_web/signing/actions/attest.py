@@ -48,4 +48,5 @@ ACTION = Action(
     end="The attestation is on chain and counts towards what the policy asks for.",
     fields=(REPO, BRANCH, ROUND, COMMIT),
     plan=_plan,
+    slow=True,
 )

@@ -136,4 +136,5 @@ ACTION = Action(
         ),
     ),
     plan=_plan,
+    slow=True,
 )

@@ -136,4 +136,5 @@ ACTION = Action(
     ),
     prepare=_prepare,
     finish=_finish,
+    slow=True,
 )

@@ -23,9 +23,9 @@ export async function checkCommit(offered: CommitToSign, request: Request, walle
     reasons.push("the text to be signed is not of the commit that is shown");
   }
   const [creator, name] = request.fields["repo"]!.split("/");
-  if (addressIn(fields["repo"]) !== (await findRepo(creator!, name!))) reasons.push("the commit is of another repository");
+  if (addressFrom(fields["repo"]) !== (await findRepo(creator!, name!))) reasons.push("the commit is of another repository");
   if (fields["branch"] !== request.fields["branch"]) reasons.push("the commit is of another branch");
-  if (addressIn(fields["author"]) !== wallet) reasons.push("the commit has another author than your wallet");
+  if (addressFrom(fields["author"]) !== wallet) reasons.push("the commit has another author than your wallet");
   if (fields["kind"] !== "revert") reasons.push(`the commit is a ${String(fields["kind"])}`);
   const parents = Array.isArray(fields["parents"]) ? fields["parents"].map(digestOf) : [];
   if (parents.join() !== request.fields["head"]) reasons.push("the commit is made on another head");
@@ -56,7 +56,7 @@ function canonical(value: Value): string {
   return typeof value === "string" ? JSON.stringify(value) : `${typeof value}:${String(value)}`;
 }
 
-function addressIn(value: Value | undefined): string | null {
+function addressFrom(value: Value | undefined): string | null {
   return value instanceof Uint8Array && value.length === 32 ? getAddressDecoder().decode(value) : null;
 }
 

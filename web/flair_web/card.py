@@ -47,7 +47,8 @@ def render_card(text: str) -> Card:
 
 
 def _render(text: str) -> Card:
-    plain = text.replace("\r\n", "\n")
+    # What turns the direction of writing around, or is no letter, is left out.
+    plain = "".join(one for one in text if one.isprintable() or one in "\n\t")
     front = _FRONT.match(plain)
     licence = None
     body = plain

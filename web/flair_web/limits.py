@@ -22,7 +22,7 @@ def limit_rate(app: Flask, rate: str) -> None:
         return
     # Its choice of what is counted would be kept between applications otherwise.
     limiter = Limiter(
-        reader, default_limits=[rate], storage_uri="memory://", headers_enabled=True
+        reader, application_limits=[rate], storage_uri="memory://", headers_enabled=True
     )
     limiter.request_filter(lambda: request.endpoint in _FREE)
     limiter.init_app(app)

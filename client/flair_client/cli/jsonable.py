@@ -69,7 +69,8 @@ def json_schema(kind: Any) -> dict[str, Any]:  # noqa: PLR0911 - one return per 
         }
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return {"type": "array", "items": json_schema(typing.get_args(kind)[0])}
-    if isinstance(kind, type):
+    # `Any` is a class to some versions of Python.
+    if isinstance(kind, type) and kind is not Any:
         return _class_schema(kind)
     return {}
 

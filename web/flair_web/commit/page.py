@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from flair_client.ids import CommitId
 from flair_client.objects import Commit, CommitKind, Privacy, Training
-from flair_client.porcelain.metric_history import effects_of, sites_of
-from flair_client.site_metrics import MetricEffect, MetricSummary
+from flair_client.porcelain.metric_history import COMMITS, effects_of, sites_of
+from flair_client.site_metrics import MetricEffect, MetricSummary, is_lower_better
 from flair_client.store.base import Store
 from flair_indexer import queries
 from flair_indexer.views import (
@@ -127,7 +127,7 @@ def commit_page(
         validity=_validity(moves, branches, found),
         fault=next((one.fault for one in moves if one.fault), None),
         parents=_parents(source, readable),
-        effects=() if readable is None else effects_of(store, commit_id, readable),
+        effects=() if readable is None else _effects(store, commit_id, readable),
         sites=() if readable is None else sites_of(store, readable),
         model=_model(store, readable),
         changes=_changes(store, readable),
@@ -182,6 +182,21 @@ def _parents(source: Connection, commit: Commit | None) -> tuple[CommitObject, .
     ids = list(commit.parents[:_MAX_PARENTS])
     found = queries.commit_objects(source, ids)
     return tuple(found[one] for one in ids if one in found)
+
+
+def _effects(
+    store: Store, commit_id: CommitId, commit: Commit
+) -> tuple[MetricEffect, ...]:
+    """Metrics that the commit states itself, then what its sites state."""
+    parent = commit_at(store, commit.parents[0]) if commit.parents else None
+    earlier: Mapping[str, float] = {}
+    if parent is not None and not isinstance(parent, Unread):
+        earlier = parent.metrics or {}
+    own = tuple(
+        MetricEffect(name, COMMITS, is_lower_better(name), earlier.get(name), value)
+        for name, value in sorted((commit.metrics or {}).items())
+    )
+    return (*own, *effects_of(store, commit_id, commit))
 
 
 def _model(store: Store, commit: Commit | None) -> ModelFacts | Unread | None:

@@ -54,13 +54,18 @@ def running_site(place: Place) -> Iterator[str]:
 
 @dataclass
 class World:
-    """Everything that the tests share."""
+    """Everything that the tests share.
+
+    Attributes:
+        done: what the page says when an action has taken effect.
+    """
 
     place: Place
     browser: Any
     url: str
     models: dict[str, Any] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    done: str = "Final: it cannot be undone."
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def model(self, name: str, **policy: Any) -> Any:
@@ -178,7 +183,7 @@ class Person:
         self.fill(**(_typed or {}))
         shown = self.plan().inner_text()
         self.sign()
-        self.expect("Final: it cannot be undone.")
+        self.expect(self.world.done)
         return shown
 
     def revert(self, **known: Any) -> str:

@@ -129,7 +129,7 @@ def _update_pushed(event: ev.UpdatePushed, _: int) -> list[Change]:
                 "signer": event.actor.raw,
                 "pushed_seq": event.repo_seq,
                 "pushed_at": event.unix_timestamp,
-                "state": "pending",
+                "state": "accepted",
                 "reject_reason": None,
                 "points": None,
             },
@@ -223,7 +223,7 @@ def _merge_finalized(event: ev.MergeFinalized, _: int) -> list[Change]:
         merge_commit=event.commit_id.raw,
         merge_lambda=event.lambda_,
     )
-    merged = {**_round_where(event), "state": "pending"}
+    merged = {**_round_where(event), "state": "accepted"}
     return [
         *moved(event, "merge", event.commit_id, round_index=event.round_index),
         *ended,

@@ -128,7 +128,7 @@ class RoundView:
 
 @dataclass(frozen=True, slots=True)
 class UpdateView:
-    """An update; `state` is pending, merged, rejected, withdrawn or expired.
+    """An update; `state` is accepted, merged, rejected, withdrawn or expired.
 
     Attributes:
         message, metrics: None where the commit's block is not there.

@@ -28,7 +28,7 @@ def test_rounds_become_rows(world):
     assert [one.state for one in found] == ["merged", "merged", "open"]
     assert bytes(found[1].merge_commit) == script.head.raw
     states = [one.state for one in rows(world, UPDATES, UPDATES.c.round_index)]
-    assert states == ["merged"] * 6 + ["pending"]
+    assert states == ["merged"] * 6 + ["accepted"]
     kinds = [one.kind for one in rows(world, COMMITS, COMMITS.c.head_seq)]
     assert kinds == ["root", "merge", "merge"]
 

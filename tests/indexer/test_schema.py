@@ -49,7 +49,9 @@ def test_a_database_of_the_previous_revision_keeps_its_data(world, tmp_path):
     url = f"sqlite:///{tmp_path / 'old.sqlite'}"
     old = open_database(url)
     assert migrate(old, FIRST) == (None, FIRST)
-    world.story()
+    script = world.story()
+    script.open()
+    script.push(7)
     world.settle()
     backfill(world.indexer)
     # What a version of that revision would have written.
@@ -84,6 +86,8 @@ def copy(source, target):
     for name in names:
         insert = f"INSERT INTO main.{name} SELECT * FROM made.{name}"  # noqa: S608 (ours)
         connection.execute(insert)
+    old = "UPDATE main.updates SET state = 'pending' WHERE state = 'accepted'"
+    assert connection.execute(old).rowcount
     connection.commit()
     connection.close()
 

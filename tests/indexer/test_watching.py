@@ -85,7 +85,7 @@ def test_queries_give_plain_values(world):
     assert queries.repos(database, creator=Address(bytes(32))) == []
     assert queries.repo(database, Address(bytes(32))) is None
     (pending,) = queries.updates(database, script.branch, script.round_index)
-    assert (pending.state, pending.weight) == ("pending", 1)
+    assert (pending.state, pending.weight) == ("accepted", 1)
     (commit,) = queries.commit(database, script.head)
     assert (commit.kind, commit.object_state) == ("merge", "unknown")
     (branch,) = queries.branches(database, repo.address)

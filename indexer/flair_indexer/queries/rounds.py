@@ -121,7 +121,7 @@ def pending_updates(
         .where(
             BRANCHES.c.repo == repo.raw,
             BRANCHES.c.is_round_live,
-            UPDATES.c.state == "pending",
+            UPDATES.c.state == "accepted",
         )
         .order_by(BRANCHES.c.name, UPDATES.c.weight.desc(), UPDATES.c.contributor)
         .limit(limit)

@@ -95,6 +95,13 @@ class RoundPage:
     report: Mapping[str, Any] | Unread | None
     sites: tuple[MetricSummary, ...]
 
+    @property
+    def n_accepted(self) -> int:
+        """Updates that count; an open round's row does not know them yet."""
+        if self.round.state != "open":
+            return self.round.n_accepted
+        return sum(one.update.state == "accepted" for one in self.updates)
+
     def votes_for(self, commit_id: CommitId, kind: str) -> list[VoteView]:
         """Gives who spoke for a proposed merge."""
         return [o for o in self.votes if (o.commit_id, o.kind) == (commit_id, kind)]
@@ -231,7 +238,7 @@ def _missing(
     if policy is None:
         return ("its policy is not here yet",)
     params = params_of(policy.policy)
-    n_here = sum(one.state == "pending" for one in updates)
+    n_here = sum(one.state == "accepted" for one in updates)
     if found.state == "open":
         words = []
         if n_here < params.min_updates:

@@ -1,12 +1,16 @@
 """Every action on a round in a real browser, and what two people do at once."""
 
 import pytest
+import safetensors.numpy
 from aggregator_place import aggregator, make_update
 
 from flair_client.chain.accounts import RoundState, Scope, UpdateStatus
 from flair_client.history.verify import verify_branch
 from flair_client.ids import Address
+from flair_client.porcelain.checkout import blocks_of
 from flair_client.porcelain.role import role_grant
+from flair_client.porcelain.snapshot import commit_snapshot
+from flair_client.porcelain.transfer import blocks_of_commit, send_blocks
 
 
 @pytest.fixture
@@ -56,6 +60,30 @@ def test_an_update_is_pushed_and_withdrawn(world, people):
     nurse.act("update_withdraw", round=1, **named(model))
 
     assert model.updates() == []
+
+
+def test_a_snapshot_whose_blocks_are_there_is_pushed(world, people):
+    model = world.model("snapshots")
+    place = model.hospital("owner")
+    tensors = safetensors.numpy.load_file(place.workspace.weights_path)
+    tuned = place.workspace.folder.parent / "tuned.safetensors"
+    safetensors.numpy.save_file(
+        {k: v + v.dtype.type(1) for k, v in tensors.items()}, tuned
+    )
+    made = commit_snapshot(place.ctx, place.workspace, message="tuned", weights=tuned)
+    store = blocks_of(place.ctx, place.workspace)
+    before = str(model.account().head_commit)
+    owner = people("owner").sign_in()
+
+    missing = owner.refused("push", commit=made.commit, repo=named(model)["repo"])
+    send_blocks(place.ctx, store, list(blocks_of_commit(store, made.commit)))
+    shown = owner.act("push", commit=made.commit, repo=named(model)["repo"])
+
+    assert "Send the blocks first" in missing
+    assert before in shown
+    assert str(made.commit) in shown
+    found = verify_branch(model.owner.chain, model.owner.remote, model.repo, "main")
+    assert found.commits[-1].commit_id == made.commit
 
 
 def test_an_update_whose_blocks_are_missing_is_not_pushed(world, people):

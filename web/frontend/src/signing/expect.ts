@@ -169,7 +169,8 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
   push: {
     instructions: /^((round_open,)?update_push|branch_advance|branch_merge)$/,
     main: "update_push|branch_advance|branch_merge",
-    args: ({ fields }) => ({ commit_id: fields["commit"], new_head: fields["commit"] }),
+    // A move of the head by `branch_advance` is that to a snapshot.
+    args: ({ fields }) => ({ commit_id: fields["commit"], new_head: fields["commit"], kind: "1" }),
   },
 };
 

@@ -1,17 +1,23 @@
 """One branch: looks, plans, and carries steps out until nothing more can be done."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from flair_aggregator.follow import RepoFollower, Standing
+from flair_aggregator.budget import Budget, most_cost
+from flair_aggregator.follow import Standing
 from flair_aggregator.held_out import HeldOut
 from flair_aggregator.judge import Judge
 from flair_aggregator.merge import make_merge
-from flair_aggregator.outbox import Outbox, RoundName
-from flair_aggregator.pending import Pending, check_complete
-from flair_aggregator.rights import ProposeRight, propose_right, rights_of
+from flair_aggregator.outbox import RoundName
+from flair_aggregator.pending import check_complete
+from flair_aggregator.rights import (
+    Ending,
+    ProposeRight,
+    propose_right,
+    rights_of,
+    role_ending,
+)
 from flair_aggregator.round import (
     BranchView,
     ExpireAttestation,
@@ -33,9 +39,10 @@ from flair_aggregator.sending import (
     describe,
     describe_group,
 )
-from flair_aggregator.settings import ACCUMULATE_BATCH, CLOSING_BATCH, Options
+from flair_aggregator.settings import ACCUMULATE_BATCH, CLOSING_BATCH
+from flair_aggregator.votes import void_candidates
+from flair_aggregator.world import StepDone, World
 from flair_client.chain.instructions import Instruction
-from flair_client.context import Context
 from flair_client.errors import (
     BlockMissing,
     DigestMismatch,
@@ -44,58 +51,14 @@ from flair_client.errors import (
     VerificationError,
 )
 from flair_client.history.evidence import RepoEvidence
-from flair_client.ids import Address, CommitId
+from flair_client.ids import CommitId
 
 _CLOSING: Final = (SettleUpdate, ExpireUpdate, ExpireCandidate, ExpireAttestation)
 # Others act too: after so many looks that were out of date the next tick goes on.
 _LOOKS: Final = 5
 _DONE: Final = "done"
 _ALREADY_DONE: Final = "already done"
-
-
-@dataclass(frozen=True, slots=True)
-class StepDone:
-    """A step that was sent.
-
-    Attributes:
-        outcome: `done`, `already done` by somebody else, or why it was refused.
-    """
-
-    branch: str
-    round_index: int
-    step: str
-    subject: str
-    outcome: str
-    tx_signature: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What all branches of one repository share.
-
-    Attributes:
-        repo: address.
-        name: of the repository, for sentences.
-        genesis_hash: of the cluster, for the outbox.
-        say: tells people something: a topic and a sentence, empty once it is over;
-            each sentence is told once.
-        report: told of every step.
-        now_s: a clock that never goes back.
-        should_stop: asked before every step.
-    """
-
-    ctx: Context
-    repo: Address
-    name: str
-    genesis_hash: str
-    follower: RepoFollower
-    pending: Pending
-    outbox: Outbox
-    options: Options
-    say: Callable[[str, str], None]
-    report: Callable[[StepDone, str], None]
-    now_s: Callable[[], float] = time.monotonic
-    should_stop: Callable[[], bool] = lambda: False
+_TOO_DEAR: Final = "too dear today"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +74,7 @@ class _Look:
     proposing: ProposeRight | None
     plan: Plan
     again_s: float | None
+    ending: Ending | None = None
 
 
 @dataclass(slots=True)
@@ -162,7 +126,9 @@ class BranchWorker:
                     if not steps:
                         self._rest(evidence, look)
                         return
-                    self._perform(look, steps)
+                    if not self._perform(look, steps):
+                        self._rest(evidence, look, self.world.budget)
+                        return
                 evidence = self.world.follower.read()
         except Exception as exc:
             self._seen_seq = -1
@@ -193,7 +159,9 @@ class BranchWorker:
             batch_size=ACCUMULATE_BATCH,
         )
         again_s = 0.0 if judged.is_open else None
-        return _Look(judged.view, standing, proposing, planned, again_s)
+        ending = role_ending(history, view.branch.address, me, view.now)
+        self._say("role", "" if ending is None else ending.text)
+        return _Look(judged.view, standing, proposing, planned, again_s, ending)
 
     def _invalid(self, standing: Standing) -> _Look:
         """Nothing is built upon a head that does not check."""
@@ -232,36 +200,60 @@ class BranchWorker:
         text = describe(step)
         return self._held.get((text.name, text.subject), now_s) > now_s
 
-    def _rest(self, evidence: RepoEvidence, look: _Look) -> None:
-        """Nothing can be done: says why, and remembers when to look again."""
-        self._say("waits", "; ".join(look.plan.waits))
+    def _rest(
+        self, evidence: RepoEvidence, look: _Look, spent: Budget | None = None
+    ) -> None:
+        """Nothing can be done: says why, and remembers when to look again.
+
+        Args:
+            evidence: as read.
+            look: what was found.
+            spent: where the day's allowance is what keeps it from going on.
+        """
+        waits = look.plan.waits
+        if spent is not None:
+            waits = (spent.sentence(),)
+        self._say("waits", "; ".join(waits))
         self.world.outbox.keep_waits(
-            self.world.genesis_hash, look.view.branch.address, look.plan.waits
+            self.world.genesis_hash, look.view.branch.address, waits
         )
+        name = f"{self.world.name}@{self.branch}"
+        self.world.note_branch(name, look.view, waits)
         now_s = self.world.now_s()
         wakes = [until for until in self._held.values() if until > now_s]
         if look.again_s is not None:
             wakes.append(now_s + look.again_s)
-        moments = (look.plan.wake_at, look.proposing and look.proposing.since)
+        if spent is not None:
+            wakes.append(now_s + spent.seconds_to_midnight())
+        moments = (
+            look.plan.wake_at,
+            look.proposing and look.proposing.since,
+            look.ending and look.ending.next_at,
+        )
         chain_now = look.view.now
         wakes += [now_s + at - chain_now for at in moments if at and at > chain_now]
         self._wake_at_s = min(wakes, default=None)
         self._seen_seq = evidence.history.event_seq
 
-    def _perform(self, look: _Look, steps: Sequence[Step]) -> None:
+    def _perform(self, look: _Look, steps: Sequence[Step]) -> bool:
+        """Carries steps out; false where the day's allowance does not suffice."""
         group = tuple(steps)
         outcome = self._send(look, group)
         if outcome in (_DONE, _ALREADY_DONE) or len(group) == 1:
-            return
+            return outcome != _TOO_DEAR
         # One of them is refused: the others need not wait for it.
         for step in group:
-            if self.world.should_stop():
-                return
-            self._send(look, (step,))
+            if self.world.should_stop() or outcome == _TOO_DEAR:
+                break
+            outcome = self._send(look, (step,))
+        return outcome != _TOO_DEAR
 
     def _send(self, look: _Look, group: tuple[Step, ...]) -> str:
         """Writes down, sends, writes down. Gives the outcome."""
         world, ctx = self.world, self.world.ctx
+        note = world.budget.reserve(group)
+        if note is None:
+            return _TOO_DEAR
         text = describe_group(group)
         instructions, text = self._instructions(look, group, text)
         where = look.view.branch.address
@@ -270,6 +262,8 @@ class BranchWorker:
         try:
             result = ctx.send(instructions)
         except ProgramRefused as exc:
+            # Most are refused before they cost anything; it is not known of all.
+            world.budget.settle(note, most_cost(()), ())
             outcome = self._refused(look, group, text, exc)
             world.outbox.finish(intent, outcome)
             self._report(text, outcome, None)
@@ -278,6 +272,7 @@ class BranchWorker:
             # It may have been taken all the same; the chain will tell.
             world.outbox.finish(intent, f"unknown: {exc}")
             raise
+        world.budget.settle(note, result.fee_lamports, group)
         world.outbox.finish(intent, _DONE, result.signature)
         self._report(text, _DONE, result.signature)
         return _DONE
@@ -318,13 +313,21 @@ class BranchWorker:
         name = self._round_name(live, value.round_index)
         root = value.update_root.raw
         kept = world.outbox.merge_commit(name, root)
-        if kept is not None and store.has(kept.cid):
+        # An owner who sold and bought back proposed this one before; its account is in
+        # the way until the round is over.
+        void = void_candidates(look.view)
+        if kept is not None and kept not in void and store.has(kept.cid):
             return kept
         evidence = look.standing.evidence
         record = evidence.history.branches[look.view.branch.address].live_round
         if record is None:
             raise AssertionError("accounts and events were compared before")
         made = make_merge(evidence, record, head, world.ctx.wallet)
+        if made in void:
+            epoch = look.view.authority_epoch
+            made = make_merge(
+                evidence, record, head, world.ctx.wallet, owner_change=epoch
+            )
         world.outbox.keep_merge_commit(name, root, made)
         return made
 

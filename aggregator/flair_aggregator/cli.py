@@ -6,13 +6,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from flair_aggregator.branch import StepDone
-from flair_aggregator.outbox import Intent, Outbox, open_outbox
-from flair_aggregator.repo import RepoWorker
+from flair_aggregator.budget import Budget
+from flair_aggregator.health import Health, telling
+from flair_aggregator.outbox import Outbox, open_outbox
 from flair_aggregator.run import (
     Stop,
     Voice,
@@ -27,15 +27,19 @@ from flair_aggregator.status import (
     branch_statuses,
     last_steps,
 )
+from flair_aggregator.status_text import status_text
+from flair_aggregator.world import StepDone
 from flair_client.cli.command import command, group
-from flair_client.cli.output import fields, table
 from flair_client.cli.session import App
-from flair_client.cli.types import BRANCH_NAME, DURATION, time_text
+from flair_client.cli.types import BRANCH_NAME, DURATION, SOL
 from flair_client.context import Context
 from flair_client.errors import UsageError
 from flair_client.ids import Address
 from flair_client.repo_address import RepoAddress
 from flair_client.training.data import ColumnMap
+
+if TYPE_CHECKING:
+    from flair_indexer.db import Database
 
 OUTBOX_NAME: Final = "outbox.sqlite"
 
@@ -103,6 +107,19 @@ def _work_options(function: Any) -> Any:
     """How it works."""
     for option in (
         click.option(
+            "--per-day",
+            type=SOL,
+            metavar="SOL",
+            help="Most for fees, and rent until it comes back, within a day (UTC); "
+            "without it no limit.",
+        ),
+        click.option(
+            "--indexer",
+            metavar="URL",
+            help="Database of an indexer of this network, which names what waits: the "
+            "RPC need not search for it.",
+        ),
+        click.option(
             "--reject-flagged",
             is_flag=True,
             help="As the owner, reject what a gate flags: updates far longer than the "
@@ -138,6 +155,7 @@ def _work_options(function: Any) -> Any:
         "flair aggregator run",
         "flair aggregator run --repo heart-risk --branch main --interval 10s",
         "flair aggregator run --once",
+        "flair aggregator run --repo heart-risk --per-day 0.05 --health-port 8894",
     ),
 )
 @_place_options
@@ -150,6 +168,18 @@ def _work_options(function: Any) -> Any:
     help="Pause between two looks; 2s without it.",
 )
 @_work_options
+@click.option(
+    "--health-port",
+    type=click.IntRange(0, 65_535),
+    metavar="N",
+    help="Answer http://HOST:N/healthz; 0 takes a free port. Without it nothing does.",
+)
+@click.option(
+    "--health-host",
+    default="127.0.0.1",
+    metavar="HOST",
+    help="Address for --health-port; this machine alone without it.",
+)
 def run(
     app: App,
     *,
@@ -158,6 +188,8 @@ def run(
     data: Path | None,
     once: bool,
     interval: int,
+    health_port: int | None,
+    health_host: str,
     **work: Any,
 ) -> None:
     """Merges rounds as they come, until Ctrl-C.
@@ -165,7 +197,13 @@ def run(
     The step in hand is finished before it ends. Killed at any point, it goes on where
     the chain stands.
     """
-    _run(app, repos, branches, data, _options(max(interval, 1), **work), once=once)
+    if once and health_port is not None:
+        raise UsageError("--health-port is for an aggregator that stays")
+    where = None if health_port is None else (health_host, health_port)
+    indexer = work.pop("indexer")
+    options = _options(max(interval, 1), **work)
+    task = Task(repos, branches, data, indexer, where)
+    _run(app, task, options, once=once)
 
 
 @command(
@@ -184,7 +222,8 @@ def once_(
     **work: Any,
 ) -> None:
     """Does what can be done now, and ends; the same as `run --once`."""
-    _run(app, repos, branches, data, _options(**work), once=True)
+    task = Task(repos, branches, data, work.pop("indexer"))
+    _run(app, task, _options(**work), once=True)
 
 
 def _options(
@@ -194,6 +233,7 @@ def _options(
     reject_flagged: bool,
     held_out: Path | None,
     held_out_map: Path | None,
+    per_day: int | None,
 ) -> Options:
     if held_out_map is not None and held_out is None:
         raise UsageError("--held-out-map is for --held-out")
@@ -203,46 +243,87 @@ def _options(
         reject_flagged=reject_flagged,
         held_out=held_out,
         held_out_map=ColumnMap.load(held_out_map) if held_out_map else None,
+        lamports_per_day=per_day,
     )
 
 
-def _run(
-    app: App,
-    repos: tuple[str, ...],
-    branches: tuple[str, ...],
-    data: Path | None,
-    options: Options,
-    *,
-    once: bool,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What an aggregator is started for.
+
+    Attributes:
+        repos, branches: as they were written.
+        data: where the outbox is kept.
+        indexer: URL of a database that names what waits.
+        health: host and port where it tells how it fares.
+    """
+
+    repos: tuple[str, ...]
+    branches: tuple[str, ...]
+    data: Path | None
+    indexer: str | None = None
+    health: tuple[str, int] | None = None
+
+
+def _run(app: App, task: Task, options: Options, *, once: bool) -> None:
     voice = Voice(note=app.out.note, warn=app.out.warn, detail=app.out.detail)
     stop = Stop()
-    contexts: dict[str, Context] = {}
-    workers: list[RepoWorker] = []
-    with _open_outbox(app, data) as outbox, _stopping(app, stop):
-        for address, names in _places(app, repos, branches):
-            ctx = _context(app, contexts, address, signer=True)
-            workers.append(
-                make_worker(
-                    ctx,
-                    address,
-                    names,
-                    outbox=outbox,
-                    options=options,
-                    voice=voice,
-                    stop=stop,
-                    patient=not once,
-                )
+    with ExitStack() as stack:
+        outbox = stack.enter_context(_open_outbox(app, task.data))
+        stack.enter_context(_stopping(app, stop))
+        places = _places(app, task.repos, task.branches)
+        contexts: dict[str, Context] = {}
+        first = _context(app, contexts, places[0][0], signer=True)
+        wallet = first.wallet.address
+        budget = Budget(outbox, wallet, first.now, options.lamports_per_day)
+        health = Health(wallet, budget, options.interval_s)
+        indexer = stack.enter_context(_indexer(task.indexer))
+        workers = [
+            make_worker(
+                _context(app, contexts, address, signer=True),
+                address,
+                names,
+                outbox=outbox,
+                options=options,
+                voice=voice,
+                stop=stop,
+                patient=not once,
+                indexer=indexer,
+                health=health,
             )
-        wallet = workers[0].world.ctx.wallet.address
+            for address, names in places
+        ]
         if once:
             run_once(workers)
         else:
+            if task.health is not None:
+                url = stack.enter_context(telling(health, *task.health))
+                app.out.note(f"health at {url}")
             app.out.note(f"aggregator works as {wallet}; Ctrl-C ends it")
-            run_until_stopped(workers, options.interval_s, stop)
+            run_until_stopped(
+                workers,
+                options.interval_s,
+                stop,
+                looked=lambda: health.looked(first.now()),
+            )
     if once and stop.requested:
         raise KeyboardInterrupt
     _show_run(app, wallet, voice, once=once)
+
+
+@contextmanager
+def _indexer(url: str | None) -> "Iterator[Database | None]":
+    if url is None:
+        yield None
+        return
+    # Most aggregators have no indexer beside them.
+    from flair_indexer.db import open_database
+
+    database = open_database(url)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def _show_run(app: App, wallet: Address, voice: Voice, *, once: bool) -> None:
@@ -280,50 +361,7 @@ def status(
             found += branch_statuses(ctx, address, names, outbox)
         steps = last_steps(found, outbox)
     result = AggregatorStatus(tuple(found), steps)
-    app.out.result(result, lambda: _status_text(result))
-
-
-def _status_text(result: AggregatorStatus) -> str:
-    parts = [_branch_text(one) for one in result.branches]
-    if result.steps:
-        names = {one.address: one.branch for one in result.branches}
-        rows = [_step_row(step, names[step.branch]) for step in result.steps]
-        header = ("WHEN", "BRANCH", "ROUND", "STEP", "SUBJECT", "OUTCOME")
-        parts.append(table(header, rows))
-    return "\n\n".join(parts)
-
-
-def _branch_text(one: BranchStatus) -> str:
-    live = "none"
-    if one.round_index is not None:
-        live = (
-            f"{one.round_index}, {one.state}, {one.n_accepted} updates, "
-            f"{one.n_accumulated} added up"
-        )
-    found = None
-    if one.found and one.found_at is not None:
-        found = f"{'; '.join(one.found)} ({time_text(one.found_at)})"
-    return fields(
-        (
-            ("branch", f"{one.repo}@{one.branch}"),
-            ("round", live),
-            ("deadline", None if one.deadline is None else time_text(one.deadline)),
-            ("next", ", ".join(one.next_steps) or None),
-            ("waits", "; ".join(one.waits) or None),
-            ("last look", found),
-        )
-    )
-
-
-def _step_row(step: Intent, branch: str) -> tuple[object, ...]:
-    return (
-        time_text(step.intended_at),
-        branch,
-        step.round_index,
-        step.step,
-        step.subject[:16],
-        step.outcome or "not known: it was interrupted",
-    )
+    app.out.result(result, lambda: status_text(result))
 
 
 def _outbox_path(app: App, data: Path | None) -> Path:

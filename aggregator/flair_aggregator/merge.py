@@ -34,7 +34,12 @@ _MAX_METRICS: Final = 64
 
 
 def make_merge(
-    evidence: Evidence, record: RoundRecord, head: CheckedCommit, signer: Signer
+    evidence: Evidence,
+    record: RoundRecord,
+    head: CheckedCommit,
+    signer: Signer,
+    *,
+    owner_change: int | None = None,
 ) -> CommitId:
     """Puts the merge commit and all its blocks into the store.
 
@@ -43,6 +48,8 @@ def make_merge(
         record: the round, closed and with every update accumulated.
         head: the branch's head, verified; the round's base.
         signer: who will propose it.
+        owner_change: how often the owner changed, where the merge that this wallet
+            would make was proposed under an earlier owner: this one has another id.
 
     Raises:
         VerificationError: an update is not sound.
@@ -70,7 +77,7 @@ def make_merge(
             branch=terms.branch,
             parents=(head.commit_id, *(u.commit_id for u in updates)),
             author=signer.address,
-            message=f"merge round {terms.round_index}: {len(updates)} updates",
+            message=_message(terms.round_index, len(updates), owner_change),
             time=record.closed_at,
             policy=terms.policy,
             round_index=terms.round_index,
@@ -86,6 +93,11 @@ def make_merge(
         signed = sign_commit(commit, signer.address, signer.sign)
         cid = store.put(CODEC_DAG_CBOR, encode_commit(signed))
     return CommitId(cid.digest)
+
+
+def _message(round_index: int, n_updates: int, owner_change: int | None) -> str:
+    again = "" if owner_change is None else f", anew after owner change {owner_change}"
+    return f"merge round {round_index}: {n_updates} updates{again}"
 
 
 def merge_report(

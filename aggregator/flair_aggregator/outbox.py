@@ -17,12 +17,14 @@ from sqlalchemy import (
     Connection,
     Engine,
     ForeignKey,
+    Index,
     LargeBinary,
     MetaData,
     String,
     UniqueConstraint,
     create_engine,
     event,
+    func,
     select,
     tuple_,
 )
@@ -121,6 +123,19 @@ class WaitsRow(Base):
     noted_at: Mapped[int]
 
 
+class SpendRow(Base):
+    """What a transaction cost a wallet, or can cost while that is not known."""
+
+    __tablename__ = "spends"
+    # A day's sum is asked for before each step.
+    __table_args__ = (Index("ix_spends_day_wallet", "day", "wallet"),)
+
+    spend_id: Mapped[int] = mapped_column(primary_key=True)
+    wallet: Mapped[str] = mapped_column(String(64))
+    day: Mapped[int]
+    lamports: Mapped[int]
+
+
 @dataclass(frozen=True, slots=True)
 class Waits:
     """Why nothing could be done, and when that was."""
@@ -212,6 +227,28 @@ class Outbox:
             if row is None:
                 return None
             return Waits(tuple(row.waits.splitlines()), row.noted_at)
+
+    def reserve(
+        self, wallet: Address, day: int, lamports: int, cap: int | None
+    ) -> int | None:
+        """Writes down what a step can cost; gives its number, None above the cap."""
+        with self._session() as session:
+            if cap is not None and _spent(session, wallet, day) + lamports > cap:
+                return None
+            row = SpendRow(wallet=str(wallet), day=day, lamports=lamports)
+            session.add(row)
+            session.flush()
+            return row.spend_id
+
+    def settle(self, spend_id: int, lamports: int) -> None:
+        """Writes down what a step did cost."""
+        with self._session() as session:
+            session.get_one(SpendRow, spend_id).lamports = lamports
+
+    def spent(self, wallet: Address, day: int) -> int:
+        """Lamports that a wallet has spent on a day, and may have."""
+        with self._session() as session:
+            return _spent(session, wallet, day)
 
     def latest(
         self, branches: Sequence[tuple[str, Address]], limit: int = 20
@@ -320,6 +357,13 @@ def _round_row(session: Session, name: RoundName) -> RoundRow:
         session.add(row)
         session.flush()
     return row
+
+
+def _spent(session: Session, wallet: Address, day: int) -> int:
+    query = select(func.sum(SpendRow.lamports)).where(
+        SpendRow.day == day, SpendRow.wallet == str(wallet)
+    )
+    return int(session.scalar(query) or 0)
 
 
 def _intent(row: IntentRow, round_row: RoundRow) -> Intent:

@@ -1,15 +1,17 @@
 """What waits on a branch, read from the chain: the live round and what others left.
 
-By RPC here; whatever else mirrors the chain can take its place.
+By RPC here; `indexed` finds the accounts in an indexer's database.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from flair_aggregator.round import BranchView, Leftover, Located, RoundView
 from flair_client.chain.accounts import (
     AttestationAccount,
+    MergeCandidateAccount,
     RoundAccount,
     UpdateAccount,
 )
@@ -36,11 +38,32 @@ class Pending(Protocol):
         """Everything on chain that concerns a branch, now; nothing verified yet."""
 
 
+class Accounts(Protocol):
+    """Gives all accounts of a kind that belong to a branch or a round."""
+
+    def rounds(self, branch: Address) -> Sequence[RoundAccount]:
+        """As `ChainClient.rounds`."""
+
+    def updates(self, round_address: Address) -> Sequence[UpdateAccount]:
+        """As `ChainClient.updates`."""
+
+    def branch_candidates(self, branch: Address) -> Sequence[MergeCandidateAccount]:
+        """As `ChainClient.branch_candidates`."""
+
+    def branch_attestations(self, branch: Address) -> Sequence[AttestationAccount]:
+        """As `ChainClient.branch_attestations`."""
+
+
 @dataclass(frozen=True, slots=True)
 class RpcPending:
-    """Reads pending work from an RPC."""
+    """Reads pending work from an RPC.
+
+    Attributes:
+        accounts: who finds accounts that are not known by name; None is the RPC.
+    """
 
     chain: ChainClient
+    accounts: Accounts | None = None
 
     def read(self, repo: Address, branch: str) -> BranchView:
         """As `Pending.read`.
@@ -48,15 +71,16 @@ class RpcPending:
         Raises:
             ChainError: the RPC gives no usable answers.
         """
+        accounts: Accounts = self.accounts or self.chain
         account = self.chain.branch(repo, branch)
         where = find_branch_pda(repo, branch, self.chain.program_id)[0]
-        rounds = [self._located(where, one) for one in self.chain.rounds(where)]
+        rounds = [self._located(where, one) for one in accounts.rounds(where)]
         candidates = tuple(
             Located(
                 find_candidate_pda(one.round, one.commit_id, self.chain.program_id)[0],
                 one,
             )
-            for one in self.chain.branch_candidates(where)
+            for one in accounts.branch_candidates(where)
         )
         live_index = account.round_index if account.round_live else None
         live = None
@@ -88,7 +112,7 @@ class RpcPending:
         program_id = self.chain.program_id
         return tuple(
             Located(find_update_pda(round_address, one.contributor, program_id)[0], one)
-            for one in self.chain.updates(round_address)
+            for one in (self.accounts or self.chain).updates(round_address)
         )
 
     def _attestations(
@@ -105,7 +129,7 @@ class RpcPending:
                 )[0],
                 one,
             )
-            for one in self.chain.branch_attestations(branch)
+            for one in (self.accounts or self.chain).branch_attestations(branch)
             if one.round_index != live_index
         )
 

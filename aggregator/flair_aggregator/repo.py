@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from flair_aggregator.branch import BranchWorker, World
+from flair_aggregator.branch import BranchWorker
 from flair_aggregator.settings import Options
+from flair_aggregator.world import World
 from flair_client.errors import AccountMissing, ClusterMismatch, FlairError
 from flair_client.porcelain.target import called
 

@@ -6,20 +6,25 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from flair_aggregator.branch import StepDone, World
+from flair_aggregator.budget import Budget
 from flair_aggregator.follow import RepoFollower
 from flair_aggregator.outbox import Outbox
-from flair_aggregator.pending import RpcPending
+from flair_aggregator.pending import Pending, RpcPending
 from flair_aggregator.repo import RepoWorker
 from flair_aggregator.settings import Options
+from flair_aggregator.world import StepDone, World
 from flair_client.chain.pdas import find_repo_pda
 from flair_client.context import Context
 from flair_client.repo_address import RepoAddress
+
+if TYPE_CHECKING:
+    from flair_aggregator.health import Health
+    from flair_indexer.db import Database
 
 # How soon a request to stop is seen, where no step is in hand.
 _POLL_S: Final = 0.1
@@ -85,6 +90,8 @@ def make_worker(
     stop: Stop,
     patient: bool = True,
     now_s: Callable[[], float] = time.monotonic,
+    indexer: "Database | None" = None,
+    health: "Health | None" = None,
 ) -> RepoWorker:
     """Prepares the work on one repository; asks nothing but a missing genesis hash.
 
@@ -93,21 +100,40 @@ def make_worker(
     """
     repo = find_repo_pda(address.creator, address.name, ctx.program_id)[0]
     genesis_hash = ctx.network.genesis_hash or ctx.chain.rpc.get_genesis_hash()
+
+    def say(topic: str, sentence: str) -> None:
+        voice.say(f"{address.name} {topic}", sentence)
+        if health is not None:
+            health.said(f"{address.name} {topic}", sentence)
+
     world = World(
         ctx=ctx,
         repo=repo,
         name=address.name,
         genesis_hash=genesis_hash,
         follower=RepoFollower(ctx, repo, branches),
-        pending=RpcPending(ctx.chain),
+        pending=_pending(ctx, indexer, say),
+        budget=Budget(outbox, ctx.wallet.address, ctx.now, options.lamports_per_day),
         outbox=outbox,
         options=options,
-        say=lambda topic, sentence: voice.say(f"{address.name} {topic}", sentence),
+        say=say,
         report=lambda done, sentence: voice.report(address.name, done, sentence),
         now_s=now_s,
         should_stop=lambda: stop.requested,
+        note_branch=(lambda *_: None) if health is None else health.note_branch,
     )
     return RepoWorker(world, branches, patient=patient)
+
+
+def _pending(
+    ctx: Context, indexer: "Database | None", say: Callable[[str, str], None]
+) -> Pending:
+    if indexer is None:
+        return RpcPending(ctx.chain)
+    # Most aggregators have no indexer beside them.
+    from flair_aggregator.indexed import IndexedPending
+
+    return IndexedPending(ctx.chain, indexer, lambda text: say("indexer", text))
 
 
 def run_once(workers: Sequence[RepoWorker]) -> None:
@@ -121,9 +147,19 @@ def run_once(workers: Sequence[RepoWorker]) -> None:
 
 
 def run_until_stopped(
-    workers: Sequence[RepoWorker], interval_s: float, stop: Stop
+    workers: Sequence[RepoWorker],
+    interval_s: float,
+    stop: Stop,
+    *,
+    looked: Callable[[], None] = lambda: None,
 ) -> None:
     """Looks again and again; the step in hand is finished before it ends.
+
+    Args:
+        workers: what is looked at.
+        interval_s: pause between two looks.
+        stop: ends it.
+        looked: called after each look.
 
     Raises:
         Exception: whatever a worker raised, which is a bug.
@@ -137,6 +173,7 @@ def run_until_stopped(
             return
         try:
             run_once(workers)
+            looked()
         except Exception as exc:  # noqa: BLE001 - raised again in the main thread
             failures.append(exc)
             stop.requested = True

@@ -25,6 +25,8 @@ class Options:
         backoff_s: pause after a failure; doubles with each further one.
         backoff_limit_s: no pause is longer.
         hold_s: pause before a refused step is tried again.
+        lamports_per_day: most that fees and rent may cost within a day, in UTC; None
+            is no limit.
     """
 
     interval_s: float = 2.0
@@ -35,3 +37,4 @@ class Options:
     backoff_s: float = 2.0
     backoff_limit_s: float = 60.0
     hold_s: float = 30.0
+    lamports_per_day: int | None = None

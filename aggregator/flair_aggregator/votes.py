@@ -1,6 +1,12 @@
 """Whose agreement a proposed merge waits for."""
 
+from typing import TYPE_CHECKING
+
 from flair_client.chain.accounts import MergeCandidateAccount, PolicyParams
+from flair_client.ids import CommitId
+
+if TYPE_CHECKING:
+    from flair_aggregator.round import BranchView
 
 
 def missing_votes(
@@ -27,3 +33,14 @@ def missing_votes(
 def needs_votes(params: PolicyParams) -> bool:
     """Whether a merge under this policy needs anybody's agreement."""
     return bool(params.approvals_needed or params.attestations_needed)
+
+
+def void_candidates(view: "BranchView") -> frozenset[CommitId]:
+    """Merges of a protected branch that were proposed under an earlier owner."""
+    if view.live is None or not view.branch.value.protected:
+        return frozenset()
+    return frozenset(
+        one.value.commit_id
+        for one in view.live.candidates
+        if one.value.authority_epoch != view.authority_epoch
+    )

@@ -47,12 +47,12 @@ def test_a_round_is_opened_and_aborted(world, people):
 
 
 def test_an_update_is_pushed_and_withdrawn(world, people):
-    model = world.model("pushes")
+    model = world.model("pushes", deposit_lamports=1_000_000)
     nurse = people("nurse").sign_in()
     model.open_round()
     made = make_update(model, world.place.context("nurse"), 3, 1)
 
-    nurse.act(
+    shown = nurse.act(
         "push", {"weight": 2}, commit=made["commit_id"], repo=named(model)["repo"]
     )
     (update,) = model.updates()
@@ -60,6 +60,7 @@ def test_an_update_is_pushed_and_withdrawn(world, people):
     nurse.act("update_withdraw", round=1, **named(model))
 
     assert model.updates() == []
+    assert "0.001 SOL, paid back when it is withdrawn or settled" in shown
 
 
 def test_a_snapshot_whose_blocks_are_there_is_pushed(world, people):
@@ -87,7 +88,7 @@ def test_a_snapshot_whose_blocks_are_there_is_pushed(world, people):
 
 
 def test_an_update_whose_blocks_are_missing_is_not_pushed(world, people):
-    model = world.model("pushes")
+    model = world.model("missing")
     nurse = people("nurse").sign_in()
 
     told = nurse.refused("push", commit="ab" * 32, repo=named(model)["repo"])

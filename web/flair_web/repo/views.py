@@ -38,4 +38,5 @@ def _actions(page: RepoPage) -> list[Link]:
             branch=main.name,
             round=main.round_index,
         )
+    found += action("push", "Push a commit", page.repo)
     return [*found, *action("branch_create", "New branch", page.repo)]

@@ -84,4 +84,10 @@ def _actions(page: RoundPage) -> list[Link]:
             ):
                 found += action(name, label, repo, **where, commit=one.commit_id)
         return [*found, *action("round_abort", "Abort the round", repo, **where)]
-    return []
+    settled: list[Link] = []
+    for row in page.updates:
+        if row.update.state in ("accepted", "rejected"):
+            who = row.update.contributor
+            label = f"Settle {str(who)[:4]}…"
+            settled += action("update_settle", label, repo, **where, contributor=who)
+    return settled

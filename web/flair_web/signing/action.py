@@ -132,11 +132,13 @@ class Planned:
     Attributes:
         lines: what will happen, a sentence each.
         back: when an account's rent comes back, by the account's name.
+        deposit_lamports: goes with an update beside its rent, and comes back with it.
     """
 
     instructions: tuple[Instruction, ...]
     lines: tuple[str, ...] = ()
     back: Mapping[str, str] = field(default_factory=dict)
+    deposit_lamports: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,14 +52,18 @@ class Rent:
 
 
 def rents(
-    rpc: Rpc, instructions: Sequence[Instruction], back: Mapping[str, str]
+    rpc: Rpc,
+    instructions: Sequence[Instruction],
+    back: Mapping[str, str],
+    deposit_lamports: int = 0,
 ) -> tuple[Rent, ...]:
-    """Gives the rent of accounts that are not there yet.
+    """Gives the rent of accounts that are not there yet, and the deposit.
 
     Args:
         rpc: says what is there, and how much rent is.
         instructions: of the transaction.
         back: when an account's rent comes back, by its name.
+        deposit_lamports: that an update holds beside its rent.
     """
     made = [
         (name, meta.address, _MADE[one.name][name])
@@ -69,7 +73,7 @@ def rents(
         if name in _MADE[one.name]
     ]
     there = rpc.get_multiple_accounts([address for _, address, _ in made])
-    return tuple(
+    found = [
         Rent(
             name,
             address,
@@ -78,4 +82,8 @@ def rents(
         )
         for (name, address, kind), account in zip(made, there, strict=True)
         if account is None
-    )
+    ]
+    if deposit_lamports:
+        (update,) = (address for name, address, _ in made if name == "update")
+        found.append(Rent("deposit", update, deposit_lamports, back["update"]))
+    return tuple(found)

@@ -270,7 +270,7 @@ class Desk:
             rpc.get_genesis_hash(),
             blocks_left,
             n_signers * LAMPORTS_PER_SIGNATURE,
-            rents(rpc, planned.instructions, planned.back),
+            rents(*(rpc, planned.instructions, planned.back, planned.deposit_lamports)),
             block,
         )
 

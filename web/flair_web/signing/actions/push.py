@@ -51,6 +51,7 @@ def _plan(ctx: PlanningContext, form: Form) -> Planned:
                 "update": "when it is withdrawn or settled",
                 "round": "when the round is over and its last update is settled",
             },
+            terms_now(place).policy.params.deposit_lamports,
         )
     return Planned((_move(ctx, place, commit_id, commit),), (there, *_ends(place)))
 

@@ -144,7 +144,8 @@ function costView(fee: number, rent: Rent[]): Node {
     ["Fee", sol(fee)],
     ...rent.map((one): [string, string] => {
       const fate = one.back ? `paid back ${one.back}` : "not paid back: the account stays";
-      return [`Rent of ${one.account}`, `${sol(one.lamports)}, ${fate}`];
+      const name = one.account === "deposit" ? "Deposit" : `Rent of ${one.account}`;
+      return [name, `${sol(one.lamports)}, ${fate}`];
     }),
     ["Together", `${sol(total)}, of which ${sol(back)} is paid back`],
   ];

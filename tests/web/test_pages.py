@@ -61,6 +61,15 @@ def test_a_history_shows_merges_with_their_updates(world, story):
     assert text.index("merge round 1") < text.index("the first model")
 
 
+def test_metrics_of_a_branch_are_drawn_as_lines(world, story):
+    text = world.page(f"{story.path}/log/main")
+
+    assert "<polyline" in text
+    assert "<h3>auc</h3>" in text
+    assert "style=" not in text
+    assert "<polyline" not in world.page(f"{story.path}/log")
+
+
 def test_a_long_history_has_pages(world):
     model = world.model()
     model.commit(CommitKind.ROOT, message="the first model")

@@ -112,7 +112,7 @@ def web(
     from flair_web.serving import serve
 
     profile = app.settings.profile()
-    database = given["database"] or app.settings.text(DATABASE_SETTING)
+    database = given.pop("database") or app.settings.text(DATABASE_SETTING)
     if database is None:
         folder = app.settings.home / "indexer"
         database = f"sqlite:///{(folder / profile.name).absolute()}.sqlite"

@@ -15,6 +15,7 @@ from flair_client.cli.command import command
 from flair_client.cli.output import table
 from flair_client.cli.session import App
 from flair_client.demo.datasets import DATASET_NAMES
+from flair_client.demo.pages import require_site, wait_for_ctrl_c
 from flair_client.demo.reference import mean_score
 from flair_client.demo.report import Outcome, score_rows, write_report
 from flair_client.demo.run import HONEST_LINE, DemoPlan, run_demo
@@ -71,6 +72,7 @@ class DemoResult:
         "flair demo --dataset heart-disease --data ./heart-disease",
         "flair demo --store kubo",
         "flair demo --network validator",
+        "flair demo --web",
         "flair demo --json | tail -n 1",
     ),
 )
@@ -110,6 +112,19 @@ class DemoResult:
     show_default=True,
     help="Where blocks are shared: a folder, or an IPFS node that the demo starts.",
 )
+@click.option(
+    "--web",
+    is_flag=True,
+    help="Leave the site running on the demo's data until Ctrl-C.",
+)
+@click.option(
+    "--web-port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    metavar="N",
+    help="Port of the site on this machine; 0 takes a free one.",
+)
 def demo_command(
     app: App,
     *,
@@ -118,6 +133,8 @@ def demo_command(
     folder: Path,
     rounds: int,
     store: str,
+    web: bool,
+    web_port: int,
 ) -> None:
     """Four hospitals, one model, start to report.
 
@@ -128,6 +145,8 @@ def demo_command(
     With --network validator a solana-test-validator is started instead, and the
     program that came with Flair is deployed to it by the upgradeable loader.
     """
+    if web:
+        require_site()
     # The data is public and so is everything of this mode; nobody may miss that.
     click.echo(HONEST_LINE, err=app.out.json_mode)
     kubo = _kubo_program(app) if store == "kubo" else None
@@ -139,11 +158,25 @@ def demo_command(
     def tell(line: str) -> None:
         app.out.note(f"{time.monotonic() - started:5.1f} s  {line}")
 
+    def show(outcome: Outcome) -> None:
+        result = _result(outcome, plan)
+        # The object of --json is the last line, when everything has ended.
+        shown = web and not app.out.json_mode
+        app.out.result(
+            result, lambda: _text(outcome, result.report), now=shown, flat=True
+        )
+        if web:
+            for url in wait_for_ctrl_c(plan.folder, web_port):
+                tell(f"the site is at {url}; Ctrl-C ends it and everything else")
+
     with _sigterm_as_ctrl_c():
-        outcome = run_demo(plan, tell)
+        run_demo(plan, tell, show)
+
+
+def _result(outcome: Outcome, plan: DemoPlan) -> DemoResult:
     page, figure = write_report(outcome, plan.folder / "report")
-    result = DemoResult(
-        dataset=dataset,
+    return DemoResult(
+        dataset=plan.dataset,
         hospitals=len(outcome.local),
         rounds=len(outcome.federated),
         head=outcome.head,
@@ -161,7 +194,6 @@ def demo_command(
         report=page,
         figure=figure,
     )
-    app.out.result(result, lambda: _text(outcome, page), flat=True)
 
 
 @contextmanager

@@ -107,12 +107,21 @@ class _Stage:
         return find_repo(self.owner, self.repo).address
 
 
-def run_demo(plan: DemoPlan, tell: Callable[[str], None]) -> Outcome:
+def _nothing(_outcome: Outcome) -> None:
+    """What is done at the end where nobody says anything else."""
+
+
+def run_demo(
+    plan: DemoPlan,
+    tell: Callable[[str], None],
+    then: Callable[[Outcome], None] = _nothing,
+) -> Outcome:
     """Runs the demo.
 
     Args:
         plan: what to run.
         tell: hears a line whenever something was done.
+        then: called at the end, while chain, store, aggregator and sites still run.
 
     Raises:
         UsageError: no such data set, or the folder holds something else.
@@ -150,7 +159,9 @@ def run_demo(plan: DemoPlan, tell: Callable[[str], None]) -> Outcome:
                 _start_aggregator(stage) as bot,
                 start_sites(names, network, plan.folder) as sites,
             ):
-                return _play(stage, bot, sites, started)
+                outcome = _play(stage, bot, sites, started)
+                then(outcome)
+                return outcome
 
 
 @contextmanager

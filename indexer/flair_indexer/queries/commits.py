@@ -61,7 +61,7 @@ def history(
 def activity(source: Source, *, limit: int = 20) -> list[Activity]:
     """Gives the newest moves of all repositories, newest first."""
     # Which ones first: what belongs to them is looked up for these alone.
-    order = (COMMITS.c.moved_at.desc(), COMMITS.c.branch, COMMITS.c.head_seq)
+    order = (COMMITS.c.moved_at.desc(), COMMITS.c.branch, COMMITS.c.head_seq.desc())
     newest = (
         select(COMMITS.c.branch, COMMITS.c.head_seq)
         .order_by(*order)

@@ -7,14 +7,16 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 
 from flair_client.ids import CommitId
+from flair_client.page.charts import Axis, Line, line_chart
 from flair_client.page.history_graph import Row, history_picture
 from flair_client.page.html import Html
 from flair_indexer import queries
 from flair_indexer.views import BranchView, CommitView, RepoView
 
 N_SHOWN = 50
+_MAX_CHARTS = 4
 # The room beside the picture, as the style has classes for it, in rem.
-_STEPS = (2, 4, 6, 8, 10, 12, 16)
+_STEPS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,27 @@ def picture(commits: Sequence[CommitView]) -> tuple[Markup, int]:
     drawn, width = history_picture(rows)
     room = next((step for step in _STEPS if step >= width), _STEPS[-1])
     return Markup(drawn), room  # noqa: S704 - nothing but numbers
+
+
+def charts(page: LogPage) -> list[Markup]:
+    """Gives a line for each metric that a branch's commits state, oldest at the left.
+
+    The table of the page has the same numbers. Branches beside each other are no line.
+    """
+    if page.branch is None:
+        return []
+    line = page.commits[::-1]
+    values: dict[str, list[tuple[int, float]]] = {}
+    for place, one in enumerate(line):
+        for name, value in (one.metrics or {}).items():
+            values.setdefault(name, []).append((place, value))
+    drawn = []
+    for name, points in sorted(values.items())[:_MAX_CHARTS]:
+        if len(points) > 1:
+            axis = Axis(len(line), line[0].commit_id.short, line[-1].commit_id.short)
+            figure = line_chart(name, "", [Line(name, tuple(points))], axis)
+            drawn.append(Markup(figure))  # noqa: S704 - its texts are escaped
+    return drawn
 
 
 def _is_round(one: CommitView) -> bool:

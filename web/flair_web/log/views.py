@@ -3,7 +3,7 @@
 from flask import Blueprint, abort
 
 from flair_client.ids import Address
-from flair_web.log.page import log_page, picture
+from flair_web.log.page import charts, log_page, picture
 from flair_web.pages import look, number_asked, render, the_repo
 
 LOG = Blueprint("log", __name__, template_folder="templates")
@@ -27,5 +27,6 @@ def index(creator: Address, name: str, branch: str | None) -> str:
             page=page,
             picture=drawn,
             room=room,
+            charts=charts(page),
             tab="log",
         )

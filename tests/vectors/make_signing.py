@@ -22,8 +22,17 @@ from flair_client.chain.pdas import (
     find_round_pda,
     find_update_pda,
 )
+from flair_client.chain.signer import KeypairSigner
 from flair_client.chain.unsigned import describe, unsigned_message
-from flair_client.ids import Address, CommitId
+from flair_client.encoding import (
+    commit_id,
+    encode_commit,
+    encode_unsigned_commit,
+    sign_commit,
+    signing_text,
+)
+from flair_client.ids import CODEC_DAG_CBOR, Address, Cid, CommitId
+from flair_client.objects import Commit, CommitKind, Revert, RevertKind
 
 PATH = Path(__file__).parent / "signing.json"
 BLOCKHASH = str(Address(b"\x09" * 32))
@@ -92,8 +101,40 @@ def addresses():
     }
 
 
+def revert():
+    """A revert before and after its author signed it."""
+    signer = KeypairSigner(bytes([3]) * 32)
+    head, merge = CommitId(b"\x71" * 32), CommitId(b"\x72" * 32)
+    commit = Commit(
+        kind=CommitKind.REVERT,
+        repo=find_repo_pda(signer.address, "heart")[0],
+        branch="main",
+        parents=(head,),
+        author=signer.address,
+        message="take it back",
+        time=1_800_000_000,
+        weights=Cid(CODEC_DAG_CBOR, b"\x73" * 32),
+        recipe=Cid(CODEC_DAG_CBOR, b"\x74" * 32),
+        events=Cid(CODEC_DAG_CBOR, b"\x75" * 32),
+        reverts=Revert(kind=RevertKind.MERGE, commit=merge),
+    )
+    signed = sign_commit(commit, signer.address, signer.sign)
+    block = encode_commit(signed)
+    return {
+        "author": str(signer.address),
+        "head": str(head),
+        "merge": str(merge),
+        "unsigned": encode_unsigned_commit(commit).hex(),
+        "text": signing_text(commit).decode(),
+        "signature": signed.signature.hex(),
+        "signed": block.hex(),
+        "id": str(commit_id(block)),
+    }
+
+
 def make():
     return {
+        "revert": revert(),
         "wallet": str(WALLET),
         "blockhash": BLOCKHASH,
         "addresses": {name: str(one) for name, one in addresses().items()},

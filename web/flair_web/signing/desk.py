@@ -9,11 +9,12 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Final
+from typing import Any, Final
 
 from flair_client.chain.errors import transaction_error
 from flair_client.chain.events import event_block
 from flair_client.chain.sending import (
+    ALREADY_PROCESSED,
     BLOCKHASH_UNKNOWN,
     PREFLIGHT_FAILED,
     read_result,
@@ -181,7 +182,13 @@ class Desk:
         return self._offer(pending, planned, block)
 
     def refresh(self, pending: PendingPlan) -> int:
-        """Puts a new blockhash into the plan's message; gives the blocks left."""
+        """Puts a new blockhash into the plan's message; gives the blocks left.
+
+        Raises:
+            Refused: its commit was not signed yet.
+        """
+        if not pending.instructions:
+            raise Refused("the commit is signed first")
         rpc = self._site.chain.rpc
         latest = rpc.get_latest_blockhash()
         pending.message = unsigned_message(
@@ -196,24 +203,25 @@ class Desk:
         Raises:
             ObjectInvalid, SignatureInvalid: it is not.
             ProgramRefused: it would fail; nothing was charged.
-        Expired: it was signed too late.
+            Expired: it was signed too late.
         """
+        if not pending.message:
+            raise Refused("the commit is signed first")
         signature = check_signed(wire, pending.message)
+        rpc = self._site.chain.rpc
+        # Nobody puts blocks into the store with a transaction that is not taken.
+        _require_success(rpc.simulate_transaction(wire).err)
         for cid in pending.written:
             # What the chain is about to name must be there for everybody.
             self._site.store.put(cid.codec, pending.written.get(cid))
         pending.signature = signature
         try:
-            self._site.chain.rpc.send_transaction(wire)
+            rpc.send_transaction(wire)
         except RpcRefused as exc:
             err = exc.data.get("err") if isinstance(exc.data, dict) else None
-            if exc.code == PREFLIGHT_FAILED and err == BLOCKHASH_UNKNOWN:
-                raise Expired(
-                    "it expired before it was sent: nothing was charged"
-                ) from exc
-            if exc.code == PREFLIGHT_FAILED and err is not None:
-                raise transaction_error(err) from exc
-            raise
+            if exc.code != PREFLIGHT_FAILED or err is None:
+                raise
+            _require_success(err)
         return signature
 
     def progress(self, pending: PendingPlan) -> Progress:
@@ -283,3 +291,16 @@ class Desk:
             site=SiteRules(),
         )
         return planning(own, wallet, OverlayStore(written, self._site.store))
+
+
+def _require_success(err: Any) -> None:
+    """Raises what a trial run found; a transaction that was taken before is none.
+
+    Raises:
+        Expired: the blockhash is no longer taken.
+        ProgramRefused: the program's own words.
+    """
+    if err == BLOCKHASH_UNKNOWN:
+        raise Expired("it expired before it was sent: nothing was charged")
+    if err is not None and err != ALREADY_PROCESSED:
+        raise transaction_error(err)

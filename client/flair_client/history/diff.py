@@ -14,6 +14,7 @@ import numpy as np
 from flair_client.arithmetic import Array
 from flair_client.objects import DType, Manifest, TensorEntry
 from flair_client.store.base import Store
+from flair_client.store.bulk import bring_near
 from flair_client.weights.reading import value_parts
 
 
@@ -112,6 +113,8 @@ def _diff_tensor(
     after: tuple[Manifest, TensorEntry],
 ) -> TensorDiff:
     entry = after[1]
+    for store, (_, one) in zip(stores, (before, after), strict=True):
+        bring_near(store, one.blocks)
     sums = _Sums()
     for old, new in zip_longest(
         value_parts(*before, stores[0]), value_parts(*after, stores[1])

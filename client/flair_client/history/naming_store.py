@@ -1,11 +1,12 @@
 """A store that names new blocks and forgets them: where recomputed weights go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 from flair_client.ids import Cid, block_cid
 from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store.base import Store
+from flair_client.store.bulk import bring_near
 
 
 class NamingStore:
@@ -21,6 +22,10 @@ class NamingStore:
     def get(self, cid: Cid, *, max_size: int = MAX_OBJECT_SIZE) -> bytes:
         """A block of the store behind. Raises as `Store.get`."""
         return self._store.get(cid, max_size=max_size)
+
+    def bring_near(self, cids: Iterable[Cid]) -> None:
+        """As `NearStore.bring_near`, of the store behind."""
+        bring_near(self._store, cids)
 
     def put(self, codec: int, block: bytes | memoryview) -> Cid:
         """Names the block."""

@@ -17,6 +17,7 @@ from flair_client.history.verify_weights import naming
 from flair_client.ids import Address, CommitId, Digest
 from flair_client.objects import Commit, CommitKind, Delta, Manifest
 from flair_client.store.base import Store
+from flair_client.store.bulk import bring_near
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def verify_update(
         )
         delta = decode_delta(store.get(commit.delta))
         _check_delta(delta, terms, pushed, must)
+        bring_near(store, (cid for one in delta.tensors for cid in one.blocks))
         validate_delta(store, delta, base, terms.params)
     return commit, delta
 

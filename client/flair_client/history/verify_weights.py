@@ -19,6 +19,7 @@ from flair_client.ids import Cid, Digest
 from flair_client.objects import Manifest, Role, TensorEntry
 from flair_client.progress import NO_PROGRESS, Progress
 from flair_client.store.base import Store
+from flair_client.store.bulk import bring_near
 from flair_client.weights import load_tensor
 from flair_client.weights.light_form import check_light_blocks, check_light_form
 
@@ -66,6 +67,7 @@ def verify_complete(
         ObjectError: a tensor does not decode to what its entry says, or is not finite.
     """
     known = set() if known is None else known
+    bring_near(store, _to_read(manifest, known, takes_light=takes_light))
     with progress.task("weights", len(manifest.tensors), "tensors") as task:
         for entry in manifest.tensors:
             key = _key(manifest, entry, takes_light=takes_light)
@@ -76,6 +78,18 @@ def verify_complete(
         if manifest.source is not None:
             for cid in manifest.source.blocks:
                 store.get(cid)
+
+
+def _to_read(
+    manifest: Manifest, known: set[KnownTensor], *, takes_light: bool
+) -> Iterator[Cid]:
+    for entry in manifest.tensors:
+        if _key(manifest, entry, takes_light=takes_light) in known:
+            continue
+        if entry.light is not None:
+            yield from entry.light.blocks
+        if entry.light is None or not takes_light:
+            yield from entry.blocks
 
 
 def _key(manifest: Manifest, entry: TensorEntry, *, takes_light: bool) -> KnownTensor:

@@ -2,12 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from flair_client.ids import Cid
 from flair_client.store.base import Store
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 # Requests on their way at the same time.
 N_PARALLEL: Final = 8
@@ -60,6 +62,26 @@ class FarStore(Protocol):
         """How many readers it should have."""
 
 
+@runtime_checkable
+class NearStore(Protocol):
+    """A store in front of a far one."""
+
+    def bring_near(self, cids: Iterable[Cid]) -> None:
+        """Fetches what is not near yet, several at a time, and keeps it.
+
+        What cannot be had is left for the reader, who knows what it is needed for.
+
+        Raises:
+            StoreUnavailable, StoreFull: as `Store.get` would.
+        """
+
+
+def bring_near(store: Store, cids: Iterable[Cid]) -> None:
+    """Tells a store what will be read next; most have nothing to do."""
+    if isinstance(store, NearStore):
+        store.bring_near(cids)
+
+
 def put_all(
     store: Store,
     blocks: Iterable[BlockSource],
@@ -92,6 +114,9 @@ def read_ahead(store: Store, cids: Iterable[Cid]) -> Iterator[tuple[Cid, bytes]]
         for cid in cids:
             yield cid, store.get(cid)
         return
+    # Whoever reads what is near does without what it imports.
+    from concurrent.futures import ThreadPoolExecutor
+
     waiting: deque[tuple[Cid, Future[bytes]]] = deque()
     with ThreadPoolExecutor(n_parallel) as pool:
         try:

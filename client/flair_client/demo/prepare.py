@@ -33,7 +33,7 @@ from flair_client.training.recipe import (
     TrainingRecipe,
     recipe_text,
 )
-from flair_client.workspace import RECIPE_FILE
+from flair_client.workspace import CARD_FILE, RECIPE_FILE
 
 MARKER: Final = ".flair-demo"
 OWNER: Final = "owner"
@@ -67,6 +67,30 @@ def make_recipe(dataset: Dataset) -> TrainingRecipe:
         policy=_POLICY,
         **_TRAINING,  # type: ignore[arg-type]
     )
+
+
+def card_text(dataset: Dataset) -> str:
+    """The card that the owner publishes with the model."""
+    return f"""---
+license: cc-by-4.0
+---
+# {dataset.title}
+
+A logistic regression that four hospitals train together. Their rows stay where they
+are.
+
+## Intended use
+
+To show how Flair works. Not for decisions about patients.
+
+## Data
+
+{dataset.source}. Predicted is `{dataset.target}` from {len(dataset.columns)} columns.
+
+## Limits
+
+Small, old and public data: every single update can be read by everyone.
+"""
 
 
 def check_folder(folder: Path) -> None:
@@ -140,11 +164,23 @@ def enter(folder: Path, network: NetworkProfile, names: Sequence[str]) -> Contex
 
 
 def publish_model(
-    folder: Path, owner: Context, recipe: TrainingRecipe, names: Sequence[str]
+    folder: Path,
+    owner: Context,
+    texts: tuple[TrainingRecipe, str],
+    names: Sequence[str],
 ) -> RepoAddress:
-    """Publishes the model; the hospitals may contribute, the aggregator may merge."""
+    """Publishes the model; the hospitals may contribute, the aggregator may merge.
+
+    Args:
+        folder: the demo's.
+        owner: whose model it is.
+        texts: recipe and card.
+        names: of the hospitals.
+    """
     model = folder / OWNER
+    recipe, card = texts
     write_text(model / RECIPE_FILE, recipe_text(recipe))
+    write_text(model / CARD_FILE, card)
     init(model)
     published = repo_publish(
         owner,

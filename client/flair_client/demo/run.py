@@ -25,6 +25,7 @@ from flair_client.demo.prepare import (
     AGGREGATOR,
     OWNER,
     address_of,
+    card_text,
     check_folder,
     enter,
     make_recipe,
@@ -152,7 +153,8 @@ def run_demo(
             tell(f"IPFS node at {store}")
         owner = enter(plan.folder, network, [OWNER, AGGREGATOR, *names])
         with closing(owner.chain):
-            repo = publish_model(plan.folder, owner, recipe, names)
+            texts = recipe, card_text(dataset)
+            repo = publish_model(plan.folder, owner, texts, names)
             tell(f"{OWNER} published {repo}")
             stage = _Stage(plan, dataset, recipe, owner, repo, tell)
             with (

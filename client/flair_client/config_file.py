@@ -62,6 +62,10 @@ KEYS: Final[Mapping[str, Key]] = {
     "pin.url": Key(Kind.URL, "endpoint of the pinning service"),
     "pin.token_file": Key(Kind.TEXT, "file of its token, readable by you alone"),
     "rpc.timeout_s": Key(Kind.SECONDS, "how long one request to the chain may take"),
+    "rpc.proxy": Key(Kind.URL, "HTTP proxy on the way to the chain"),
+    "rpc.ca_file": Key(
+        Kind.TEXT, "certificates (PEM) to believe the chain's servers by, too"
+    ),
     "workspace.repo": Key(
         Kind.TEXT, "the repository that this workspace is a clone of"
     ),
@@ -105,6 +109,10 @@ PROFILE_KEYS: Final[Mapping[str, Key]] = {
     "genesis_hash": Key(Kind.ADDRESS, "the cluster's genesis hash, pinned"),
     "program_id": Key(Kind.ADDRESS, "address of the program"),
     "store": Key(Kind.URL, "where blocks are kept"),
+    "more_urls": Key(Kind.TEXTS, "other RPCs, asked where the first is away"),
+    "priority_cap": Key(
+        Kind.COUNT, "the most that a transaction's priority may cost, in lamports"
+    ),
 }
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _URL = re.compile(r"(https?|file|kubo|kubo\+https)://[^\s]+")

@@ -68,7 +68,8 @@ class Context:
         Raises:
             SiteRefused: names the host.
         """
-        self.site.check_url(self.network.rpc_url)
+        for url in (self.network.rpc_url, *self.network.more_rpc_urls):
+            self.site.check_url(url)
         self.site.check_url(self.network.store_url)
         if self.sponsor_url is not None:
             self.site.check_url(self.sponsor_url)

@@ -45,7 +45,12 @@ class _Unopened:
 
 
 def open_chain(
-    profile: NetworkProfile, *, timeout_s: int, hasty: bool = False
+    profile: NetworkProfile,
+    *,
+    timeout_s: int,
+    hasty: bool = False,
+    proxy: str | None = None,
+    ca_file: str | None = None,
 ) -> "ChainClient":
     """Prepares the connection to a network; asks nothing yet.
 
@@ -56,16 +61,25 @@ def open_chain(
         profile: of the network.
         timeout_s: for one attempt.
         hasty: ask once and not long.
+        proxy: on the way out.
+        ca_file: certificates to believe servers by, besides the system's.
     """
     from flair_client.chain.client import ChainClient
     from flair_client.chain.rpc import Rpc
-    from flair_client.chain.transport import Patience
+    from flair_client.chain.transport import Door, Patience
 
     patience = Patience(timeout_s=timeout_s)
     if hasty:
         seconds = min(timeout_s, _HASTY_TIMEOUT_S)
         patience = Patience(timeout_s=seconds, answer_s=seconds, attempts=1)
-    rpc = Rpc(profile.rpc_url, genesis_hash=profile.genesis_hash, patience=patience)
+    rpc = Rpc(
+        profile.rpc_url,
+        genesis_hash=profile.genesis_hash,
+        more_urls=profile.more_rpc_urls,
+        door=Door(proxy, ca_file),
+        priority_cap=profile.priority_cap,
+        patience=patience,
+    )
     return ChainClient(rpc, profile.program_id)
 
 
@@ -108,7 +122,16 @@ def open_context(
         network=profile,
         chain=cast(
             "ChainClient",
-            _Unopened(partial(open_chain, profile, timeout_s=timeout_s, hasty=hasty)),
+            _Unopened(
+                partial(
+                    open_chain,
+                    profile,
+                    timeout_s=timeout_s,
+                    hasty=hasty,
+                    proxy=settings.text("rpc.proxy"),
+                    ca_file=settings.text("rpc.ca_file"),
+                )
+            ),
         ),
         remote=_remote(settings, store, site, wallet),
         signer=wallet,

@@ -32,6 +32,7 @@ _BUILT_IN: Final[Mapping[str, Value]] = {
     "network.devnet.url": "https://api.devnet.solana.com",
     "network.devnet.genesis_hash": "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG",
     "network.mainnet.url": "https://api.mainnet-beta.solana.com",
+    "network.mainnet.priority_cap": 100_000,
     "network.mainnet.genesis_hash": "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
 }
 _OFF_WORDS: Final = ("", "0", "false", "no", "off")
@@ -55,6 +56,8 @@ class NetworkProfile:
         genesis_hash: of the cluster; None where it changes with every start.
         program_id: the program's address there.
         store_url: where blocks are kept.
+        more_rpc_urls: asked where the first gives no usable answer.
+        priority_cap: the most that a transaction's priority may cost, in lamports.
     """
 
     name: str
@@ -62,6 +65,8 @@ class NetworkProfile:
     genesis_hash: str | None
     program_id: Address
     store_url: str
+    more_rpc_urls: tuple[str, ...] = ()
+    priority_cap: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +155,15 @@ class Settings:
             raise Refused(f"this site does not allow the network {chosen!r}")
         program_id = self.text(f"network.{chosen}.program_id") or PROGRAM_ID_TEXT
         store = self.text(f"network.{chosen}.store")
+        more = self.get(f"network.{chosen}.more_urls")
         return NetworkProfile(
             name=chosen,
             rpc_url=url,
             genesis_hash=self.text(f"network.{chosen}.genesis_hash"),
             program_id=Address.parse(program_id),
             store_url=store or (self.home / "stores" / chosen).absolute().as_uri(),
+            more_rpc_urls=more if isinstance(more, tuple) else (),
+            priority_cap=self.whole(f"network.{chosen}.priority_cap", 0),
         )
 
     def wallet_path(self, wallet: str | None = None) -> Path:

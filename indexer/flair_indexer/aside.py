@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import IO, Any, Final
+from typing import IO, Any
 
 import libipld
 
@@ -21,12 +21,12 @@ from flair_indexer.decode import Decoded, IndexedEvent, Letter
 from flair_indexer.fetching import Fetched, Waiting
 from flair_indexer.own_child import read_frame, stop_child, write_frame
 
-_STOP_S: Final = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class AsidePlan:
     """What the other process is told: how to ask the node, and whose events count.
+
+    Names are those of `Rpc` and `Door`.
 
     Attributes:
         batch_size: transactions in one request.
@@ -37,6 +37,9 @@ class AsidePlan:
     timeout_s: float
     batch_size: int
     program_id: str
+    more_urls: Sequence[str] = ()
+    proxy: str | None = None
+    ca_file: str | None = None
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ class Aside:
         """Ends the process."""
         child, self._child = self._child, None
         if child is not None:
-            stop_child(child, _STOP_S)
+            stop_child(child)
 
 
 def _write(child: "subprocess.Popen[bytes]", content: bytes) -> None:

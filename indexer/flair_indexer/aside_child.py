@@ -10,6 +10,7 @@ from typing import Any
 import libipld
 
 from flair_client.chain.rpc import Rpc
+from flair_client.chain.transport import Door
 from flair_client.errors import FlairError
 from flair_indexer.aside import AsidePlan, as_values, program_of
 from flair_indexer.fetching import Waiting, fetch
@@ -31,7 +32,13 @@ def main() -> None:
         return
     plan = AsidePlan(**json.loads(first))
     program_id = program_of(plan)
-    rpc = Rpc(plan.url, genesis_hash=plan.genesis_hash, timeout_s=plan.timeout_s)
+    rpc = Rpc(
+        plan.url,
+        genesis_hash=plan.genesis_hash,
+        more_urls=plan.more_urls,
+        door=Door(plan.proxy, plan.ca_file),
+        timeout_s=plan.timeout_s,
+    )
     with (
         collected_seldom(),
         closing(RpcSource(rpc, program_id, batch_size=plan.batch_size)) as source,

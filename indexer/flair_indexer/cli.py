@@ -317,6 +317,9 @@ def _opened(
             app.settings.number("rpc.timeout_s", 30.0),
             batch_size,
             str(ctx.program_id),
+            ctx.network.more_rpc_urls,
+            app.settings.text("rpc.proxy"),
+            app.settings.text("rpc.ca_file"),
         )
     )
     with contextlib.ExitStack() as stack:

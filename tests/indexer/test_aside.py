@@ -120,11 +120,20 @@ def test_a_node_that_is_away_is_told(told, aside):
         aside.fetch(waiting(told))
 
 
-def test_it_ends_with_its_input(aside):
+def test_it_is_gone_when_it_is_closed(aside):
     aside.begin()
     child = aside._child
 
     aside.close()
 
-    # Asked by the end of its input, not by a signal.
-    assert child.returncode == 0
+    assert child.returncode is not None
+
+
+def test_it_ends_with_its_input(aside):
+    aside.begin()
+    child = aside._child
+
+    # As when the process that started it is killed.
+    child.stdin.close()
+
+    assert child.wait() == 0

@@ -14,10 +14,10 @@ import httpx
 
 from flair_client.chain import shapes
 from flair_client.chain.accounts import RawAccount
-from flair_client.chain.transport import Patience, Transport
+from flair_client.chain.endpoints import Endpoints
+from flair_client.chain.transport import OPEN_DOOR, Door, Patience, Transport
 from flair_client.errors import (
     AccountInvalid,
-    ClusterMismatch,
     RpcRefused,
     RpcUnavailable,
 )
@@ -28,6 +28,7 @@ MAX_TRANSACTION_VERSION: Final = 1
 _SIGNATURES_LIMIT: Final = 1000
 _ACCOUNTS_LIMIT: Final = 100
 _STATUSES_LIMIT: Final = 256
+_FEE_ACCOUNTS_LIMIT: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,18 @@ class SignatureStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """How far one node is.
+
+    Attributes:
+        slot, block_height: of the same block.
+    """
+
+    slot: int
+    block_height: int
+
+
+@dataclass(frozen=True, slots=True)
 class SignatureEntry:
     """A line of an address's history."""
 
@@ -85,7 +98,7 @@ class AccountFilter:
 
 
 class Rpc:
-    """One RPC of one cluster."""
+    """One cluster, asked through one RPC or through whichever of several answers."""
 
     def __init__(
         self,
@@ -93,6 +106,9 @@ class Rpc:
         commitment_level: str = "confirmed",
         *,
         genesis_hash: str | None = None,
+        more_urls: Sequence[str] = (),
+        door: Door = OPEN_DOOR,
+        priority_cap: int = 0,
         timeout_s: float = 30.0,
         patience: Patience | None = None,
         http: httpx.BaseTransport | None = None,
@@ -105,30 +121,37 @@ class Rpc:
             commitment_level: named in every read.
             genesis_hash: of the cluster that this must be; checked before the first
                 other request.
+            more_urls: of other RPCs of the cluster, asked where the first gives no
+                usable answer.
+            door: the way out of this network.
+            priority_cap: the most that the priority of one transaction may cost, in
+                lamports; at 0 none is paid.
             timeout_s: for one attempt.
             patience: attempts, pauses and limits.
             http: carries the requests; another one in tests.
             sleep: waits; another one in tests.
         """
         self.commitment_level = commitment_level
-        self._pinned_hash = genesis_hash
+        self.priority_cap = priority_cap
         self._least_slot = 0
         self.sleep = sleep
-        self._transport = Transport(
-            url,
-            patience=patience or Patience(timeout_s=timeout_s),
-            http=http,
-            sleep=sleep,
+        patient = patience or Patience(timeout_s=timeout_s)
+        self._endpoints = Endpoints(
+            [
+                Transport(one, patience=patient, door=door, http=http, sleep=sleep)
+                for one in (url, *more_urls)
+            ],
+            genesis_hash,
         )
 
     @property
     def url(self) -> str:
-        """Where requests go."""
-        return self._transport.url
+        """Where requests go first now."""
+        return self._endpoints.url
 
     def close(self) -> None:
         """Closes the connections."""
-        self._transport.close()
+        self._endpoints.close()
 
     def ask(self, method: str, params: list[Any], *, once: bool = False) -> Any:
         """Asks, after checking once that it is the pinned cluster that answers.
@@ -138,24 +161,11 @@ class Rpc:
             RpcRefused: the RPC answered with an error.
             RpcUnavailable: no usable answer after all attempts.
         """
-        self._check_cluster()
-        return self._transport.ask(method, params, once=once)
+        return self._endpoints.ask(method, params, once=once)
 
     def ask_many(self, method: str, questions: list[list[Any]]) -> list[Any]:
         """Asks several times the same method, in one request; otherwise as `ask`."""
-        self._check_cluster()
-        return self._transport.ask_many(method, questions)
-
-    def _check_cluster(self) -> None:
-        if self._pinned_hash is None:
-            return
-        actual = self.get_genesis_hash()
-        if actual != self._pinned_hash:
-            raise ClusterMismatch(
-                f"{self.url} belongs to the cluster {actual}, "
-                f"not to {self._pinned_hash}"
-            )
-        self._pinned_hash = None
+        return self._endpoints.ask_many(method, questions)
 
     def read_from(self, slot: int) -> None:
         """Takes no account or height from now on that is older than `slot`.
@@ -174,9 +184,7 @@ class Rpc:
 
     def get_genesis_hash(self) -> str:
         """Gives the hash that tells this cluster from all others."""
-        method = "getGenesisHash"
-        result = self._transport.ask(method, [])
-        return str(shapes.address(method, result, "genesis hash"))
+        return self._endpoints.genesis_hash()
 
     def get_health(self) -> bool:
         """Tells whether the node says that it is healthy."""
@@ -266,6 +274,28 @@ class Rpc:
         method = "getBlockHeight"
         return shapes.whole(method, self.ask(method, [self._fresh()]), "height")
 
+    def get_moment(self) -> Moment:
+        """Gives slot and block height by one and the same node."""
+        method = "getEpochInfo"
+        found = shapes.mapping(method, self.ask(method, [self._fresh()]), "result")
+        return Moment(
+            shapes.whole(method, found.get("absoluteSlot"), "slot"),
+            shapes.whole(method, found.get("blockHeight"), "height"),
+        )
+
+    def get_status_at(self, signature: str) -> tuple[SignatureStatus | None, int]:
+        """Gives a status, all of history searched, and the slot of who says so."""
+        method = "getSignatureStatuses"
+        result = self.ask(method, [[signature], {"searchTransactionHistory": True}])
+        values = shapes.sequence(
+            method, shapes.context_value(method, result), "list of statuses"
+        )
+        if len(values) != 1:
+            raise shapes.malformed(method, "list of statuses")
+        found = None if values[0] is None else _status(method, values[0])
+        context = shapes.mapping(method, result["context"], "context")
+        return found, shapes.whole(method, context.get("slot"), "slot")
+
     def get_slot(self) -> int:
         """Gives the newest slot of the commitment level."""
         method = "getSlot"
@@ -275,6 +305,20 @@ class Rpc:
         """Gives the lamports that an account of `size` bytes must hold."""
         method = "getMinimumBalanceForRentExemption"
         return shapes.whole(method, self.ask(method, [size, self._level()]), "balance")
+
+    def get_recent_fees(self, writable: Sequence[Address]) -> list[int]:
+        """Gives what was paid lately to write these accounts, a number for each slot.
+
+        In millionths of a lamport a compute unit: the least that a transaction of that
+        slot paid. Of all commitment levels: the RPC names none.
+        """
+        method = "getRecentPrioritizationFees"
+        asked = [str(one) for one in writable[:_FEE_ACCOUNTS_LIMIT]]
+        found = []
+        for item in shapes.sequence(method, self.ask(method, [asked]), "list of fees"):
+            entry = shapes.mapping(method, item, "fee")
+            found.append(shapes.whole(method, entry.get("prioritizationFee"), "fee"))
+        return found
 
     def get_latest_blockhash(self) -> LatestBlockhash:
         """Gives a blockhash to build a transaction with."""

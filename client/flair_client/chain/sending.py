@@ -14,12 +14,16 @@ from flair_client.chain.errors import transaction_error
 from flair_client.chain.events import EventBytes
 from flair_client.chain.instructions import Instruction
 from flair_client.chain.pdas import PROGRAM_ID
+from flair_client.chain.priority import budget_of, priority_price
 from flair_client.chain.rpc import LatestBlockhash, Rpc, SignatureStatus
 from flair_client.chain.signer import Signer
 from flair_client.chain.transactions import (
+    TRANSACTION_LIMIT,
+    CoSigner,
     SignedTransaction,
     events_from_transaction,
     sign_transaction,
+    unsigned_wire,
 )
 from flair_client.errors import RpcRefused, RpcTimeout, RpcUnavailable
 from flair_client.ids import Address
@@ -69,15 +73,49 @@ def send_instructions(
         RpcUnavailable: the RPC gives no usable answers.
         UsageError: too big, or the wrong signers.
     """
+    price = 0 if compute_units is not None else _price(rpc, instructions, signers)
     for _ in range(_BUILDS):
         latest = rpc.get_latest_blockhash()
-        signed = sign_transaction(
-            instructions, signers, latest.blockhash, compute_units=compute_units
-        )
+        budget = {} if compute_units is None else {"compute_units": compute_units}
+        if price:
+            budget = _budget(rpc, instructions, signers, latest.blockhash, price)
+        signed = sign_transaction(instructions, signers, latest.blockhash, **budget)
         status = _deliver(rpc, signed, latest, now)
         if status is not None:
             return read_result(rpc, signed.signature, status, program_id)
     raise RpcTimeout(f"the transaction was not taken in {_BUILDS} attempts")
+
+
+def _price(
+    rpc: Rpc, instructions: Sequence[Instruction], signers: Sequence[Signer]
+) -> int:
+    # A sponsor pays for what was agreed, and for no more.
+    if any(isinstance(one, CoSigner) for one in signers):
+        return 0
+    return priority_price(rpc, instructions)
+
+
+def _budget(
+    rpc: Rpc,
+    instructions: Sequence[Instruction],
+    signers: Sequence[Signer],
+    blockhash: str,
+    price: int,
+) -> dict[str, int]:
+    """Gives what to offer by a trial run; nothing where it fails or does not fit.
+
+    The trial is not signed: whoever is asked for it could send it otherwise.
+    """
+    payer = signers[0].address
+    trial = rpc.simulate_transaction(
+        unsigned_wire(instructions, payer, blockhash), check_signatures=False
+    )
+    if trial.err is not None or not trial.compute_units:
+        return {}
+    found = budget_of(trial.compute_units, price, rpc.priority_cap)
+    offer = {"compute_units": found.compute_units, "unit_price": found.unit_price}
+    size = len(unsigned_wire(instructions, payer, blockhash, **offer))
+    return offer if size <= TRANSACTION_LIMIT else {}
 
 
 def wait_confirmed(rpc: Rpc, signature: str, *, timeout_s: float = 60.0) -> None:
@@ -119,13 +157,18 @@ def _deliver(
         status = _status(rpc, signed.signature)
         if _is_final(rpc, status):
             return status
-        height = rpc.get_block_height()
-        if height > latest.last_valid_block_height:
-            # Taken in the last block before the height was read?
-            status = _status(rpc, signed.signature, search_history=True)
-            if status is None or _is_final(rpc, status):
+        last = latest.last_valid_block_height
+        if rpc.get_block_height() > last:
+            # One URL may be many nodes, and there may be several: that it is over, and
+            # that nothing is known, must be said by nodes that are equally far.
+            moment = rpc.get_moment()
+            status, said_at = rpc.get_status_at(signed.signature)
+            if _is_final(rpc, status):
                 return status
-            if height > latest.last_valid_block_height + _SETTLE_BLOCKS:
+            is_over = moment.block_height > last and said_at >= moment.slot
+            if status is None and is_over:
+                return None
+            if moment.block_height > last + _SETTLE_BLOCKS and status is not None:
                 break
         rpc.sleep(pause)
         pause = min(2 * pause, _POLL_LIMIT_S)
@@ -153,10 +196,8 @@ def _send(rpc: Rpc, signed: SignedTransaction) -> None:
             raise transaction_error(err) from exc
 
 
-def _status(
-    rpc: Rpc, signature: str, *, search_history: bool = False
-) -> SignatureStatus | None:
-    (status,) = rpc.get_signature_statuses([signature], search_history=search_history)
+def _status(rpc: Rpc, signature: str) -> SignatureStatus | None:
+    (status,) = rpc.get_signature_statuses([signature])
     return status
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
-from solders.compute_budget import set_compute_unit_limit
+from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 from solders.hash import Hash
 from solders.instruction import AccountMeta as WireMeta
 from solders.instruction import Instruction as WireInstruction
@@ -50,6 +50,7 @@ def sign_transaction(
     blockhash: str,
     *,
     compute_units: int | None = None,
+    unit_price: int = 0,
 ) -> SignedTransaction:
     """Builds a legacy transaction and signs it; the first signer pays.
 
@@ -60,7 +61,11 @@ def sign_transaction(
     if not signers:
         raise UsageError("a transaction needs a signer")
     message = build_message(
-        instructions, signers[0].address, blockhash, compute_units=compute_units
+        instructions,
+        signers[0].address,
+        blockhash,
+        compute_units=compute_units,
+        unit_price=unit_price,
     )
     needed = [
         Address(bytes(one))
@@ -99,14 +104,26 @@ def build_message(
     blockhash: str,
     *,
     compute_units: int | None = None,
+    unit_price: int = 0,
 ) -> Message:
     """Gives what is signed of a legacy transaction."""
     wire_instructions = [_to_wire(instruction) for instruction in instructions]
+    if unit_price:
+        wire_instructions.insert(0, set_compute_unit_price(unit_price))
     if compute_units is not None:
         wire_instructions.insert(0, set_compute_unit_limit(compute_units))
     return Message.new_with_blockhash(
         wire_instructions, Pubkey.from_bytes(payer.raw), Hash.from_string(blockhash)
     )
+
+
+def unsigned_wire(
+    instructions: Sequence[Instruction], payer: Address, blockhash: str, **budget: int
+) -> bytes:
+    """Gives a transaction that nobody can send: for trial runs, and for its size."""
+    message = build_message(instructions, payer, blockhash, **budget)
+    n_signers = message.header.num_required_signatures
+    return bytes(Transaction.populate(message, [Signature.default()] * n_signers))
 
 
 def _to_wire(instruction: Instruction) -> WireInstruction:

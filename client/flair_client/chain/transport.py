@@ -5,6 +5,7 @@ often are dealt with here. What the answers mean is `chain.rpc`'s business.
 """
 
 import json
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,23 @@ _SLOT_NOT_REACHED: Final = -32016
 _BUSY: Final = (_TOO_MANY, 503)
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _MESSAGE_LIMIT: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The way out of a network that lets nobody out by himself.
+
+    Attributes:
+        proxy: URL of an HTTP proxy; None: what the environment says.
+        ca_file: certificates, in PEM, of those who sign for servers besides the
+            system's.
+    """
+
+    proxy: str | None = None
+    ca_file: str | None = None
+
+
+OPEN_DOOR: Final = Door()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +65,12 @@ class Patience:
     answer_limit: int = 64 * MIB
 
 
-class _Retry(Exception):
-    """The attempt failed in a way that another may not."""
+class Retry(Exception):
+    """The attempt failed in a way that another may not.
+
+    Attributes:
+        after_s: not before so many seconds, as the server says.
+    """
 
     def __init__(self, reason: str, after_s: float | None = None) -> None:
         super().__init__(reason)
@@ -63,6 +85,7 @@ class Transport:
         url: str,
         *,
         patience: Patience,
+        door: Door = OPEN_DOOR,
         http: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
@@ -70,24 +93,27 @@ class Transport:
         """Opens nothing yet.
 
         Raises:
-            UsageError: the URL is not http or https.
+            UsageError: the URL is not http or https, or the file of certificates
+                cannot be read.
         """
         if not _is_http(url):
             raise UsageError(f"{url!r} is not an http URL")
         self.url = url
-        self._patience = patience
-        self._sleep = sleep
+        self.patience = patience
+        self.sleep = sleep
         self._now = now
         self._ids = count(1)
         parsed = httpx.URL(url)
+        is_inside = parsed.host in _LOOPBACK
         self._http = httpx.Client(
             transport=http,
             timeout=patience.timeout_s,
             # Reading all certificates takes a while, and without TLS none is needed:
             # redirects are not followed.
-            verify=parsed.scheme == "https",
-            # The environment's proxy leads to the outside; this machine is inside.
-            trust_env=parsed.host not in _LOOPBACK,
+            verify=parsed.scheme == "https" and trusted(door),
+            # A proxy leads to the outside; this machine is inside.
+            proxy=None if is_inside or http is not None else door.proxy,
+            trust_env=not is_inside,
             # An answer that unpacks to more than it says would take memory unseen.
             headers={"accept-encoding": "identity"},
         )
@@ -108,8 +134,8 @@ class Transport:
             RpcRefused: the RPC answered with an error.
             RpcUnavailable: no usable answer after all attempts.
         """
-        attempts = 1 if once else self._patience.attempts
-        return self._patiently(method, attempts, lambda: self._ask(method, params))
+        attempts = 1 if once else self.patience.attempts
+        return self._patiently(method, attempts, lambda: self.attempt(method, params))
 
     def ask_many(self, method: str, questions: list[list[Any]]) -> list[Any]:
         """Gives the results of several requests of one method, sent as one batch.
@@ -123,7 +149,7 @@ class Transport:
             RpcUnavailable: no usable answer after all attempts.
         """
         found: list[Any] = self._patiently(
-            method, self._patience.attempts, lambda: self._ask_many(method, questions)
+            method, self.patience.attempts, lambda: self.attempt_many(method, questions)
         )
         return found
 
@@ -131,40 +157,52 @@ class Transport:
         for attempt in range(1, attempts + 1):
             try:
                 return ask()
-            except _Retry as exc:
+            except Retry as exc:
                 if attempt == attempts:
                     raise RpcUnavailable(f"{method}: {exc}") from exc
-                self._sleep(self._pause(method, attempt, exc.after_s))
+                self.sleep(self.pause(method, attempt, exc.after_s))
         raise RpcUnavailable(f"{method}: not asked")
 
-    def _pause(self, method: str, attempt: int, after_s: float | None) -> float:
-        limit = self._patience.backoff_limit_s
+    def pause(self, method: str, attempt: int, after_s: float | None) -> float:
+        """Gives how long to wait after an attempt, by its number and `Retry-After`.
+
+        Raises:
+            RpcUnavailable: the server wants to be left alone for longer than we wait.
+        """
+        limit = self.patience.backoff_limit_s
         if after_s is not None and after_s > limit:
             raise RpcUnavailable(
                 f"{method}: the server wants to be left alone for {after_s:g} s"
             )
-        own: float = min(self._patience.backoff_s * 2 ** (attempt - 1), limit)
+        own: float = min(self.patience.backoff_s * 2 ** (attempt - 1), limit)
         return own if after_s is None else max(own, after_s)
 
-    def _ask(self, method: str, params: list[Any]) -> Any:
+    def attempt(self, method: str, params: list[Any]) -> Any:
+        """Asks once.
+
+        Raises:
+            Retry: the attempt failed in a way that another may not.
+            RpcRefused, RpcUnavailable: as `ask`.
+        """
         question = self._question(method, params)
         answer = _parse(self._exchange(method, question))
         return _open_envelope(method, question["id"], answer)
 
-    def _ask_many(self, method: str, questions: list[list[Any]]) -> list[Any]:
+    def attempt_many(self, method: str, questions: list[list[Any]]) -> list[Any]:
+        """Asks several questions once; otherwise as `attempt`."""
         batch = [self._question(method, params) for params in questions]
         answers = _parse(self._exchange(method, batch))
         if not isinstance(answers, list):
             # The whole batch was refused; its error belongs to no single question.
             _open_envelope(method, None, answers)
-            raise _Retry("the answer is not a batch")
+            raise Retry("the answer is not a batch")
         by_id = {
             one["id"]: one
             for one in answers
             if isinstance(one, dict) and type(one.get("id")) is int
         }
         if len(answers) != len(batch) or by_id.keys() != {one["id"] for one in batch}:
-            raise _Retry("the answers belong to other requests")
+            raise Retry("the answers belong to other requests")
         return [_open_envelope(method, one["id"], by_id[one["id"]]) for one in batch]
 
     def _question(self, method: str, params: list[Any]) -> dict[str, Any]:
@@ -181,16 +219,16 @@ class Transport:
                 _check_status(method, answer)
                 return self._read(method, answer)
         except httpx.TimeoutException as exc:
-            raise _Retry(f"{self.url} did not answer in time") from exc
+            raise Retry(f"{self.url} did not answer in time") from exc
         except httpx.HTTPError as exc:
-            raise _Retry(f"{self.url} cannot be reached: {exc}") from exc
+            raise Retry(f"{self.url} cannot be reached: {exc}") from exc
 
     def _read(self, method: str, answer: httpx.Response) -> bytes:
         packing = answer.headers.get("content-encoding", "identity").lower()
         if packing != "identity":
             raise RpcUnavailable(f"{method}: the answer is packed as {packing[:20]!r}")
-        limit = self._patience.answer_limit
-        ends = self._now() + self._patience.answer_s
+        limit = self.patience.answer_limit
+        ends = self._now() + self.patience.answer_s
         parts: list[bytes] = []
         size = 0
         for part in answer.iter_raw():
@@ -198,9 +236,25 @@ class Transport:
             if size > limit:
                 raise RpcUnavailable(f"{method}: the answer is above {limit} bytes")
             if self._now() > ends:
-                raise _Retry(f"{self.url} did not answer in time")
+                raise Retry(f"{self.url} did not answer in time")
             parts.append(part)
         return b"".join(parts)
+
+
+def trusted(door: Door) -> "ssl.SSLContext | bool":
+    """Gives whose certificates are believed; True: the system's.
+
+    Raises:
+        UsageError: the file of certificates cannot be read.
+    """
+    if door.ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=door.ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        raise UsageError(f"{door.ca_file}: no certificates in PEM") from exc
+    return context
 
 
 def _is_http(url: str) -> bool:
@@ -215,9 +269,9 @@ def _check_status(method: str, answer: httpx.Response) -> None:
     status = answer.status_code
     said = "too many requests" if status == _TOO_MANY else f"status {status}"
     if status in _BUSY:
-        raise _Retry(f"the server says: {said}", _retry_after(answer.headers))
+        raise Retry(f"the server says: {said}", _retry_after(answer.headers))
     if answer.is_server_error:
-        raise _Retry(f"the server says: {said}")
+        raise Retry(f"the server says: {said}")
     if not answer.is_success:
         raise RpcUnavailable(f"{method}: the server says: {said}")
 
@@ -246,31 +300,31 @@ def _parse(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as exc:
-        raise _Retry("the answer is not JSON") from exc
+        raise Retry("the answer is not JSON") from exc
 
 
 def _open_envelope(method: str, request_id: int | None, envelope: Any) -> Any:
     if not isinstance(envelope, dict):
-        raise _Retry("the answer is not a JSON-RPC answer")
+        raise Retry("the answer is not a JSON-RPC answer")
     error = envelope.get("error")
     given_id = envelope.get("id")
     # A server that could not even read the request has no id to give.
     is_ours = type(given_id) is int and given_id == request_id
     if not is_ours and not (error is not None and given_id is None):
-        raise _Retry("the answer belongs to another request")
+        raise Retry("the answer belongs to another request")
     if error is not None:
         raise _refusal(method, error)
     if "result" not in envelope:
-        raise _Retry("the answer is not a JSON-RPC answer")
+        raise Retry("the answer is not a JSON-RPC answer")
     return envelope["result"]
 
 
-def _refusal(method: str, error: Any) -> RpcRefused | _Retry:
+def _refusal(method: str, error: Any) -> RpcRefused | Retry:
     if not isinstance(error, dict) or type(error.get("code")) is not int:
-        return _Retry("the answer is not a JSON-RPC answer")
+        return Retry("the answer is not a JSON-RPC answer")
     if error["code"] == _TOO_MANY:
-        return _Retry("too many requests")
+        return Retry("too many requests")
     if error["code"] == _SLOT_NOT_REACHED:
-        return _Retry("the node is behind what was seen already")
+        return Retry("the node is behind what was seen already")
     message = str(error.get("message", ""))[:_MESSAGE_LIMIT]
     return RpcRefused(method, error["code"], message, error.get("data"))

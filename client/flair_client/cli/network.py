@@ -49,9 +49,11 @@ def show(app: App, name: str | None) -> None:
             (
                 ("name", found.name),
                 ("rpc", found.rpc_url),
+                ("other rpcs", ", ".join(found.more_rpc_urls) or None),
                 ("genesis hash", found.genesis_hash or "not pinned"),
                 ("program", found.program_id),
                 ("store", found.store_url),
+                ("priority, at most", f"{found.priority_cap} lamports"),
             )
         ),
     )
@@ -62,10 +64,24 @@ def show(app: App, name: str | None) -> None:
     result=NetworkChange,
     examples=(
         "flair network add clinic --url https://rpc.example --store file:///srv/flair",
+        "flair network add clinic -f --url https://a.example --rpc https://b.example",
     ),
 )
 @click.argument("name", type=NETWORK_NAME)
 @click.option("--url", required=True, metavar="URL", help="The RPC.")
+@click.option(
+    "--rpc",
+    "more_urls",
+    multiple=True,
+    metavar="URL",
+    help="Another RPC, asked where the first is away; may be repeated.",
+)
+@click.option(
+    "--priority-cap",
+    type=click.IntRange(0, 10**9),
+    metavar="LAMPORTS",
+    help="The most that a transaction's priority may cost; 0 without it.",
+)
 @click.option(
     "--genesis-hash", metavar="HASH", help="Pins the cluster; without it any will do."
 )
@@ -77,6 +93,8 @@ def add(
     name: str,
     *,
     url: str,
+    more_urls: tuple[str, ...],
+    priority_cap: int | None,
     genesis_hash: str | None,
     program_id: Address | None,
     store_url: str | None,
@@ -90,6 +108,8 @@ def add(
         genesis_hash=genesis_hash,
         program_id=program_id,
         store_url=store_url,
+        more_urls=more_urls,
+        priority_cap=priority_cap,
         replace=force,
     )
     app.out.result(change)

@@ -1,5 +1,6 @@
 """Network profiles: which chain, which program, which store."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def network_add(
     genesis_hash: str | None = None,
     program_id: Address | None = None,
     store_url: str | None = None,
+    more_urls: Sequence[str] = (),
+    priority_cap: int | None = None,
     replace: bool = False,
 ) -> NetworkChange:
     """Writes a profile into the user's configuration.
@@ -74,6 +77,8 @@ def network_add(
         f"network.{name}.genesis_hash": genesis_hash,
         f"network.{name}.program_id": None if program_id is None else str(program_id),
         f"network.{name}.store": store_url,
+        f"network.{name}.more_urls": tuple(more_urls) or None,
+        f"network.{name}.priority_cap": priority_cap,
     }
     write_config(settings.user_config, changes)
     return NetworkChange(name, settings.user_config, settings.network == name)

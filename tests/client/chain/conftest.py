@@ -2,14 +2,19 @@
 
 import base64
 import json
+import sys
+from pathlib import Path
 
 import httpx
 import pytest
 
+from flair_client.chain.instructions import repo_create
 from flair_client.chain.rpc import Rpc
+from flair_client.chain.signer import KeypairSigner
 from flair_client.chain.transport import Patience
 from flair_client.ids import Address
 
+sys.path[:0] = [str(Path(__file__).parent)]
 GENESIS = str(Address(b"\x31" * 32))
 URL = "http://127.0.0.1:8899"
 
@@ -132,3 +137,16 @@ def make_rpc(node, clock):
 @pytest.fixture
 def rpc(make_rpc):
     return make_rpc()
+
+
+@pytest.fixture
+def signer():
+    return KeypairSigner(b"\7" * 32)
+
+
+@pytest.fixture
+def instruction(signer):
+    """One that a transaction may be made of."""
+    return repo_create(
+        payer=signer.address, creator=signer.address, name="heart", points_per_merge=1
+    )

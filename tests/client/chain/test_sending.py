@@ -51,6 +51,10 @@ class Cluster:
             "sendTransaction": self.send,
             "getSignatureStatuses": self.statuses,
             "getBlockHeight": lambda _options: self.height(),
+            "getEpochInfo": lambda _options: {
+                "absoluteSlot": self.height(),
+                "blockHeight": self.height(),
+            },
             "getTransaction": self.transaction,
         }
 

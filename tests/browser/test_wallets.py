@@ -220,3 +220,17 @@ def test_a_wallet_that_is_signed_out_is_forgotten(people):
 
     assert told == "Sign in with your wallet first."
     assert owner.page.evaluate("localStorage.length") == 0
+
+
+def test_a_plan_that_waits_gets_a_new_blockhash_by_itself(world, people, text, heir):
+    owner = people("owner").sign_in()
+    owner.page.clock.install()
+    offer(owner, text, heir)
+    owner.expect("Can be sent for about")
+
+    with owner.page.expect_response("**/refresh") as renewed:
+        owner.page.clock.fast_forward(70_000)
+    owner.expect("Can be sent for about")
+
+    assert renewed.value.ok
+    assert owner.page.evaluate("flairTestWallet.asked['solana:signTransaction']") is None

@@ -39,6 +39,9 @@ export async function sign(form: HTMLFormElement, tools: Tools): Promise<void> {
     form.querySelector(".signing-state")!.textContent = words;
   };
   say("");
+  const pressed = form.querySelector<HTMLButtonElement>("button[type=submit]")!;
+  // A second press while the site plans would show a second dialog.
+  pressed.disabled = true;
   let work: Work | null = null;
   try {
     const session = await tools.session();
@@ -54,6 +57,8 @@ export async function sign(form: HTMLFormElement, tools: Tools): Promise<void> {
   } catch (error) {
     if (work) work.dialog.say(wordsFor(error));
     else say(wordsFor(error));
+  } finally {
+    pressed.disabled = false;
   }
 }
 
@@ -174,7 +179,10 @@ function refuse(work: Work, reasons: string[]): void {
 /** Counts down; a blockhash that expired is replaced without a question, since nothing else changes. */
 function count(work: Work, plan: Plan, commit: string | null): void {
   work.dialog.countDown(plan.blocks_left, () => {
-    if (work.dialog.isOpen) void renew(work, plan, commit).then((fresh) => fresh && count(work, fresh, commit));
+    if (!work.dialog.isOpen) return;
+    renew(work, plan, commit)
+      .then((fresh) => fresh && count(work, fresh, commit))
+      .catch((error) => work.dialog.say(wordsFor(error)));
   });
 }
 
@@ -222,10 +230,13 @@ async function signAndSend(work: Work, plan: Plan, commit: string | null): Promi
 /** Shows how far the transaction is, until it is final. */
 async function follow(work: Work, plan: Plan, commit: string | null): Promise<void> {
   const { dialog, tools } = work;
+  let isShown = false;
   for (;;) {
     const progress = await tools.get<Progress>(`/actions/plans/${plan.plan}/progress`);
     dialog.say(progress.error ?? LEVELS[progress.state]);
-    if (progress.state === "confirmed" || progress.state === "finalized") finish(work, plan);
+    const isDone = progress.state === "confirmed" || progress.state === "finalized";
+    if (isDone && !isShown) finish(work, plan);
+    isShown ||= isDone;
     if (progress.state === "failed" || progress.state === "finalized") return;
     if (progress.expired) {
       return again(work, plan, commit);

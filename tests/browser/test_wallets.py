@@ -233,4 +233,6 @@ def test_a_plan_that_waits_gets_a_new_blockhash_by_itself(world, people, text, h
     owner.expect("Can be sent for about")
 
     assert renewed.value.ok
-    assert owner.page.evaluate("flairTestWallet.asked['solana:signTransaction']") is None
+    assert (
+        owner.page.evaluate("flairTestWallet.asked['solana:signTransaction']") is None
+    )

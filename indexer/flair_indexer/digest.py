@@ -22,7 +22,8 @@ def table_digests(connection: Connection, *kinds: str) -> dict[str, str]:
     for table in tables_of(*(kinds or ("mirror",))):
         digest = hashlib.sha256()
         query = select(table).order_by(*table.primary_key)
-        rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
+        # Of this statement alone: the connection goes on to write.
+        rows = connection.execute(query.execution_options(yield_per=_AT_ONCE))
         for row in rows:
             for value in row:
                 cell = shown(value)

@@ -71,6 +71,10 @@ def localnet_command(
     if reset:
         app.confirm(f"Delete the chain in {folder}?", flag="--force", given=force)
     store = (folder / "blocks").as_uri()
+    chosen = settings.text(f"network.{LOCALNET}.store")
+    # A node or a server is somebody's choice; a folder is what was written here before.
+    if chosen is not None and not chosen.startswith("file:"):
+        store = chosen
 
     def ready(found: Localnet) -> None:
         write_config(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from flair_client.chain.pdas import find_repo_pda
 from flair_client.context import Context
 from flair_client.errors import UsageError
-from flair_client.porcelain.target import find_repo
 from flair_client.repo_address import RepoAddress
 from flair_client.store.base import Store, open_store
 from flair_client.store_server.ledger import Taken, UploadLedger
@@ -80,7 +80,6 @@ def open_service(ctx: Context, terms: Terms) -> "Service":
     Raises:
         UsageError: the store to keep them in is a server itself, a URL is none, or
             there is no folder for the ledger.
-        AccountMissing: there is no such repository.
         StoreUnavailable: the store cannot be opened.
     """
     from flair_client.store_server.app import Service
@@ -111,7 +110,10 @@ def blocks_url(ctx: Context, terms: Terms) -> str:
 def _desk(ctx: Context, terms: Terms) -> "UploadDesk":
     from flair_client.store_server.uploads import UploadDesk
 
-    repos = {find_repo(ctx, one).address for one in terms.repos}
+    # One that is not there yet may be made later: until then nobody has a role in it.
+    repos = {
+        find_repo_pda(one.creator, one.name, ctx.program_id)[0] for one in terms.repos
+    }
     opened: Callable[[], Store] = partial(open_store, blocks_url(ctx, terms))
     return UploadDesk(
         chain=ctx.chain,

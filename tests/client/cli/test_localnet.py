@@ -123,3 +123,14 @@ def test_a_damaged_chain_is_named(flair, tmp_path):
 
     assert refused.code == 3
     assert "ledger.db cannot be read: file is not a database" in refused.err
+
+
+def test_a_store_that_is_a_node_or_a_server_stays_over_a_restart(flair):
+    with running():
+        pass
+    flair("config", "set", "network.localnet.store", "https://store.example")
+
+    with running():
+        found = flair("network", "show", "localnet", "--json").line["result"]
+
+    assert found["store_url"] == "https://store.example"

@@ -128,6 +128,17 @@ def test_a_wallet_for_another_network_or_version_says_why(people, knobs, words):
     assert words in shown.inner_text()
 
 
+def test_a_wallet_whose_name_is_markup_shows_it_as_text(people):
+    evil = "<img src=x onerror=alert(1)>"
+    owner = people("owner", name=evil)
+    owner.go("/actions/")
+
+    owner.press_sign_in(evil)
+
+    owner.page.get_by_role("button", name="Sign out").wait_for()
+    assert owner.page.locator("#wallet img").count() == 0
+
+
 def test_a_wallet_with_legacy_transactions_alone_is_enough(world, people, text, heir):
     owner = people("owner", versions=["legacy"]).sign_in()
 
@@ -205,6 +216,7 @@ def test_without_a_wallet_everything_can_be_read(people):
     reader.go("/actions/")
     reader.page.locator("#wallet summary").click()
     reader.page.get_by_text("No Solana wallet is in this browser.").wait_for()
+    assert reader.context.cookies() == [], "who only reads is not remembered"
 
     told = reader.refused("repo_create", name="lungs")
 

@@ -1,5 +1,6 @@
 """Signing in: forged requests, planted cookies, texts of yesterday and of elsewhere."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from wallet_site import ORIGIN, Browser, Clock, Wallet, make_site
 from flair_client.ids import Address
 from flair_web.session.message import STATEMENT
 from flair_web.session.sessions import ABSOLUTE_S, IDLE_S, Sessions
+from flair_web.session.views import _KNOWN, chain_name
+from flair_web.settings import WebSettings
 
 WALLET, OTHER = Wallet(), Wallet(bytes([2]) * 32)
 
@@ -240,3 +243,27 @@ def test_strangers_never_push_out_who_signed_in(clock, monkeypatch):
     assert sessions.find(mine.name).wallet == wallet
     known = [sessions.find(one.name) is not None for one in strangers]
     assert known == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("network", "genesis_hash", "chain"),
+    [
+        ("localnet", None, "solana:localnet"),
+        ("devnet", None, "solana:devnet"),
+        ("own", "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG", "solana:devnet"),
+        ("own", "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY", "solana:testnet"),
+        ("mainnet", "1" * 32, "solana:localnet"),
+    ],
+)
+def test_wallets_are_told_the_network_by_its_genesis_hash(network, genesis_hash, chain):
+    settings = WebSettings("", "", network=network, genesis_hash=genesis_hash)
+
+    assert chain_name(settings) == chain
+
+
+def test_the_page_knows_the_same_hashes():
+    table = Path(__file__).parents[2] / "web/frontend/src/signing/check.ts"
+    text = table.read_text()
+
+    for name, genesis_hash in _KNOWN.items():
+        assert re.search(rf'"?{genesis_hash}"?: "solana:{name}"', text)

@@ -12,24 +12,38 @@ from flair_client.errors import FlairError, IdentifierInvalid
 from flair_client.ids import Address
 from flair_web.session import guard
 from flair_web.session.message import Challenge, SignInRefused, verify_sign_in
+from flair_web.settings import WebSettings
 from flair_web.site import site
 
 SESSION: Final = Blueprint("session", __name__, url_prefix="/session")
 _NONCE_SIZE: Final = 22
 _MAX_BASE64: Final = 4_000
 _NEVER_KEPT: Final = "no-store"
-# As wallets name networks; on all others they are told that it is a local one.
-_CHAINS: Final = {"mainnet": "solana:mainnet", "devnet": "solana:devnet"}
+# Networks that wallets know, by name and by genesis hash; the page has the same hashes.
+_KNOWN: Final = {
+    "mainnet": "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
+    "devnet": "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG",
+    "testnet": "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY",
+}
 
 
-def chain_name(network: str) -> str:
-    """Gives a network's name as wallets know it."""
-    return _CHAINS.get(network, "solana:localnet")
+def chain_name(settings: WebSettings) -> str:
+    """Gives the site's network as wallets know it; any other one is a local one."""
+    for name, genesis_hash in _KNOWN.items():
+        if settings.genesis_hash == genesis_hash:
+            return f"solana:{name}"
+    is_known = settings.genesis_hash is None and settings.network in _KNOWN
+    return f"solana:{settings.network if is_known else 'localnet'}"
 
 
 @SESSION.before_app_request
 def _guard() -> tuple[Response, int] | None:
     return guard.refuse_forged()
+
+
+@SESSION.app_context_processor
+def _chain() -> dict[str, str]:
+    return {"wallet_chain": chain_name(site().settings)}
 
 
 @SESSION.after_request
@@ -49,7 +63,7 @@ def show() -> Response:
         {
             "wallet": None if found.wallet is None else str(found.wallet),
             "csrf": found.csrf,
-            "chain": chain_name(site().settings.network),
+            "chain": chain_name(site().settings),
         }
     )
 
@@ -62,7 +76,7 @@ def challenge() -> Response:
     made = Challenge(
         domain=urlsplit(own.origin).netloc,
         uri=own.origin,
-        chain=chain_name(own.network),
+        chain=chain_name(own),
         nonce="".join(secrets.choice(letters) for _ in range(_NONCE_SIZE)),
         issued_at=site().now(),
     )
@@ -106,7 +120,7 @@ def sign_out() -> Response:
         guard.sessions().end(found)
     made = guard.sessions().begin()
     guard.keep_in_cookie(made)
-    chain = chain_name(site().settings.network)
+    chain = chain_name(site().settings)
     return jsonify({"wallet": None, "csrf": made.csrf, "chain": chain})
 
 

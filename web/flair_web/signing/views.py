@@ -153,7 +153,7 @@ def _shown(made: Offer | CommitOffer) -> Response:
         {
             "plan": pending.name,
             "wallet": str(pending.wallet),
-            "chain": chain_name(site().settings.network),
+            "chain": chain_name(site().settings),
             "genesis_hash": made.genesis_hash,
             "title": pending.action.title,
             "lines": made.planned.lines,

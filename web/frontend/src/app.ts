@@ -5,7 +5,7 @@ import { button, make, short } from "./dom.ts";
 import type { Session } from "./protocol.ts";
 import { get, post, session } from "./session.ts";
 import { signIn, signOut } from "./signin.ts";
-import { connect, disconnect, features, inUse, lastUsed, onAccount, onWallets, solanaWallets, unusable } from "./wallets.ts";
+import { connect, disconnect, features, inUse, lastUsed, onAccount, onWallets, solanaWallets, unusable, wasUsed } from "./wallets.ts";
 
 const bar = document.getElementById("wallet");
 /** What the other bundle borrows: there is one session, and one wallet in use. */
@@ -16,14 +16,19 @@ let unwatch = () => {};
 /** Draws the bar anew: who is signed in, or how to. */
 async function draw(): Promise<void> {
   if (!bar) return;
-  const now = await session();
+  const now = await who();
   const parts: Node[] = now.wallet === null ? [menu(now)] : signedIn(now);
   const status = make("p", { role: "status", class: "wallet-state" }, said);
   bar.replaceChildren(...parts, status);
   document.dispatchEvent(new CustomEvent("flair:session", { detail: now.wallet }));
 }
 
-function signedIn(now: Session): Node[] {
+/** Who is signed in. The site is asked only where somebody was: readers get no cookie, and pages made for all. */
+async function who(): Promise<Pick<Session, "wallet" | "chain">> {
+  return wasUsed() ? session() : { wallet: null, chain: bar?.dataset["chain"] as Session["chain"] };
+}
+
+function signedIn(now: Pick<Session, "wallet">): Node[] {
   const used = inUse();
   const parts: Node[] = [short(now.wallet!)];
   if (used && used.account.address !== now.wallet) {
@@ -35,7 +40,7 @@ function signedIn(now: Session): Node[] {
 }
 
 /** The wallets of this browser; those that cannot be used here say why. */
-function menu(now: Session): Node {
+function menu(now: Pick<Session, "chain">): Node {
   const wallets = solanaWallets();
   const items = wallets.map((one) => {
     const why = unusable(one, now.chain);
@@ -55,6 +60,7 @@ async function enter(wallet: Wallet): Promise<void> {
     said = `Not signed in: ${error instanceof Error ? error.message : String(error)}`;
   }
   await draw();
+  focusBar();
 }
 
 async function leave(): Promise<void> {
@@ -63,6 +69,12 @@ async function leave(): Promise<void> {
   await signOut();
   said = "Signed out.";
   await draw();
+  focusBar();
+}
+
+/** What was pressed is gone: a keyboard goes on from what took its place. */
+function focusBar(): void {
+  bar?.querySelector<HTMLElement>("button, summary")?.focus();
 }
 
 function watch(wallet: Wallet): void {
@@ -75,7 +87,7 @@ function watch(wallet: Wallet): void {
 
 /** After a page was loaded the wallet that was used before is there again, without a question. */
 async function resume(): Promise<void> {
-  const now = await session();
+  const now = await who();
   const wallet = now.wallet === null ? null : lastUsed(now.chain);
   if (wallet === null || inUse() !== null) return;
   await connect(wallet, now.chain, { silent: true }).catch(() => null);

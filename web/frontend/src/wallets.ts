@@ -83,6 +83,11 @@ export async function disconnect(): Promise<void> {
   if (wallet) await features(wallet)["standard:disconnect"]?.disconnect();
 }
 
+/** Whether a wallet was used here and not signed out since. */
+export function wasUsed(): boolean {
+  return localStorage.getItem(LAST) !== null;
+}
+
 /** Gives the wallet that was used last, if it is here. */
 export function lastUsed(chain: Chain): Wallet | null {
   const name = localStorage.getItem(LAST);

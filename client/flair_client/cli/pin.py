@@ -130,9 +130,8 @@ def add(
 @service_options
 def list_(app: App, *, service: str | None, token_file: Path | None) -> None:
     """Lists the pins of the account, whoever asked for them."""
-    ctx = app.context()
     with _opened(app, service, token_file) as opened:
-        found = pin_list(ctx, opened)
+        found = pin_list(app.site, opened)
     rows = [(one.request_id, one.state, one.cid, one.name) for one in found.pins]
     app.out.result(found, lambda: table(("REQUEST", "STATE", "CID", "NAME"), rows))
 
@@ -150,9 +149,8 @@ def watch(
     token_file: Path | None,
 ) -> None:
     """Waits until a service has everything that a pin asks for."""
-    ctx = app.context()
     with _opened(app, service, token_file) as opened:
-        ctx.site.check_url(opened.url)
+        app.site.check_url(opened.url)
         pin = opened.look(request)
         _tell(app, pin)
         pin = pin_follow(opened, pin, most_s=timeout, heard=lambda one: _tell(app, one))
@@ -167,9 +165,8 @@ def remove(
     app: App, request: str, *, service: str | None, token_file: Path | None
 ) -> None:
     """Gives a pin up; the service forgets what no other pin holds."""
-    ctx = app.context()
     with _opened(app, service, token_file) as opened:
-        done = pin_remove(ctx, opened, request)
+        done = pin_remove(app.site, opened, request)
     app.out.result(done)
     app.out.note(f"{done.service} keeps {done.request_id} no longer")
 

@@ -21,6 +21,7 @@ from flair_client.errors import (
 )
 from flair_client.ids import CommitId
 from flair_client.porcelain.reading import Reading
+from flair_client.site_rules import SiteRules
 from flair_client.store.ipfs import KuboStore
 from flair_client.store.pinning import Pin, PinService, PinState
 
@@ -167,15 +168,23 @@ def pin_follow(
     return found
 
 
-def pin_list(ctx: Context, service: PinService) -> PinList:
-    """Lists the pins of an account, whoever asked for them."""
-    ctx.site.check_url(service.url)
+def pin_list(site: SiteRules, service: PinService) -> PinList:
+    """Lists the pins of an account, whoever asked for them.
+
+    Raises:
+        SiteRefused: this site does not talk to the service.
+    """
+    site.check_url(service.url)
     return PinList(service.url, tuple(service.pins()))
 
 
-def pin_remove(ctx: Context, service: PinService, request_id: str) -> PinRemoved:
-    """Gives a pin up: the service forgets its blocks where no other pin holds them."""
-    ctx.site.check_url(service.url)
+def pin_remove(site: SiteRules, service: PinService, request_id: str) -> PinRemoved:
+    """Gives a pin up: the service forgets its blocks where no other pin holds them.
+
+    Raises:
+        SiteRefused: this site does not talk to the service.
+    """
+    site.check_url(service.url)
     service.remove(request_id)
     return PinRemoved(service.url, request_id)
 

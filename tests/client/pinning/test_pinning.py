@@ -342,7 +342,7 @@ def flair(tmp_path, monkeypatch, capsys):
     home = tmp_path / "home"
     write_config(
         home / "config.toml",
-        {"network.localnet.url": "http://127.0.0.1:1", "core.network": "localnet"},
+        {"core.color": False},
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLAIR_PIN_TOKEN", TOKEN)
@@ -386,10 +386,9 @@ def test_a_site_says_which_services_are_talked_to(asking):
     from flair_client.porcelain.pin import pin_list
     from flair_client.site_rules import SiteRules
 
-    class Ctx:
-        site = SiteRules(hosts=("rpc.example",))
+    site = SiteRules(hosts=("rpc.example",))
 
     with pytest.raises(SiteRefused):
-        pin_list(Ctx, asking.client)
+        pin_list(site, asking.client)
 
     assert asking.service.asked == []

@@ -7,12 +7,15 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flair_client.errors import UsageError
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+
+_SOCKET_LIMIT: Final = 256 * 1024
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -94,6 +97,8 @@ def serve(
         access_log=False,
         server_header=False,
         limit_concurrency=most_at_once,
+        # Of one message of a WebSocket; by itself 16 MiB.
+        ws_max_size=_SOCKET_LIMIT,
         ssl_certfile=None if certificate is None else str(certificate.chain),
         ssl_keyfile=None if certificate is None else str(certificate.key),
     )

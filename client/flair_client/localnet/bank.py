@@ -3,6 +3,7 @@
 What JSON-RPC calls these things is the methods' business.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -72,10 +73,14 @@ class Bank:
     def __init__(
         self, ledger: Ledger, clock: SlotClock, blockhashes: Blockhashes
     ) -> None:
-        """Loads all accounts from the ledger."""
+        """Loads all accounts from the ledger.
+
+        `listeners` are called with each transaction that is on disk from now on.
+        """
         self.ledger = ledger
         self.clock = clock
         self.blockhashes = blockhashes
+        self.listeners: list[Callable[[Entry], None]] = []
         self.svm = self._load()
 
     def _load(self) -> LiteSVM:
@@ -227,6 +232,8 @@ class Bank:
             self.svm = self._load()
             raise
         self.clock.advance(moment)
+        for tell in self.listeners:
+            tell(entry)
         return Processed(taken=True, err=outcome.err, outcome=outcome)
 
     def _set_clock(self, moment: Moment) -> None:

@@ -4,20 +4,22 @@ Only programs on this machine are answered: a request must name a loopback host,
 JSON, and come from no web page but those of the origins that were allowed.
 """
 
+import asyncio
 import contextlib
 import json
 import logging
 import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from flair_client.errors import UsageError
 from flair_client.localnet.faults import (
@@ -31,9 +33,11 @@ from flair_client.localnet.faults import (
 from flair_client.localnet.ledger import LedgerDamaged, LedgerFull
 from flair_client.localnet.methods import METHODS, Node
 from flair_client.localnet.params import Params
+from flair_client.localnet.subscriptions import Subscriber, Subscriptions
 
 BODY_LIMIT: Final = 256 * 1024
 BATCH_LIMIT: Final = 100
+_TRY_AGAIN_LATER: Final = 1013
 _LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _JSON: Final = "application/json"
 # Headers that web wallets and Solana's own libraries send besides those of any page.
@@ -80,12 +84,23 @@ def create_app(
             return Response(media_type=_JSON)
         return Response(json.dumps(answer), media_type=_JSON)
 
+    subscriptions = Subscriptions(node)
+
+    async def subscribe(socket: WebSocket) -> None:
+        if _refuse_host(socket) or _refuse_origin(socket, allowed):
+            # Before it is accepted this is an answer with status 403.
+            await socket.close()
+            return
+        await socket.accept()
+        await _converse(socket, subscriptions)
+
     async def health(request: Request) -> Response:
         return _refuse_host(request) or PlainTextResponse("ok")
 
     return Starlette(
         routes=[
             Route("/", ask, methods=["POST"]),
+            WebSocketRoute("/", subscribe),
             Route("/health", health, methods=["GET"]),
         ],
         middleware=[
@@ -122,13 +137,17 @@ def _refuse(request: Request, allowed: frozenset[str]) -> Response | None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _JSON:
         return PlainTextResponse(f"the content type must be {_JSON}", status_code=415)
+    return _refuse_origin(request, allowed)
+
+
+def _refuse_origin(request: HTTPConnection, allowed: frozenset[str]) -> Response | None:
     origin = request.headers.get("origin")
     if origin is not None and origin not in allowed:
         return PlainTextResponse("web pages are not answered", status_code=403)
     return None
 
 
-def _refuse_host(request: Request) -> Response | None:
+def _refuse_host(request: HTTPConnection) -> Response | None:
     # A name that somebody else points at this machine is not a loopback name.
     host = request.headers.get("host", "").lower()
     name, _, port = host.rpartition(":")
@@ -138,6 +157,53 @@ def _refuse_host(request: Request) -> Response | None:
     if is_loopback:
         return None
     return PlainTextResponse("the host must be this machine", status_code=403)
+
+
+async def _converse(socket: WebSocket, subscriptions: Subscriptions) -> None:
+    """Answers a connection's subscriptions, and notifies, until it is closed."""
+    subscriber = subscriptions.join()
+
+    async def send() -> None:
+        while (text := await subscriber.outgoing.get()) is not None:
+            await socket.send_text(text)
+        # It did not read what it wanted to be told.
+        await socket.close(_TRY_AGAIN_LATER)
+
+    sender = asyncio.create_task(send())
+    try:
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                break
+            text = message.get("text") or message.get("bytes") or ""
+            _answer_socket(subscriptions, subscriber, text)
+    except (WebSocketDisconnect, RuntimeError):
+        # Gone between two messages.
+        return
+    finally:
+        subscriptions.leave(subscriber)
+        sender.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await sender
+
+
+def _answer_socket(
+    subscriptions: Subscriptions, subscriber: Subscriber, text: str | bytes
+) -> None:
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        subscriber.push(_unreadable())
+        return
+
+    def call(name: str, params: Params) -> Any:
+        return subscriptions.call(subscriber, name, params)
+
+    answer = _answer(call, given)
+    if answer is not None:
+        subscriber.push(answer)
+        if type(answer.get("result")) is int:
+            subscriptions.catch_up(subscriber, answer["result"])
 
 
 async def _read(request: Request) -> bytes | None:
@@ -157,8 +223,15 @@ def answer_body(node: Node, body: bytes) -> Any:
         given = json.loads(body)
     except (ValueError, RecursionError):
         return _unreadable()
+
+    def call(name: str, params: Params) -> Any:
+        function = METHODS.get(name)
+        if function is None:
+            raise RpcFault(METHOD_NOT_FOUND, "Method not found")
+        return function(node, params)
+
     if not isinstance(given, list):
-        return _answer(node, given)
+        return _answer(call, given)
     if len(given) > BATCH_LIMIT:
         return _error(
             None, RpcFault(INVALID_REQUEST, f"at most {BATCH_LIMIT} in one batch")
@@ -166,7 +239,7 @@ def answer_body(node: Node, body: bytes) -> Any:
     # As on a real node, one piece that is no request spoils the whole batch.
     if not all(_has_shape(one) for one in given):
         return _unreadable()
-    answers = [_answer(node, one) for one in given]
+    answers = [_answer(call, one) for one in given]
     return [one for one in answers if one is not None] or None
 
 
@@ -184,12 +257,15 @@ def _has_shape(given: Any) -> bool:
     return request_id is None or type(request_id) in (int, str)
 
 
-def _answer(node: Node, given: Any) -> dict[str, Any] | None:
+_Call: TypeAlias = Callable[[str, Params], Any]
+
+
+def _answer(call: _Call, given: Any) -> dict[str, Any] | None:
     if not _has_shape(given):
         return _unreadable()
     request_id = given.get("id")
     try:
-        result = _call(node, given)
+        result = _call(call, given)
     except RpcFault as exc:
         answer = _error(request_id, exc)
     except (LedgerFull, LedgerDamaged) as exc:
@@ -201,18 +277,15 @@ def _answer(node: Node, given: Any) -> dict[str, Any] | None:
     return answer if "id" in given else None
 
 
-def _call(node: Node, given: dict[str, Any]) -> Any:
+def _call(call: _Call, given: dict[str, Any]) -> Any:
     if given.get("jsonrpc") != "2.0" or not isinstance(given.get("method"), str):
         raise RpcFault(INVALID_REQUEST, "Invalid request")
-    function = METHODS.get(given["method"])
-    if function is None:
-        raise RpcFault(METHOD_NOT_FOUND, "Method not found")
     params = given.get("params")
     if params is None:
         params = []
     if not isinstance(params, list):
         raise RpcFault(INVALID_PARAMS, "`params` should be an array")
-    return function(node, Params(params))
+    return call(given["method"], Params(params))
 
 
 def _error(request_id: Any, fault: RpcFault) -> dict[str, Any]:

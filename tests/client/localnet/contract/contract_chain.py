@@ -3,6 +3,7 @@
 import base64
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from solders.hash import Hash
@@ -34,6 +35,12 @@ class Chain:
 
     def close(self):
         self.http.close()
+
+    @property
+    def ws_url(self):
+        """Of the WebSocket: a real node takes the port after the RPC's."""
+        parts = urlsplit(self.url)
+        return f"ws://{parts.hostname}:{parts.port + (self.name == 'validator')}/"
 
     def body(self, method, *params):
         question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}

@@ -8,7 +8,8 @@ from flair_client.ids import Address
 from flair_indexer import queries
 from flair_indexer.views import RepoView, RoleView, UpdateView
 
-N_SHOWN = 50
+N_SHOWN = 25
+N_ROLES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class WalletPage:
 
     Attributes:
         repos: that it made, owns or was offered.
+        roles: the first thirty.
+        has_more_roles: whether it has others.
         n_updates, n_merged: in all repositories.
         updates: newest first.
         next: what `before` of the next page is; None where there is none.
@@ -47,6 +50,7 @@ class WalletPage:
     wallet: Address
     repos: tuple[RepoView, ...]
     roles: tuple[WalletRole, ...]
+    has_more_roles: bool
     n_updates: int
     n_merged: int
     updates: tuple[WalletUpdate, ...]
@@ -59,7 +63,8 @@ def wallet_page(
     """Gathers what a wallet did and may do."""
     found = queries.updates_by(source, wallet, before=before, limit=N_SHOWN + 1)
     shown = found[:N_SHOWN]
-    roles = queries.roles_of(source, wallet)
+    every = queries.roles_of(source, wallet, limit=N_ROLES + 1)
+    roles = every[:N_ROLES]
     names = queries.repo_names(
         source, [o.repo for o in shown] + [o.repo for o in roles]
     )
@@ -73,6 +78,7 @@ def wallet_page(
         wallet,
         tuple(queries.repos_of(source, wallet)),
         tuple(WalletRole(o, told.get(o.repo), lines.get(o.branch)) for o in roles),
+        len(every) > N_ROLES,
         n_updates,
         n_merged,
         tuple(WalletUpdate(o, told.get(o.repo), lines.get(o.branch)) for o in shown),

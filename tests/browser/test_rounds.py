@@ -163,7 +163,7 @@ def test_an_owner_rejects_while_a_contributor_withdraws(world, people):
     nurse.sign()
     nurse.expect("Final: it cannot be undone.")
     owner.sign()
-    owner.expect("instruction 0")
+    owner.expect("an account that it needs is not there (any more)")
 
     assert model.updates() == []
     assert owner.dialog.inner_text().count("Final") == 0

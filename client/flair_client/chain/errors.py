@@ -134,6 +134,18 @@ SYSTEM_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
 }
 
 
+# The runtime's own words, where people meet them.
+RUNTIME_WORDS: Final[Mapping[str, str]] = {
+    "UninitializedAccount": "an account that it needs is not there (any more)",
+    "AccountDataTooSmall": "an account that it needs is not there (any more)",
+    "IllegalOwner": "an account that it needs is not there (any more)",
+    "InvalidAccountData": "an account is not of the kind that it must be",
+    "InsufficientFundsForRent": "insufficient lamports for the rent of an account",
+    "InsufficientFundsForFee": "insufficient lamports for the fee",
+    "BlockhashNotFound": "it was signed too long ago, or not yet",
+}
+
+
 def program_error(number: int, instruction_index: int | None = None) -> ProgramRefused:
     """Gives the error for a custom number that the program returned."""
     name, meaning = {**SYSTEM_ERRORS, **PROGRAM_ERRORS}.get(
@@ -155,14 +167,20 @@ def transaction_error(err: Any) -> ProgramRefused:
             return program_error(number, index)
         case {"InstructionError": [int(index), reason]}:
             text = _words(reason)
-            return ProgramRefused(None, text, f"instruction {index}: {text}")
+            return ProgramRefused(None, text, f"instruction {index}: {_plain(text)}")
         case "AccountNotFound":
             # The runtime's word for a payer that never had any.
             text = "insufficient lamports: the wallet that pays has none"
             return ProgramRefused(None, err, f"{text} ({err})")
         case _:
             text = _words(err)
-            return ProgramRefused(None, text, f"transaction refused: {text}")
+            return ProgramRefused(None, text, f"transaction refused: {_plain(text)}")
+
+
+def _plain(name: str) -> str:
+    """What a word of the runtime means, with the word; unknown ones as they are."""
+    meaning = RUNTIME_WORDS.get(name)
+    return name if meaning is None else f"{meaning} ({name})"
 
 
 def _words(reason: Any) -> str:

@@ -266,7 +266,7 @@ def test_a_status_and_an_outcome_that_disagree_are_a_refusal(cluster, send, node
 @pytest.mark.parametrize(
     ("err", "name", "words"),
     [
-        ("InsufficientFundsForFee", "InsufficientFundsForFee", "refused: Insuff"),
+        ("InsufficientFundsForFee", "InsufficientFundsForFee", "lamports for the fee"),
         ({"InstructionError": [0, {"Custom": 1}]}, "InsufficientLamports", "for the"),
         (
             "AccountNotFound",
@@ -276,6 +276,11 @@ def test_a_status_and_an_outcome_that_disagree_are_a_refusal(cluster, send, node
         ({"InstructionError": [0, {"Custom": 0}]}, "AccountAlreadyInUse", "already"),
         ({"InstructionError": [0, {"Custom": 9}]}, "custom error 9", "error 9"),
         ({"InstructionError": [0, "InvalidAccountOwner"]}, "InvalidAccountOwner", "0"),
+        (
+            {"InstructionError": [0, "UninitializedAccount"]},
+            "UninitializedAccount",
+            "is not there",
+        ),
         ({"InstructionError": [0, {"BorshIoError": "x"}]}, "BorshIoError", "0"),
         (
             {"InsufficientFundsForRent": {"account_index": 1}},

@@ -1,6 +1,5 @@
 """`flair web`: serves the site."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ def _options(function: Any) -> Any:
             type=click.IntRange(1, 64),
             default=4,
             metavar="N",
+            envvar=f"{PREFIX}THREADS",
             help="Requests at once; 4 without it.",
         ),
         click.option(
@@ -73,6 +73,12 @@ def _options(function: Any) -> Any:
             metavar="HOST",
             envvar=f"{PREFIX}HOST",
             help="Address to listen at; this machine alone without it.",
+        ),
+        click.option(
+            "--rpc",
+            metavar="URL",
+            envvar=f"{PREFIX}RPC",
+            help="The cluster's RPC, which signing asks; the network's without it.",
         ),
         click.option(
             "--store",
@@ -135,6 +141,7 @@ def web_settings(
     origin: str,
     *,
     store: str | None = None,
+    rpc: str | None = None,
     secret_file: Path | None = None,
     proxies: int = 0,
     rate: str = "",
@@ -144,7 +151,7 @@ def web_settings(
     made = WebSettings(
         database_url=database,
         store_url=store or profile.store_url,
-        rpc_url=os.environ.get(f"{PREFIX}RPC") or profile.rpc_url,
+        rpc_url=rpc or profile.rpc_url,
         network=profile.name,
         genesis_hash=profile.genesis_hash,
         program_id=profile.program_id,

@@ -1,5 +1,6 @@
 """Values as templates show them: short ids, times, sizes. No reads, no HTML."""
 
+import json
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,6 +12,7 @@ from flair_client.page.html import escaped
 
 # Where there is nothing: an en dash.
 NONE: Final = "\N{EN DASH}"
+_MAX_REPORT: Final = 20_000
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
@@ -69,6 +71,12 @@ def number_text(value: float | None) -> str:
     return NONE if value is None else f"{value:.4g}"
 
 
+def report_text(value: object) -> str:
+    """A report of strangers as indented JSON, cut where a page would get too long."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True)
+    return text if len(text) <= _MAX_REPORT else f"{text[:_MAX_REPORT]}\n…"
+
+
 def is_there(address: Address) -> bool:
     """Whether an address is one: the chain writes zeros for none."""
     return address != ZERO_ADDRESS
@@ -101,6 +109,7 @@ def register(app: Flask) -> None:
         number_text,
         plain,
         lines_of,
+        report_text,
     ):
         app.jinja_env.filters[function.__name__.removesuffix("_text")] = function
     app.jinja_env.tests["there"] = is_there

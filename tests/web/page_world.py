@@ -37,6 +37,7 @@ from flair_client.testing_objects import (
 )
 from flair_indexer.db import open_database
 from flair_indexer.objects import _commit_row
+from flair_indexer.schema import migrate
 from flair_indexer.tables import METADATA
 from flair_indexer.write import put_rows
 from flair_web.app import create_app
@@ -159,10 +160,12 @@ class Model:
 class PageWorld:
     """A site over a database and a store that a test fills."""
 
-    def __init__(self, folder, **settings):
-        url = f"sqlite:///{folder / 'index.sqlite'}"
-        copy_tables(url)
+    def __init__(self, folder, url=None, **settings):
+        if url is None:
+            url = f"sqlite:///{folder / 'index.sqlite'}"
+            copy_tables(url)
         self.database = open_database(url)
+        migrate(self.database)
         self.store = MemoryStore()
         self.seconds = NOW
         known = {"rpc_url": "http://127.0.0.1:9", "rate": "", "keep_s": 0}

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from flair_client.errors import IdentifierInvalid
 from flair_client.ids import Address
+from flair_client.names import check_name
 from flair_indexer import queries
 from flair_indexer.views import Activity, CommitView, RepoView
 from flair_web.site import site
@@ -68,8 +69,10 @@ def found_page(source: Connection, text: str, after: str | None) -> FoundPage:
         text: part of a name, digits of a commit's id, or an address.
         after: as the page before said.
     """
+    # Not every database takes every character, and no name has one of these.
+    text = "".join(one for one in text[:100] if one.isprintable())
     found = queries.search_repos(
-        source, text[:100], after=_read_after(after), limit=N_REPOS + 1
+        source, text, after=_read_after(after), limit=N_REPOS + 1
     )
     shown = found[:N_REPOS]
     moves: list[CommitView] = []
@@ -107,4 +110,4 @@ def _read_after(text: str | None) -> tuple[str, Address] | None:
     if text is None:
         return None
     name, _, address = text[:200].partition(" ")
-    return name, Address.parse(address)
+    return check_name("repository name", name), Address.parse(address)

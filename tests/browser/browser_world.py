@@ -109,8 +109,10 @@ class Person:
     page: Any
     addresses: list[str]
     faults: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.page.on("request", lambda one: self.asked.append(one.url))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", self._told)
 

@@ -66,6 +66,25 @@ def test_a_signature_that_comes_too_late_costs_nothing_and_is_asked_for_anew(
     assert seq(world, text) == 2
 
 
+def test_a_signature_that_comes_after_a_change_of_mind_is_not_sent(
+    world, people, text, heir
+):
+    owner = people("owner").sign_in()
+    offer(owner, text, heir)
+    owner.knob("late", value=True)
+    owner.sign()
+    owner.expect("Your wallet asks you.")
+
+    owner.dialog.get_by_role("button", name="Cancel").click()
+    owner.dialog.wait_for(state="detached")
+    owner.page.evaluate("flairTestWallet.release()")
+    owner.page.wait_for_function("flairTestWallet.signed === 1")
+    owner.act("authority_offer", {"wallet": heir}, repo=text)
+
+    assert seq(world, text) == 2
+    assert sum(one.endswith("/send") for one in owner.asked) == 1
+
+
 def test_another_account_does_not_sign_for_the_one_that_signed_in(people, text):
     owner = people("owner", "heir").sign_in()
     owner.open("authority_offer", repo=text)

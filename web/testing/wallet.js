@@ -95,6 +95,7 @@
     knobs,
     asked,
     texts,
+    signed: 0,
     install,
     connected: () => shown.length > 0,
     release() {
@@ -194,6 +195,7 @@
         signed.set(message, 1 + count * SIGNATURE_SIZE);
         const place = keys.findIndex((one) => toBase58(one) === pair.address);
         signed.set(await signWith(pair, message), 1 + Math.max(0, place) * SIGNATURE_SIZE);
+        api.signed += 1;
         return [{ signedTransaction: signed }];
       },
     },

@@ -142,6 +142,7 @@ async function signText(work: Work, offered: CommitToSign): Promise<void> {
   const feature = tools.features(connected.wallet)["solana:signMessage"]!;
   const [output] = await feature.signMessage({ account: connected.account, message });
   if (output === undefined) throw new Error("The wallet gave no answer.");
+  if (!dialog.isOpen) return;
   dialog.say("");
   const plan = await tools.post<Plan>(`/actions/plans/${offered.plan}/commit`, { signature: toBase64(output.signature) });
   const commit = await signedId(offered.block, plan.commit_block ?? "", output.signature);
@@ -210,6 +211,8 @@ async function signAndSend(work: Work, plan: Plan, commit: string | null): Promi
     transaction: withoutSignatures(message),
   });
   if (output === undefined) throw new Error("The wallet gave no answer.");
+  // Who closed the dialog meanwhile has changed their mind.
+  if (!dialog.isOpen) return;
   const returned = await checkReturned(output.signedTransaction, message, connected.account.address);
   if (returned.reasons.length > 0) return refuse(work, returned.reasons);
   let wire = returned.wire;

@@ -13,10 +13,11 @@ from flair_client.cli.invite import INVITABLE
 from flair_client.cli.role import scope_of, scope_text, until_text
 from flair_client.cli.session import App
 from flair_client.cli.types import BRANCH_NAME
+from flair_client.context import Context
 from flair_client.errors import UsageError
 from flair_client.invite_link import InviteLink, check_sponsor_url, is_invite_link
 from flair_client.porcelain.join import Joined, Requested, join, join_request
-from flair_client.repo_address import is_repo_address
+from flair_client.repo_address import RepoAddress, is_repo_address
 
 _STDIN_LIMIT = 4096
 
@@ -64,6 +65,11 @@ class JoinResult:
     metavar="URL",
     help="Who pays; without it the link's, or the setting sponsor.url.",
 )
+@click.option(
+    "--store",
+    metavar="URL",
+    help="Where the repository's blocks are, instead of the network's store.",
+)
 @click.option("--no-clone", is_flag=True, help="Take the role and fetch nothing.")
 @click.option(
     "--trust",
@@ -81,6 +87,7 @@ def join_command(
     branch: str | None,
     note: str | None,
     sponsor: str | None,
+    store: str | None,
     no_clone: bool,
     accept: bool,
 ) -> None:
@@ -105,25 +112,34 @@ def join_command(
     if request:
         if folder is not None or no_clone or accept:
             raise UsageError("with --request nothing is fetched yet")
-        _request(app, link, scopes or ("contribute",), branch, note, sponsor)
+        address = app.repo_address(link)
+        ctx = app.context(
+            signer=True, network=address.network, new_workspace=True, store=store
+        )
+        if sponsor is not None:
+            ctx = replace(ctx, sponsor_url=check_sponsor_url(sponsor))
+        _request(app, ctx, address, scopes or ("contribute",), branch, note)
         return
     if asked or (no_clone and folder is not None):
         raise UsageError("the link says what it offers; options do not fit it")
-    _join(app, link, folder, sponsor=sponsor, no_clone=no_clone, accept=accept)
+    invited = InviteLink.parse(link)
+    if sponsor is not None:
+        invited = replace(invited, sponsor_url=check_sponsor_url(sponsor))
+    ctx = app.context(
+        signer=True, network=invited.repo.network, new_workspace=True, store=store
+    )
+    place = None if no_clone else folder or Path(invited.repo.name)
+    _join(app, ctx, invited, place, accept=accept)
 
 
 def _request(  # noqa: PLR0917 - the options as they came
     app: App,
-    link: str,
+    ctx: Context,
+    address: RepoAddress,
     scopes: Sequence[str],
     branch: str | None,
     note: str | None,
-    sponsor: str | None,
 ) -> None:
-    address = app.repo_address(link)
-    ctx = app.context(signer=True, network=address.network, new_workspace=True)
-    if sponsor is not None:
-        ctx = replace(ctx, sponsor_url=check_sponsor_url(sponsor))
     made = join_request(
         ctx, address.at(None), scope=scope_of(scopes), branch=branch, note=note
     )
@@ -135,19 +151,8 @@ def _request(  # noqa: PLR0917 - the options as they came
 
 
 def _join(
-    app: App,
-    text: str,
-    folder: Path | None,
-    *,
-    sponsor: str | None,
-    no_clone: bool,
-    accept: bool,
+    app: App, ctx: Context, link: InviteLink, place: Path | None, *, accept: bool
 ) -> None:
-    link = InviteLink.parse(text)
-    if sponsor is not None:
-        link = replace(link, sponsor_url=check_sponsor_url(sponsor))
-    ctx = app.context(signer=True, network=link.repo.network, new_workspace=True)
-    place = None if no_clone else folder or Path(link.repo.name)
     done = join(ctx, link, place, trust=accept)
     if done.cloned is not None:
         done = replace(done, cloned=ask_for_trust(app, ctx, done.cloned))

@@ -120,6 +120,26 @@ def test_from_init_to_push_through_one_port_alone(chain, server, blocks, tmp_pat
     assert server.stop() == 0
 
 
+def test_a_link_and_a_store_are_all_that_a_hospital_is_given(chain, server, tmp_path):
+    net = net_of(chain, server.start(), tmp_path)
+    owner = net.person("owner")
+    repo = net.publish(owner, "heart", "--min-updates", 1)
+    link = owner.json("invite", "create", "--expires", "1d", "--repo", repo)["link"]
+    # Its profile of the network knows nothing of the store.
+    site = Net(chain.url, chain.genesis_hash, chain.store, tmp_path).person("site")
+
+    joined = site("join", link, "--trust", "--store", server.url)
+
+    assert joined.code == 0, joined.err
+    folder = site.folder / "heart"
+    new = shifted(folder / "weights.safetensors", site.folder / "new.safetensors")
+    commit = ("commit", "-m", "one", "--weights", new, "--num-samples", 40)
+    site.json(*commit, cwd=folder)
+    pushed = site("push", cwd=folder)
+    assert pushed.code == 0, pushed.err
+    assert site("push", cwd=folder).code == 0
+
+
 def test_a_server_that_is_killed_in_an_upload_goes_on_with_it(server, owner, blocks):
     inner = httpx.HTTPTransport()
     killed = []

@@ -110,12 +110,13 @@ PROFILE_KEYS: Final[Mapping[str, Key]] = {
     "program_id": Key(Kind.ADDRESS, "address of the program"),
     "store": Key(Kind.URL, "where blocks are kept"),
     "more_urls": Key(Kind.TEXTS, "other RPCs, asked where the first is away"),
+    "ws_url": Key(Kind.URL, "the RPC's WebSocket"),
     "priority_cap": Key(
         Kind.COUNT, "the most that a transaction's priority may cost, in lamports"
     ),
 }
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_URL = re.compile(r"(https?|file|kubo|kubo\+https)://[^\s]+")
+_URL = re.compile(r"(https?|wss?|file|kubo|kubo\+https)://[^\s]+")
 
 
 def find_key(name: str) -> Key:

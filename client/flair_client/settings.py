@@ -29,6 +29,7 @@ _BUILT_IN: Final[Mapping[str, Value]] = {
     "core.progress": True,
     "rpc.timeout_s": 30,
     "network.test-validator.url": "http://127.0.0.1:8899",
+    "network.test-validator.ws_url": "ws://127.0.0.1:8900",
     "network.devnet.url": "https://api.devnet.solana.com",
     "network.devnet.genesis_hash": "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG",
     "network.mainnet.url": "https://api.mainnet-beta.solana.com",
@@ -58,6 +59,7 @@ class NetworkProfile:
         store_url: where blocks are kept.
         more_rpc_urls: asked where the first gives no usable answer.
         priority_cap: the most that a transaction's priority may cost, in lamports.
+        ws_url: the RPC's WebSocket; None where it is at the RPC's own URL.
     """
 
     name: str
@@ -67,6 +69,12 @@ class NetworkProfile:
     store_url: str
     more_rpc_urls: tuple[str, ...] = ()
     priority_cap: int = 0
+    ws_url: str | None = None
+
+    @property
+    def socket_url(self) -> str:
+        """Where subscriptions go."""
+        return self.ws_url or "ws" + self.rpc_url.removeprefix("http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +172,7 @@ class Settings:
             store_url=store or (self.home / "stores" / chosen).absolute().as_uri(),
             more_rpc_urls=more if isinstance(more, tuple) else (),
             priority_cap=self.whole(f"network.{chosen}.priority_cap", 0),
+            ws_url=self.text(f"network.{chosen}.ws_url"),
         )
 
     def wallet_path(self, wallet: str | None = None) -> Path:

@@ -20,12 +20,12 @@ from flair_client.context import Context
 from flair_client.errors import ChainError, UsageError
 from flair_client.ids import Address
 from flair_indexer import queries
-from flair_indexer.aside import Aside, AsidePlan
 from flair_indexer.cars import CarPublisher
 from flair_indexer.checking import Checker
 from flair_indexer.cursor import forget_all
 from flair_indexer.db import Database, open_database, shown_url
 from flair_indexer.digest import whole_digest
+from flair_indexer.doors import open_aside, open_wakeup
 from flair_indexer.heads import HeadChecker
 from flair_indexer.logs import write_json
 from flair_indexer.memory import collected_seldom
@@ -39,7 +39,6 @@ from flair_indexer.run import Indexer, backfill, run_until_stopped
 from flair_indexer.schema import check_schema, current_revision, migrate
 from flair_indexer.settings import DATABASE_SETTING, DATABASE_VARIABLE, Options
 from flair_indexer.source import RpcSource
-from flair_indexer.wakeup import Tick
 
 
 @group("indexer", examples=("flair indexer run", "flair indexer status --json"))
@@ -117,7 +116,7 @@ def run(app: App, *, tick: float, **work: Any) -> None:
     where it was.
     """
     with _opened(app, tick_s=tick, **work) as (opened, checker):
-        wakeup = Tick()
+        wakeup = open_wakeup(app.context(), app.settings, app.out.warn)
         with _stopping(app, opened, wakeup.stop):
             app.out.note(f"mirrors into {_name(opened.database)}; Ctrl-C ends it")
             if checker is not None:
@@ -128,6 +127,7 @@ def run(app: App, *, tick: float, **work: Any) -> None:
                 if checker is not None:
                     checker.stop()
                 opened.end()
+                wakeup.close()
         _show_run(app, opened)
 
 
@@ -310,18 +310,7 @@ def _opened(
     made = Indexer(
         opened, source, ctx.program_id, Options(batch_size=batch_size, **options)
     )
-    made.aside = Aside(
-        AsidePlan(
-            ctx.network.rpc_url,
-            ctx.network.genesis_hash,
-            app.settings.number("rpc.timeout_s", 30.0),
-            batch_size,
-            str(ctx.program_id),
-            ctx.network.more_rpc_urls,
-            app.settings.text("rpc.proxy"),
-            app.settings.text("rpc.ca_file"),
-        )
-    )
+    made.aside = open_aside(ctx, app.settings, batch_size)
     with contextlib.ExitStack() as stack:
         stack.enter_context(collected_seldom())
         stack.callback(opened.close)

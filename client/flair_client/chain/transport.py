@@ -104,7 +104,7 @@ class Transport:
         self._now = now
         self._ids = count(1)
         parsed = httpx.URL(url)
-        is_inside = parsed.host in _LOOPBACK
+        inside = is_inside(parsed.host)
         self._http = httpx.Client(
             transport=http,
             timeout=patience.timeout_s,
@@ -112,8 +112,8 @@ class Transport:
             # redirects are not followed.
             verify=parsed.scheme == "https" and trusted(door),
             # A proxy leads to the outside; this machine is inside.
-            proxy=None if is_inside or http is not None else door.proxy,
-            trust_env=not is_inside,
+            proxy=None if inside or http is not None else door.proxy,
+            trust_env=not inside,
             # An answer that unpacks to more than it says would take memory unseen.
             headers={"accept-encoding": "identity"},
         )
@@ -255,6 +255,11 @@ def trusted(door: Door) -> "ssl.SSLContext | bool":
     except (OSError, ssl.SSLError) as exc:
         raise UsageError(f"{door.ca_file}: no certificates in PEM") from exc
     return context
+
+
+def is_inside(host: str) -> bool:
+    """Tells whether a host is this machine."""
+    return host in _LOOPBACK
 
 
 def _is_http(url: str) -> bool:

@@ -34,12 +34,14 @@ class DemoChain:
         url: of its RPC.
         genesis_hash: in base58.
         folder: what it keeps.
+        ws_url: of its WebSocket, where that is not at the RPC's own URL.
     """
 
     name: str
     url: str
     genesis_hash: str
     folder: Path
+    ws_url: str | None = None
 
 
 @contextmanager
@@ -70,7 +72,9 @@ def start_chain(
     ) as node:
         tell(f"{PROGRAM} {node.version} at {node.url}")
         _deploy(node, wallet, code, tell)
-        yield DemoChain(VALIDATOR, node.url, node.genesis_hash, node.folder)
+        yield DemoChain(
+            VALIDATOR, node.url, node.genesis_hash, node.folder, node.ws_url
+        )
 
 
 def _reserve(folder: Path, wallet: Path, code: bytes) -> Genesis:

@@ -146,6 +146,7 @@ def write_home(
             f"network.{chain.name}.url": chain.url,
             f"network.{chain.name}.genesis_hash": chain.genesis_hash,
             f"network.{chain.name}.store": store,
+            f"network.{chain.name}.ws_url": chain.ws_url,
             "core.wallet": OWNER,
         },
     )

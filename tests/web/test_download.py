@@ -11,6 +11,7 @@ from flair_client.errors import DigestMismatch
 from flair_client.ids import CODEC_DAG_CBOR
 from flair_client.objects import CommitKind
 from flair_client.testing_objects import make_manifest
+from flair_client.weights import import_weights, roles_by_pattern
 
 RNG = np.random.default_rng(5)
 TENSORS = {
@@ -49,6 +50,21 @@ def test_a_download_is_what_was_committed(world, model):
     assert int(answer.headers["Content-Length"]) == len(answer.data)
     assert "immutable" in answer.headers["Cache-Control"]
     assert model.head.short in answer.headers["Content-Disposition"]
+
+
+def test_a_download_is_the_file_that_export_writes(world, model, tmp_path):
+    """Of a first commit that is the uploaded file, byte for byte."""
+    path = tmp_path / "uploaded.safetensors"
+    shuffled = {name: np.asarray(one) for name, one in reversed(TENSORS.items())}
+    safetensors.numpy.save_file(shuffled, path, metadata={"by": "somebody"})
+    roles = roles_by_pattern([("train", ["*"])])
+    manifest = import_weights(path, world.store, roles)
+    cid = world.store.put(CODEC_DAG_CBOR, encode_manifest(manifest))
+    commit = model.commit(weights=cid)
+
+    answer = world.client.get(f"{model.path}/download/{commit}.safetensors")
+
+    assert answer.data == path.read_bytes()
 
 
 def test_a_download_goes_on_where_it_was_cut_off(world, model):

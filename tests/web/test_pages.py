@@ -249,7 +249,7 @@ def test_an_invalid_head_is_never_shown_as_the_model(world, story):
 
     text = world.page(story.path)
 
-    assert "the head of branch main is invalid" in text
+    assert "The head of branch main is invalid" in text
     assert f"/download/{good}.safetensors" in text
     assert f"/download/{bad}.safetensors" not in text
     assert "Clients refuse it" in world.page(f"{story.path}/commit/{bad}")

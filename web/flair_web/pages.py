@@ -16,12 +16,12 @@ from flair_web.filters import span_text
 from flair_web.site import site
 
 _STATES: Final = {
-    "behind": "events of this repository are missing here: it is behind the chain",
+    "behind": "Events of this repository are missing here: it is behind the chain",
     "different": (
-        "what is shown differs from the repository's account on chain; believe "
+        "What is shown differs from the repository's account on chain; believe "
         "`flair verify` and not this page"
     ),
-    "unknown": "this repository was not compared with its account on chain yet",
+    "unknown": "This repository was not compared with its account on chain yet",
 }
 
 
@@ -62,12 +62,12 @@ def notices(
     """Gives what is stale or wrong about what a page shows; nothing is hidden."""
     found = []
     if fresh is None or fresh.reconciled_at is None:
-        found.append(Notice("unsure", "the indexer has not compared anything yet"))
+        found.append(Notice("unsure", "The indexer has not compared anything yet"))
     else:
         late = site().now() - fresh.reconciled_at
         if late > site().settings.behind_s:
-            words = f"the indexer was last seen {span_text(late)} ago: newer events"
-            found.append(Notice("unsure", f"{words} are missing here"))
+            words = f"The indexer was last seen {span_text(late)} ago: newer events"
+            found.append(Notice("unsure", f"{words} may be missing here"))
     if repo is not None and repo.state in _STATES:
         kind: Literal["bad", "unsure"]
         kind = "bad" if repo.state == "different" else "unsure"
@@ -77,10 +77,10 @@ def notices(
             shown = "no commit before it is valid"
             if one.valid_head is not None:
                 shown = f"{one.valid_head.short} before it is shown as the model"
-            words = f"the head of branch {one.name} is invalid: {one.fault}; {shown}"
+            words = f"The head of branch {one.name} is invalid: {one.fault}; {shown}"
             found.append(Notice("bad", words))
         elif one.head_state == "missing":
-            words = f"blocks of the head of branch {one.name} are in no store"
+            words = f"Blocks of the head of branch {one.name} are in no store"
             found.append(Notice("unsure", f"{words}: it could not be checked"))
     return found
 

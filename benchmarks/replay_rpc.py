@@ -170,6 +170,10 @@ async def serve(replay: Replay, folder: Path, live: float | None) -> None:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
+                if not head.startswith(b"POST "):
+                    # No WebSocket: an indexer that asks for one looks at every tick.
+                    writer.write(b"HTTP/1.1 404 None\r\ncontent-length: 0\r\n\r\n")
+                    continue
                 length = 0
                 for line in head.split(b"\r\n"):
                     name, _, value = line.partition(b":")

@@ -6,6 +6,7 @@ when this one does, however that ends: then its standard input does.
 """
 
 import json
+import select
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -48,6 +49,7 @@ class Aside:
 
     plan: AsidePlan
     _child: "subprocess.Popen[bytes] | None" = field(default=None)
+    _is_ready: bool = field(default=False)
 
     def begin(self) -> None:
         """Starts the process where it does not run; it needs a moment to be ready."""
@@ -63,6 +65,15 @@ class Aside:
         first = json.dumps(asdict(self.plan)).encode()
         _write(self._child, first)
 
+    def is_ready(self) -> bool:
+        """Tells whether the process has begun to answer, without waiting for it."""
+        self.begin()
+        child = self._child
+        if not self._is_ready and child is not None and child.stdout is not None:
+            said, _, _ = select.select([child.stdout], [], [], 0)
+            self._is_ready = bool(said) and read_frame(child.stdout) is not None
+        return self._is_ready
+
     def fetch(self, waiting: Sequence[Waiting]) -> Fetched:
         """Fetches and reads listed transactions.
 
@@ -75,6 +86,8 @@ class Aside:
         child = self._child
         if child is None or child.stdout is None:
             raise RuntimeError("begin() starts it")
+        if not self._is_ready:
+            self._is_ready = read_frame(child.stdout) is not None
         wanted = [[one.signature, one.slot, one.is_final] for one in waiting]
         _write(child, libipld.encode_dag_cbor(wanted))
         answer = read_frame(child.stdout)
@@ -90,7 +103,7 @@ class Aside:
 
     def close(self) -> None:
         """Ends the process."""
-        child, self._child = self._child, None
+        child, self._child, self._is_ready = self._child, None, False
         if child is not None:
             stop_child(child)
 

@@ -43,6 +43,8 @@ def main() -> None:
         collected_seldom(),
         closing(RpcSource(rpc, program_id, batch_size=plan.batch_size)) as source,
     ):
+        # That it is ready.
+        write_frame(outgoing, b"")
         while (asked := read_frame(incoming)) is not None:
             waiting = [
                 Waiting(signature, slot, is_final, 0)

@@ -181,13 +181,13 @@ class Indexer:
         n_transactions = n_events = n_missing = 0
         above = self.options.aside_above
         is_much = self.aside is not None and is_more_waiting(self.database, above)
-        get = self.aside.fetch if is_much and self.aside else self._fetch
+        aside = self.aside if is_much else None
         with ThreadPoolExecutor(1, "flair-indexer-fetch") as pool:
-            coming = self._coming(pool, get, above=-1)
+            coming = self._coming(pool, aside, above=-1)
             while coming is not None:
                 fetched = coming.result()
                 # While these are written the next ones are fetched.
-                coming = self._coming(pool, get, above=fetched.waiting[-1].slot)
+                coming = self._coming(pool, aside, above=fetched.waiting[-1].slot)
                 drained = self._write(owner, fetched)
                 n_transactions += drained.n_transactions
                 n_events += drained.n_events
@@ -202,7 +202,7 @@ class Indexer:
     def _coming(
         self,
         pool: Executor,
-        get: Callable[[Sequence[Waiting]], Fetched],
+        aside: Aside | None,
         *,
         above: int,
     ) -> "Future[Fetched] | None":
@@ -213,7 +213,9 @@ class Indexer:
         if not waiting:
             return None
         self.on_phase("fetch")
-        return pool.submit(get, waiting)
+        # Until it is ready the work goes on without it.
+        is_ready = aside is not None and aside.is_ready()
+        return pool.submit(aside.fetch if aside and is_ready else self._fetch, waiting)
 
     def _write(self, owner: Owner, fetched: Fetched) -> Drained:
         self.on_phase("write")

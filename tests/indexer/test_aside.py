@@ -1,5 +1,6 @@
 """Transactions fetched in a process of their own, and what happens when it ends."""
 
+import select
 import signal
 
 import pytest
@@ -65,10 +66,35 @@ def waiting(told):
     return [Waiting(one.signature, one.slot, one.is_final, 0) for one in listed[:3]]
 
 
-def test_what_another_process_reads_is_the_same(told, indexer):
+def test_what_another_process_reads_is_the_same(told, indexer, aside, monkeypatch):
+    n_units = []
+    fetch = aside.fetch
+    monkeypatch.setattr(Aside, "fetch", lambda _, one: n_units.append(1) or fetch(one))
+    aside.begin()
+    select.select([aside._child.stdout], [], [])
+
+    backfill(indexer)
+
+    assert len(n_units) > 1
+    assert told[0].digests(indexer) == told[0].digests()
+
+
+def test_until_it_is_ready_the_work_goes_on(told, indexer, aside, monkeypatch):
+    monkeypatch.setattr(Aside, "is_ready", lambda _: False)
+
     backfill(indexer)
 
     assert told[0].digests(indexer) == told[0].digests()
+
+
+def test_that_it_is_ready_is_known_without_waiting(told, aside):
+    assert not aside.is_ready()
+
+    select.select([aside._child.stdout], [], [])
+
+    assert aside.is_ready()
+    assert aside.is_ready()
+    assert aside.fetch(waiting(told)).decoded
 
 
 def test_it_runs_only_while_much_is_waiting(told, indexer, aside, monkeypatch):

@@ -37,6 +37,8 @@ _PART_BLOCKS: Final = 512
 _PIECE_BYTES: Final = 4 << 20
 # Shorter than what a server takes, by what two clocks may differ.
 _VALID_S: Final = 1800
+# The wallet has no role there, or the server is not for it.
+_NO_ROLE: Final = ("stranger", "signer", "repo")
 _DEFAULT_PATIENCE: Final = ServedPatience()
 
 
@@ -58,13 +60,13 @@ class Sender:
     Attributes:
         signer: the user's wallet, or a machine key.
         wallet: whose role counts; None is the signer's own.
-        repo: account of the repository that they belong to; known once a command has
-            found it.
+        repos: accounts of the repositories that a command has found, the last one
+            first: what is sent belongs to one of them.
     """
 
     signer: _Signer
     wallet: Address | None = None
-    repo: Address | None = None
+    repos: tuple[Address, ...] = ()
 
 
 class ServedStore:
@@ -115,9 +117,11 @@ class ServedStore:
         self._finalizer()
 
     def for_repo(self, repo: Address) -> None:
-        """Says which repository's roles what is sent from now on is taken by."""
-        if self.sender is not None:
-            self.sender.repo = repo
+        """Says by which repository's roles what is sent from now on is to be taken."""
+        sender = self.sender
+        if sender is not None:
+            others = (one for one in sender.repos if one != repo)
+            sender.repos = (repo, *others)
 
     def get(self, cid: Cid, *, max_size: int = MAX_OBJECT_SIZE) -> bytes:
         """As `Store.get`."""
@@ -202,24 +206,39 @@ class ServedStore:
                     return
 
     def _send(self, file: IO[bytes], car: Digest, size: int) -> None:
-        at = self._rpc.begin(lambda: self._signed(car, size))
+        at = self._begin(car, size)
         while not at.is_done:
             if at.offset < size:
                 at = self._rpc.append(at, partial(_piece, file, at))
             else:
                 at = self._rpc.finish(at)
 
-    def _signed(self, car: Digest, size: int) -> dict[str, Any]:
+    def _begin(self, car: Digest, size: int) -> UploadAt:
+        """Begins an upload for the repository in which the wallet has a role.
+
+        A command may have looked at several: a fork's origin, models of others.
+        """
         sender = self.sender
-        if sender is None or sender.repo is None:
+        if sender is None or not sender.repos:
             raise UploadRefused(
                 "sender",
                 f"{self.url} takes blocks only for a repository, from a wallet",
             )
+        for repo in sender.repos:
+            try:
+                return self._rpc.begin(partial(self._signed, sender, repo, car, size))
+            except UploadRefused as exc:
+                if exc.code not in _NO_ROLE or repo == sender.repos[-1]:
+                    raise
+        raise AssertionError("there is a last one")
+
+    def _signed(
+        self, sender: Sender, repo: Address, car: Digest, size: int
+    ) -> dict[str, Any]:
         signer = sender.signer
         text = UploadText(
             host=_host(self.url),
-            repo=sender.repo,
+            repo=repo,
             wallet=signer.address if sender.wallet is None else sender.wallet,
             car=car,
             size=size,

@@ -79,7 +79,7 @@ def owner(chain, server, tmp_path):
     account = find_repo_pda(address.creator, address.name)[0]
 
     def client(**how):
-        return ServedStore(server.url, Sender(wallet, None, account), **how)
+        return ServedStore(server.url, Sender(wallet, None, (account,)), **how)
 
     return client
 
@@ -296,7 +296,7 @@ def test_a_repository_that_it_is_not_for_is_refused(chain, server, tmp_path, own
         mine = find_repo_pda(repo.creator, "else")[0]
         for sender, code in (
             (owner().sender, "repo"),
-            (Sender(wallet, None, mine), "quota"),
+            (Sender(wallet, None, (mine,)), "quota"),
         ):
             store = ServedStore(narrow.url, sender, patience=ONCE)
             with pytest.raises(UploadRefused) as caught:

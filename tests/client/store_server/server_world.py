@@ -77,7 +77,7 @@ class World:
         """The store as somebody's client sees it."""
         store = ServedStore(
             self.url,
-            Sender(signer, wallet, repo),
+            Sender(signer, wallet, () if repo is None else (repo,)),
             patience=PATIENCE,
             http=http,
             now=now or self.time,

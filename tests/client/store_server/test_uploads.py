@@ -438,6 +438,19 @@ def test_who_only_reads_cannot_send(world):
         store.get(block_cid(CODEC_RAW, b"not there"))
 
 
+def test_of_several_repositories_the_one_with_a_role_counts(world):
+    store = world.client(ALICE)
+    for address in (BOB.address, OWNER.address):
+        store.for_repo(address)
+
+    cid = put_raw(store, 12)
+
+    assert cid in list(world.blocks)
+    assert store.sender.repos == (OWNER.address, BOB.address, REPO)
+    store.for_repo(REPO)
+    assert store.sender.repos[0] == REPO
+
+
 @pytest.mark.parametrize(
     "body",
     [

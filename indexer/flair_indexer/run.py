@@ -208,7 +208,9 @@ class Indexer:
     ) -> "Future[Fetched] | None":
         if self.stopped:
             return None
-        size = self.options.unit_size
+        # The first one of a look is short: after a restart it goes on at once.
+        first = self.options.first_unit_size if above < 0 else self.options.unit_size
+        size = min(first, self.options.unit_size)
         waiting = next_waiting(self.database, size, self.clock(), above=above)
         if not waiting:
             return None

@@ -17,6 +17,7 @@ class Options:
         batch_size: transactions fetched in one request; 1 for an RPC that takes no
             batches.
         unit_size: transactions in one unit of work, but for the rest of the last slot.
+        first_unit_size: the most in the first unit of a look.
         aside_above: with more transactions waiting, they are fetched in a process of
             their own.
         null_attempts: so often a listed transaction that the RPC does not give is asked
@@ -33,6 +34,7 @@ class Options:
     page_size: int = 1000
     batch_size: int = 100
     unit_size: int = 2000
+    first_unit_size: int = 200
     aside_above: int = 5000
     null_attempts: int = 8
     retry_s: float = 0.25

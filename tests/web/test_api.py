@@ -95,6 +95,14 @@ def schema_test(operation, mode, bounded, ask):
     return bounded(given(case=operation.as_strategy(generation_mode=mode))(ask))
 
 
+def test_a_place_in_a_list_that_is_none_finds_nothing(site):
+    wallet = f"/wallets/{make_address(2)}"
+
+    assert site.client.get(f"/api/v1{wallet}?before=5 {'1' * 33}").status_code == 404
+    assert site.client.get(f"/api/v1{wallet}?before=x").status_code == 400
+    assert site.client.get(f"/api/v1/search?after=a {'1' * 33}").status_code == 404
+
+
 def test_real_values_of_the_path_are_answered_as_described(site):
     schema = described(site)
     creator, name = site.story.path.strip("/").split("/")

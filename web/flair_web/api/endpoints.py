@@ -7,7 +7,6 @@ from typing import Any, Final
 from flask import abort
 from sqlalchemy import Connection
 
-from flair_client.errors import IdentifierInvalid
 from flair_client.ids import Address
 from flair_indexer import queries
 from flair_web.commit.page import CommitPage, commit_page
@@ -139,10 +138,7 @@ def _wallet(source: Connection, values: Values) -> WalletPage:
     before = None
     if values.get("before"):
         moment, _, branch = values["before"].partition(" ")
-        try:
-            before = int(moment), Address.parse(branch)
-        except IdentifierInvalid:
-            abort(400, "before is what the page before said")
+        before = int(moment), Address.parse(branch)
     return wallet_page(source, values["wallet"], before)
 
 

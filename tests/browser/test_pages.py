@@ -141,3 +141,20 @@ def test_a_keyboard_reaches_what_scrolls_and_skips_what_repeats(browser, shown):
             break
     assert page.evaluate("document.activeElement.getAttribute('role')") == "region"
     page.close()
+
+
+def test_a_deadline_is_counted_down_by_the_sites_clock(browser, shown):
+    address, paths = shown
+    context = browser.new_context()
+    # A reader's clock that is years behind.
+    context.clock.install(time="2001-01-01T00:00:00")
+    page = context.new_page()
+    page.goto(address + next(one for one in paths if one.endswith("/round/main/2")))
+    left = page.locator("[data-deadline]")
+    said = [left.inner_text()]
+    for minutes in (30, 90):
+        page.clock.run_for(minutes * 60 * 1000)
+        said.append(left.inner_text())
+
+    assert said == ["1 h left", "30 min left", "over for 1 h"]
+    context.close()

@@ -1,6 +1,7 @@
 // On every page: the wallet's bar, and the forms of actions. What reads and checks transactions is loaded by those who sign.
 
 import type { Wallet } from "@wallet-standard/base";
+import { countDown } from "./countdown.ts";
 import { button, make, short } from "./dom.ts";
 import type { Session } from "./protocol.ts";
 import { get, post, session } from "./session.ts";
@@ -110,4 +111,5 @@ function prepareForms(): void {
 
 onWallets(() => void draw().then(resume));
 prepareForms();
+countDown();
 void draw().then(resume);

@@ -97,7 +97,7 @@ ACTION = Action(
             "fedavg",
         ),
         _number("weight_cap", "Largest weight", 256, "a power of two"),
-        _number("bits", "Bits of a value", 16, "13 to 16"),
+        _number("bits", "Bits of a value", 16, "13 or 16"),
         _number("scale_exp", "Exponent of the unit", -13),
         Field(
             "norm_bound",

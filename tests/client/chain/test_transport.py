@@ -80,7 +80,7 @@ def server():
 def transport(server, clock):
     made = Transport(
         server.url,
-        patience=Patience(timeout_s=0.2, attempts=2, backoff_s=0.1),
+        patience=Patience(timeout_s=1.0, attempts=2, backoff_s=0.1),
         sleep=clock.sleep,
     )
     yield made

@@ -39,7 +39,7 @@ def chain(monkeypatch):
     made = ClosableChain()
 
     def open_context(
-        settings, *, network=None, signer=False, hasty=False, progress=None
+        settings, *, network=None, signer=False, hasty=False, store=None, progress=None
     ):
         profile = NetworkProfile(
             network or settings.network, "http://x", None, PROGRAM_ID, "file:///x"

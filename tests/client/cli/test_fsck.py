@@ -161,7 +161,7 @@ def test_fsck_asks_nobody_without_repair(site, clone, monkeypatch):
                 raise AttributeError(name)
             raise AssertionError(name)
 
-    monkeypatch.setattr("flair_client.store.base.open_store", lambda _: Nobody())
+    monkeypatch.setattr("flair_client.store.base.open_store", lambda *_: Nobody())
 
     assert run(site, clone).code == 0
 

@@ -31,7 +31,10 @@ class Shared:
 
 @contextlib.contextmanager
 def share(binary, tmp_path_factory):
-    """The first process that asks starts the node, and ends it after the last."""
+    """The first process that asks starts the node, and ends it after the last.
+
+    A process may come to these tests when all others are through: it is a first one.
+    """
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     folder = (
         tmp_path_factory.mktemp("validator")
@@ -45,7 +48,8 @@ def share(binary, tmp_path_factory):
             found = json.loads(state.read_text()) if state.exists() else None
             started = found is None
             if started:
-                found = _start(held, binary, folder)
+                own = Path(tempfile.mkdtemp(dir=folder, prefix="node-"))
+                found = _start(held, binary, own)
             _write(state, found, found["users"] + 1)
         try:
             yield Shared(found["url"], Path(found["authority"]))
@@ -92,5 +96,7 @@ def _wait_alone(lock, state):
     while time.monotonic() < ends:
         with lock:
             if json.loads(state.read_text())["users"] == 0:
+                # Whoever asks later starts another one.
+                state.unlink()
                 return
         time.sleep(0.1)

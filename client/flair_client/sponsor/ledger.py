@@ -6,23 +6,16 @@ again gets the same signature and counts once.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from flair_client.errors import (
-    FlairError,
-    RecordDamaged,
-    SponsorRefused,
-    StoreFull,
-    WorkspaceError,
-    WorkspaceLocked,
-)
+from flair_client.errors import SponsorRefused
 from flair_client.ids import Address
+from flair_client.ledger_file import DAY_S, open_ledger, unit_of_work
 from flair_client.sponsor.rules import Asked, Purpose
 
-DAY_S: Final = 86_400
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS signed (
     message BLOB PRIMARY KEY,
@@ -35,9 +28,6 @@ CREATE TABLE IF NOT EXISTS signed (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS signed_by_day ON signed (day, wallet);
 """
-# sqlite.org/rescode.html; the higher bits tell details.
-_PRIMARY: Final = 0xFF
-_DAMAGE: Final = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +107,10 @@ class Ledger:
             SponsorRefused: names the cap that it would exceed; nothing was written.
         """
         day = now // DAY_S
-        with self._open() as db:
-            db.execute("BEGIN IMMEDIATE")
+        with self._open() as db, unit_of_work(db):
             if _is_signed(db, asked):
-                db.execute("ROLLBACK")
                 return False
-            try:
-                _check_caps(db, asked, lamports, caps, day)
-            except SponsorRefused:
-                db.execute("ROLLBACK")
-                raise
+            _check_caps(db, asked, lamports, caps, day)
             db.execute(
                 "INSERT INTO signed VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -134,7 +118,6 @@ class Ledger:
                     *(asked.purpose.value, asked.wallet.raw, lamports),
                 ),
             )
-            db.execute("COMMIT")
         return True
 
     def spent(self, now: int) -> Spent:
@@ -159,32 +142,8 @@ class Ledger:
             tuple((Address(raw), int(total)) for raw, total in wallets),
         )
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            db = sqlite3.connect(
-                self.path, isolation_level=None, timeout=self.timeout_s
-            )
-            with contextlib.closing(db):
-                db.execute("PRAGMA synchronous = FULL")
-                db.executescript(_SCHEMA)
-                yield db
-        except sqlite3.DatabaseError as exc:
-            raise _unusable(self.path, exc) from exc
-
-
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> FlairError:
-    """Tells a file that is no ledger from one that cannot be used now."""
-    # The driver's own complaints, as about a text that is no text, have no code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
-    if code in _DAMAGE:
-        return RecordDamaged(path, 1, f"is no ledger: {error}")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return WorkspaceLocked(f"another process holds the sponsor's ledger {path}")
-    if code == sqlite3.SQLITE_FULL:
-        return StoreFull(f"the sponsor's ledger {path} cannot grow: {error}")
-    return WorkspaceError(f"the sponsor's ledger {path} cannot be used: {error}")
+    def _open(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        return open_ledger(self.path, _SCHEMA, timeout_s=self.timeout_s)
 
 
 def _is_signed(db: sqlite3.Connection, asked: Asked) -> bool:

@@ -101,6 +101,22 @@ def put_all(
     return n_blocks, n_bytes
 
 
+def in_parts(
+    blocks: Iterable[BlockSource], max_bytes: int, max_blocks: int
+) -> Iterator[list[BlockSource]]:
+    """Cuts blocks, in their order, into parts; one block may be larger than a part."""
+    part: list[BlockSource] = []
+    size = 0
+    for one in blocks:
+        if part and (size + one.size > max_bytes or len(part) == max_blocks):
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += one.size
+    if part:
+        yield part
+
+
 def read_ahead(store: Store, cids: Iterable[Cid]) -> Iterator[tuple[Cid, bytes]]:
     """Gives blocks in the order asked for; a far store is asked for several at once.
 

@@ -18,7 +18,7 @@ from flair_client.errors import BlockMissing, IdentifierInvalid, StoreUnavailabl
 from flair_client.ids import CODEC_DAG_CBOR, CODEC_RAW, Cid, block_cid
 from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store.base import check_block, check_block_size
-from flair_client.store.bulk import N_PARALLEL, BlockSource
+from flair_client.store.bulk import N_PARALLEL, BlockSource, in_parts
 from flair_client.store.car import CarReader, Pieces
 from flair_client.store.ipfs_rpc import (
     KuboPatience,
@@ -146,7 +146,9 @@ class KuboStore:
         pins = _Pins()
         n_blocks = n_bytes = 0
         with ThreadPoolExecutor(_N_IMPORTS) as pool:
-            for part, future in _submitted(pool, self._send, _parts(blocks)):
+            for part, future in _submitted(
+                pool, self._send, in_parts(blocks, PART_BYTES, _PART_BLOCKS)
+            ):
                 new = future.result()
                 n_blocks += len(new)
                 n_bytes += sum(one.size for one in new)
@@ -340,16 +342,3 @@ def _submitted(
             yield waiting.popleft()
         waiting.append((part, pool.submit(send, part)))
     yield from waiting
-
-
-def _parts(blocks: Iterable[BlockSource]) -> Iterator[list[BlockSource]]:
-    part: list[BlockSource] = []
-    size = 0
-    for one in blocks:
-        if part and (size + one.size > PART_BYTES or len(part) == _PART_BLOCKS):
-            yield part
-            part, size = [], 0
-        part.append(one)
-        size += one.size
-    if part:
-        yield part

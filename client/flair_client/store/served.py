@@ -24,7 +24,7 @@ from flair_client.errors import StoreUnavailable, UploadRefused
 from flair_client.ids import Address, Cid, Digest, block_cid
 from flair_client.limits import MAX_OBJECT_SIZE
 from flair_client.store.base import check_block_size
-from flair_client.store.bulk import N_PARALLEL, BlockSource
+from flair_client.store.bulk import N_PARALLEL, BlockSource, in_parts
 from flair_client.store.gateway import Gateway, check_gateway_url, gateway_client
 from flair_client.store.served_rpc import ServedPatience, ServedRpc, UploadAt
 from flair_client.store.upload_text import NONCE_SIZE, UploadText
@@ -181,7 +181,7 @@ class ServedStore:
             UploadRefused: the server does not take them from this wallet.
         """
         n_blocks = n_bytes = 0
-        for part in _parts(blocks):
+        for part in in_parts(blocks, PART_BYTES, _PART_BLOCKS):
             missing = set(self._rpc.missing([one.cid for one in part]))
             new = [one for one in part if one.cid in missing]
             if new:
@@ -277,16 +277,3 @@ def _write_part(file: IO[bytes], blocks: Sequence[BlockSource]) -> tuple[Digest,
 
 def _piece(file: IO[bytes], at: UploadAt) -> bytes:
     return os.pread(file.fileno(), _PIECE_BYTES, at.offset)
-
-
-def _parts(blocks: Iterable[BlockSource]) -> Iterator[list[BlockSource]]:
-    part: list[BlockSource] = []
-    size = 0
-    for one in blocks:
-        if part and (size + one.size > PART_BYTES or len(part) == _PART_BLOCKS):
-            yield part
-            part, size = [], 0
-        part.append(one)
-        size += one.size
-    if part:
-        yield part

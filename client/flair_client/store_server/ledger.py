@@ -12,19 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from flair_client.errors import (
-    FlairError,
-    RecordDamaged,
-    StoreFull,
-    UploadRefused,
-    WorkspaceError,
-    WorkspaceLocked,
-)
+from flair_client.errors import UploadRefused
 from flair_client.ids import Address
+from flair_client.ledger_file import DAY_S, open_ledger, unit_of_work
 from flair_client.store.upload_text import UploadText
 from flair_client.store_server.rights import Standing
 
-DAY_S: Final = 86_400
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS uploads (
     id TEXT PRIMARY KEY,
@@ -47,9 +40,6 @@ CREATE TABLE IF NOT EXISTS nonces (
     PRIMARY KEY (signer, nonce)
 ) STRICT;
 """
-# sqlite.org/rescode.html; the higher bits tell details.
-_PRIMARY: Final = 0xFF
-_DAMAGE: Final = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class State(StrEnum):
@@ -192,43 +182,11 @@ class UploadLedger:
 
     @contextlib.contextmanager
     def _unit_of_work(self) -> Iterator[sqlite3.Connection]:
-        with self._open() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
+        with self._open() as db, unit_of_work(db):
+            yield db
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            db = sqlite3.connect(
-                self.path, isolation_level=None, timeout=self.timeout_s
-            )
-            with contextlib.closing(db):
-                db.execute("PRAGMA synchronous = FULL")
-                db.executescript(_SCHEMA)
-                yield db
-        except sqlite3.DatabaseError as exc:
-            raise _unusable(self.path, exc) from exc
-        except OSError as exc:
-            raise WorkspaceError(f"{self.path}: {exc.strerror}") from exc
-
-
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> FlairError:
-    """Tells a file that is no ledger from one that cannot be used now."""
-    # The driver's own complaints, as about a text that is no text, have no code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
-    if code in _DAMAGE:
-        return RecordDamaged(path, 1, f"is no ledger: {error}")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return WorkspaceLocked(f"another process holds the ledger {path}")
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return StoreFull(f"the ledger {path} cannot grow: {error}")
-    return WorkspaceError(f"the ledger {path} cannot be used: {error}")
+    def _open(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        return open_ledger(self.path, _SCHEMA, timeout_s=self.timeout_s)
 
 
 def _upload(row: tuple[str, bytes, int, str]) -> Upload:

@@ -164,7 +164,8 @@ def test_a_ledger_that_another_process_holds_is_not_called_damaged(ledger):
         (sqlite3.SQLITE_FULL, StoreFull),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, WorkspaceLocked),
         (sqlite3.SQLITE_READONLY, WorkspaceError),
-        (sqlite3.SQLITE_IOERR_WRITE, WorkspaceError),
+        (sqlite3.SQLITE_IOERR_WRITE, StoreFull),
+        (sqlite3.SQLITE_IOERR_READ, WorkspaceError),
         (sqlite3.SQLITE_CORRUPT_INDEX, RecordDamaged),
     ],
 )

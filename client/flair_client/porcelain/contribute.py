@@ -196,7 +196,7 @@ def _go_on(run: _Run) -> Contributed:
             listener.say(decision.why, decision.until)
             if run.plan.once:
                 return run.result(Ending.WAITING)
-            pause_s = run.patience.wait()
+            pause_s = run.patience.wait(before_merge=known.sent is not None)
         except (FlairError, OSError) as exc:
             # Ctrl-C reaches the processes of a training as well.
             if listener.is_asked_to_stop():

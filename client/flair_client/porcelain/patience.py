@@ -31,6 +31,8 @@ _MAX_DOUBTS: Final = 6
 # A wait becomes longer while nothing happens, up to so many intervals.
 _GROWTH: Final = 1.25
 _MAX_INTERVALS: Final = 4.0
+# Fewer while an update waits for its merge: the next training waits for it, too.
+_MAX_BEFORE_MERGE: Final = 1.5
 _OUTAGES: Final = (
     RpcUnavailable,
     RpcTimeout,
@@ -88,10 +90,15 @@ class Patience:
         self._n_failures = 0
         self._n_doubts = 0
 
-    def wait(self) -> float:
-        """The pause where there is nothing to do, in seconds."""
-        pause_s = self._interval_s * self._waits
-        self._waits = min(self._waits * _GROWTH, _MAX_INTERVALS)
+    def wait(self, *, before_merge: bool = False) -> float:
+        """The pause where there is nothing to do, in seconds.
+
+        Args:
+            before_merge: whether an update of one's own waits for its merge.
+        """
+        most = _MAX_BEFORE_MERGE if before_merge else _MAX_INTERVALS
+        pause_s = self._interval_s * min(self._waits, most)
+        self._waits = min(self._waits * _GROWTH, most)
         return self._spread(pause_s)
 
     def after(self, error: Exception) -> float:

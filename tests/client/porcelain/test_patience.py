@@ -54,6 +54,17 @@ def test_waits_grow_to_four_intervals_and_no_further():
     assert made.wait() == 4.0
 
 
+def test_an_update_that_waits_for_its_merge_is_looked_after_more_often():
+    made = patience()
+    for _ in range(12):
+        made.wait()
+
+    assert made.wait(before_merge=True) == 6.0
+    assert made.wait(before_merge=True) == 6.0
+    assert made.wait() == 6.0
+    assert made.wait() == 7.5
+
+
 def test_contributors_that_were_started_together_are_spread_out():
     assert patience(0.0).wait() == 2.0
     assert patience(0.99).wait() == pytest.approx(5.96)

@@ -308,14 +308,20 @@ def test_a_database_that_does_not_answer_is_said_in_words(world, story):
 def test_the_rpc_is_not_asked_for_reading(world, story, monkeypatch):
     from flair_client.chain.rpc import Rpc
 
-    def fail(*_args, **_kwargs):
+    asked = []
+
+    def fail(_rpc, method, *_args, **_kwargs):
+        asked.append(method)
         raise AssertionError("a page asked the cluster")
 
-    monkeypatch.setattr(Rpc, "_call", fail, raising=False)
-    monkeypatch.setattr(Rpc, "call", fail, raising=False)
+    # All requests go through one of the two.
+    monkeypatch.setattr(Rpc, "ask", fail)
+    monkeypatch.setattr(Rpc, "ask_many", fail)
 
     for path in paths(story):
         world.page(path)
+
+    assert asked == []
 
 
 def test_only_what_a_repository_had_is_shown_as_its_own(world, story):
